@@ -1,0 +1,185 @@
+"""A prompt, its concepts, and where they are among the tokens.
+
+Knows which of three sources the concepts come from: the user's list, the user's marks, or the phrases of the text.
+Knows nothing of models, pipelines or tensors.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from heedful.errors import ConceptNotFound, PromptError
+from heedful.prompts.marks import joined_words, take_marks, unjoin
+from heedful.prompts.syntax import Phrase, phrases_by_rules, strip_determiners
+from heedful.prompts.tokens import Alignment, Span, Tokenizer, align, find_words
+
+
+@dataclass(frozen=True)
+class Modifier:
+    """An attribute of one concept: "blue" in "a blue clock"."""
+
+    text: str
+    """As written in the prompt."""
+    token_indices: tuple[int, ...]
+    """Its tokens by their position in the padded sequence."""
+
+
+@dataclass(frozen=True)
+class Concept:
+    """A thing that the image should show, and the tokens that stand for it."""
+
+    name: str
+    """As the user wrote it, or as it stands in the prompt without its article: "blue clock"."""
+    noun: str
+    """The word (or joined words) that the modifiers belong to: "clock"."""
+    token_indices: tuple[int, ...]
+    """The noun's tokens by their position in the padded sequence; where there is a start token, it has index 0."""
+    modifiers: tuple[Modifier, ...] = ()
+    """In the order of the prompt."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A text, its tokens and its concepts. Make one with `Prompt.parse`."""
+
+    text: str
+    """What the text encoder reads: the prompt without marks."""
+    tokens: tuple[str, ...]
+    """Readable tokens with the start and end token, without padding."""
+    concepts: tuple[Concept, ...]
+    """In the order in which they were asked for, or in the order of the prompt."""
+    unknown: tuple[str, ...] = ()
+    """Words that the tokenizer does not know, so that the model cannot show them. Always empty with CLIP's own."""
+
+    @classmethod
+    def parse(
+        cls,
+        text: str,
+        tokenizer: Tokenizer,
+        concepts: Sequence[str] | None = None,
+        *,
+        syntax: Callable[[str], Sequence[Phrase]] = phrases_by_rules,
+    ) -> Self:
+        """Return the prompt `text` as `tokenizer` cuts it, with its concepts.
+
+        The concepts are, in this order of precedence: the list `concepts`, whose words must stand in the prompt; the
+        words that are `[marked]` in the text; the phrases that `syntax` finds (small rules for English; pass a
+        `heedful.prompts.SpacyPhrases` to use spaCy, which is never used unasked). A concept that is listed or marked
+        has exactly the modifiers that are written with it: its last word is the noun, those before it modify it, and
+        `+` joins words into one noun, as in "blue teddy+bear". Words match whole and in any case; the same word
+        twice in the list means its first and its second occurrence.
+
+        Raises `EmptyPrompt`, `PromptTooLong`, `ConceptNotFound`, or `PromptError` for marks that do not close.
+        """
+        if isinstance(concepts, str):
+            raise PromptError(f"Expected a list of concepts, got the text {concepts!r}. Pass concepts=[{concepts!r}].")
+        plain, marks = take_marks(text)
+        alignment = align(plain, tokenizer)
+        if concepts is not None:
+            phrases = _asked(plain, concepts)
+        elif marks:
+            phrases = [_marked(plain, span, written) for span, written in marks]
+        else:
+            phrases = list(syntax(plain))
+        found = tuple(_concept(phrase, alignment) for phrase in phrases)
+        return cls(plain, alignment.tokens, found, _unknown_words(alignment))
+
+    @property
+    def end(self) -> int:
+        """The index of the end token, which is the last one before the padding."""
+        return len(self.tokens) - 1
+
+    def words(self) -> tuple[str, ...]:
+        """Return the words of the text in order, each once (in any case) and as first written."""
+        return _words(self.text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Return the words of `text` in order, each once, without the possessive 's."""
+    words = (span.of(text) for span in find_words(text))
+    seen: dict[str, str] = {}
+    for word in words:
+        if word[0] not in "'’":
+            seen.setdefault(word.casefold(), word)
+    return tuple(seen.values())
+
+
+def _asked(text: str, names: Sequence[str]) -> list[Phrase]:
+    """Find each of `names` in `text`, in the order of `names`; raises `ConceptNotFound`.
+
+    Longer names choose first, so that in "a blue cat and a cat" the names ["cat", "blue cat"] both find their own.
+    """
+    words = find_words(text)
+    folded = [word.of(text).casefold() for word in words]
+    is_taken = [False] * len(words)
+    wanted = [_fold(name) for name in names]
+    phrases: dict[int, Phrase] = {}
+    for order in sorted(range(len(names)), key=lambda i: -len(wanted[i])):
+        want, size = wanted[order], len(wanted[order])
+        starts = [i for i in range(len(words) - size + 1) if size and folded[i : i + size] == want]
+        start = next((i for i in starts if not any(is_taken[i : i + size])), None)
+        if start is None:
+            raise _not_found(names[order], text, occurrences=len(starts))
+        is_taken[start : start + size] = [True] * size
+        phrases[order] = _phrase(text, words[start : start + size], names[order])
+    return [phrases[order] for order in range(len(names))]
+
+
+def _marked(text: str, span: Span, written: str) -> Phrase:
+    """Return the phrase that was marked at `span` and `written` inside the brackets."""
+    words = [word for word in find_words(text) if span.start <= word.start and word.end <= span.end]
+    if not words:
+        raise PromptError(f"Expected words inside the marks, got [{written}]. Mark a word of the prompt: a [cube].")
+    return _phrase(text, words, written)
+
+
+def _phrase(text: str, words: Sequence[Span], written: str) -> Phrase:
+    """Return the words of one listed or marked concept as a phrase: modifiers first, the noun (with its `+`) last."""
+    nouns = min(joined_words(written), len(words))
+    kept = strip_determiners(text, words[:-nouns])
+    return Phrase(
+        name=" ".join(unjoin(written).split()),
+        noun=Span(words[-nouns].start, words[-1].end),
+        modifiers=tuple(kept),
+    )
+
+
+def _concept(phrase: Phrase, alignment: Alignment) -> Concept:
+    """Return the concept that `phrase` stands for, with token indices; raises `ConceptNotFound` if it has no token."""
+    noun = phrase.noun.of(alignment.text)
+    indices = alignment.indices(phrase.noun)
+    if not indices:
+        raise ConceptNotFound(
+            f"Expected tokens for the concept {noun!r}, but the tokenizer drops it. Use another word."
+        )
+    modifiers = (Modifier(span.of(alignment.text), alignment.indices(span)) for span in phrase.modifiers)
+    return Concept(phrase.name, " ".join(noun.split()), indices, tuple(m for m in modifiers if m.token_indices))
+
+
+def _unknown_words(alignment: Alignment) -> tuple[str, ...]:
+    """Return the words that hold a token the tokenizer does not know."""
+    unknown = set(alignment.unknown)
+    words = find_words(alignment.text)
+    return tuple(word.of(alignment.text) for word in words if unknown.intersection(alignment.indices(word)))
+
+
+def _fold(name: str) -> list[str]:
+    """Return the words of `name` in the form in which they are compared."""
+    plain = unjoin(name)
+    return [span.of(plain).casefold() for span in find_words(plain)]
+
+
+def _not_found(name: str, text: str, occurrences: int) -> ConceptNotFound:
+    """Return the error for a concept that is not in the prompt, or not as often as it was asked for."""
+    words = _words(text)
+    if occurrences:
+        times = "once" if occurrences == 1 else f"{occurrences} times"
+        return ConceptNotFound(
+            f"More words are asked for than there are: {name!r} stands in the prompt {text!r} {times}. "
+            "Ask for each occurrence once."
+        )
+    example = text[::-1].replace(words[-1][::-1], f"[{words[-1]}]"[::-1], 1)[::-1]
+    return ConceptNotFound(
+        f"No words match the concept {name!r} in the prompt {text!r}. Its words are: {', '.join(words)}. "
+        f"Pass concepts=[...] with words of the prompt, or mark them: {example}."
+    )

@@ -1,0 +1,141 @@
+"""From characters to tokens.
+
+Knows how a tokenizer's character offsets say which tokens a stretch of text became, and which words fall beyond the
+text encoder's limit. Knows nothing of concepts, phrases or models, and trusts no spelling: a word may be one token or
+five, a placeholder such as `<cat1>` is whatever the tokenizer says it is.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from heedful.errors import EmptyPrompt, PromptTooLong, UnsupportedPipeline
+
+# A placeholder in angle brackets, possibly numbered as diffusers numbers the vectors of one concept (`<cat>_1`); or a
+# word with its inner hyphens, apostrophes and combining accents. The possessive 's is no part of its word: "cat's" has the word "cat".
+_WORD = re.compile(r"<[^<>|\s]+>\w*|[\w\u0300-\u036f]+(?:(?:-|['’](?!s\b))[\w\u0300-\u036f]+)*|['’]s\b")
+_WORDS_IN_A_MESSAGE = 12
+
+
+class Span(NamedTuple):
+    """A stretch of text: the characters `start` to `end`, `end` excluded."""
+
+    start: int
+    end: int
+
+    def of(self, text: str) -> str:
+        """Return the characters of `text` in this span."""
+        return text[self.start : self.end]
+
+
+class Tokenizer(Protocol):
+    """What is asked of a tokenizer; those of transformers that know character offsets (CLIP, T5, ...) have it."""
+
+    @property
+    def model_max_length(self) -> int: ...
+
+    @property
+    def unk_token_id(self) -> int | None: ...
+
+    def __call__(self, text: str, /) -> Mapping[str, Any]: ...
+
+    def convert_ids_to_tokens(self, ids: list[int], /) -> str | list[str]: ...
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """One text and its tokens: special tokens included, padding not."""
+
+    text: str
+    tokens: tuple[str, ...]
+    """Readable: the characters of each token as they stand in the text, and the special tokens under their own name."""
+    spans: tuple[Span, ...]
+    """Where each token stands in the text; empty for special tokens."""
+    unknown: tuple[int, ...]
+    """Indices of tokens that stand for text which the tokenizer does not know."""
+
+    def indices(self, span: Span) -> tuple[int, ...]:
+        """Return the indices of all tokens that hold a character of `span`, the start token being index 0."""
+        return tuple(
+            index
+            for index, token in enumerate(self.spans)
+            if token.start < span.end and span.start < token.end and self._shared(token, span).strip()
+        )
+
+    def _shared(self, token: Span, span: Span) -> str:
+        """Return the characters that both hold: a token that shares only the space before a word is not of the word."""
+        return self.text[max(token.start, span.start) : min(token.end, span.end)]
+
+
+def find_words(text: str) -> tuple[Span, ...]:
+    """Return the words of `text` in order; the possessive 's counts as a word of its own."""
+    return tuple(Span(*match.span()) for match in _WORD.finditer(text))
+
+
+def align(text: str, tokenizer: Tokenizer) -> Alignment:
+    """Tokenize `text` and return its tokens with their places.
+
+    Raises `EmptyPrompt` without words, `PromptTooLong` with more tokens than `tokenizer.model_max_length`, and
+    `UnsupportedPipeline` if the tokenizer knows no character offsets.
+    """
+    words = find_words(text)
+    if not words:
+        raise EmptyPrompt(f"Expected a prompt with words, got {text!r}. Say what the image should show: 'a red cube'.")
+    encoded = _encode(text, tokenizer)
+    ids: list[int] = list(encoded["input_ids"])
+    is_special: list[int] = list(encoded["special_tokens_mask"])
+    spans = tuple(
+        Span(0, 0) if special else _without_space(text, *offset)
+        for offset, special in zip(encoded["offset_mapping"], is_special, strict=True)
+    )
+    names = tokenizer.convert_ids_to_tokens(ids)
+    tokens = tuple(span.of(text) or name for span, name in zip(spans, names, strict=True))
+    unknown = tuple(i for i, token in enumerate(ids) if token == tokenizer.unk_token_id and not is_special[i])
+    alignment = Alignment(text, tokens, spans, unknown)
+    limit = tokenizer.model_max_length
+    if len(ids) > limit:
+        raise PromptTooLong(_too_long(alignment, words, limit, specials_at_end=_trailing(is_special)))
+    return alignment
+
+
+def _encode(text: str, tokenizer: Tokenizer) -> Mapping[str, Any]:
+    """Call the tokenizer as pipelines do, but without cutting, padding or its own message about the length."""
+    settings: dict[str, Any] = {
+        "return_offsets_mapping": True,
+        "return_special_tokens_mask": True,
+        "truncation": False,
+        "padding": False,
+        "verbose": False,
+    }
+    try:
+        return tokenizer(text, **settings)
+    except NotImplementedError as reason:
+        raise UnsupportedPipeline(
+            f"Expected a tokenizer that knows character offsets, got {type(tokenizer).__name__}. "
+            "Load the pipeline with the tokenizer of the same name that transformers bases on the tokenizers library."
+        ) from reason
+
+
+def _without_space(text: str, start: int, end: int) -> Span:
+    """Return the span without the space around it: some tokenizers count the space before a word as its first part."""
+    piece = text[start:end]
+    begin = end - len(piece.lstrip())
+    return Span(begin, begin + len(piece.strip()))
+
+
+def _trailing(is_special: list[int]) -> int:
+    """Return how many special tokens stand at the end."""
+    return next((n for n, special in enumerate(reversed(is_special)) if not special), len(is_special))
+
+
+def _too_long(alignment: Alignment, words: tuple[Span, ...], limit: int, specials_at_end: int) -> str:
+    """Return the message for a prompt over the limit: the numbers, the words that would be cut off, and the remedy."""
+    first_lost = limit - specials_at_end
+    lost = [word.of(alignment.text) for word in words if any(i >= first_lost for i in alignment.indices(word))]
+    listed = ", ".join(lost[:_WORDS_IN_A_MESSAGE])
+    more = f" and {len(lost) - _WORDS_IN_A_MESSAGE} more" if len(lost) > _WORDS_IN_A_MESSAGE else ""
+    return (
+        f"Expected at most {limit} tokens, got a prompt of {len(alignment.tokens)} (special tokens included). "
+        f"These words fall beyond the limit: {listed}{more}. Shorten the prompt."
+    )
