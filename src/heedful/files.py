@@ -7,6 +7,7 @@ opens a result for writing.
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from heedful.errors import OutputError
@@ -32,7 +33,7 @@ def make_folder(path: Path | str) -> Path:
 
 
 def write_atomic(path: Path | str, content: bytes | str) -> Path:
-    """Write `content` (text as UTF-8, unchanged line ends) to `path` at once, replacing what was there; return the path.
+    """Write `content` (text as UTF-8, line ends unchanged) to `path`, replacing what was there, and return the path.
 
     The bytes go to a hidden file in the same folder, reach the disk, and then take the name. Whatever interrupts this,
     `path` holds either its old content or the new, never a part. Parents are made if absent. Raises `OutputError`.
@@ -46,7 +47,7 @@ def write_atomic(path: Path | str, content: bytes | str) -> Path:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, target)
+        temporary.replace(target)
     except OSError as reason:
         raise OutputError(
             f"Expected to write {target}, but it failed ({_why(reason)}). "
@@ -65,10 +66,8 @@ def _temporary(target: Path) -> Path:
 
 def _remove_quietly(path: Path) -> None:
     """Remove `path` if it is there; an error here would hide the one that matters."""
-    try:
+    with suppress(OSError):
         path.unlink(missing_ok=True)
-    except OSError:
-        pass
 
 
 def _why(reason: OSError) -> str:

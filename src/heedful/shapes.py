@@ -11,7 +11,7 @@ nothing for them.
 | query          | positions that look: image positions, row by row                                        |
 | key            | positions that are looked at: text tokens                                               |
 | token          | text tokens by their index in the padded sequence; the start token has index 0          |
-| concept        | concepts of one prompt, in the order of the prompt                                      |
+| concept        | concepts of one prompt, in the order of `Prompt.concepts`                                |
 | pair           | (modifier, concept) pairs or pairs of concepts; the function says which                 |
 | height, width  | the query axis unfolded: cells of a map, cells of the latents or pixels of an image     |
 | channel        | channels of latents (4 in Stable Diffusion) or of an image (3)                          |

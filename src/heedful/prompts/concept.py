@@ -6,7 +6,6 @@ Knows nothing of models, pipelines or tensors.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self
 
 from heedful.errors import ConceptNotFound, PromptError
 from heedful.prompts.marks import joined_words, take_marks, unjoin
@@ -59,7 +58,7 @@ class Prompt:
         concepts: Sequence[str] | None = None,
         *,
         syntax: Callable[[str], Sequence[Phrase]] = phrases_by_rules,
-    ) -> Self:
+    ) -> "Prompt":
         """Return the prompt `text` as `tokenizer` cuts it, with its concepts.
 
         The concepts are, in this order of precedence: the list `concepts`, whose words must stand in the prompt; the

@@ -1,4 +1,4 @@
-"""Concepts that the user marks in the prompt: "a [cat] and a [blue clock]".
+r"""Concepts that the user marks in the prompt: "a [cat] and a [blue clock]".
 
 Knows how marks are written and taken out again. Knows nothing of tokens or grammar.
 
@@ -7,7 +7,7 @@ Knows how marks are written and taken out again. Knows nothing of tokens or gram
 | `[cat]`           | cat is a concept                                                   |
 | `[blue clock]`    | clock is a concept, blue its modifier                              |
 | `[teddy+bear]`    | one noun of two words; the text reads "teddy bear"                 |
-| `\\[` and `\\]`     | brackets that belong to the text                                   |
+| `\[` and `\]`       | brackets that belong to the text                                   |
 """
 
 import re

@@ -9,7 +9,8 @@ Knows a few closed classes of English words and nothing else: no dictionary, no 
    "a [teddy+bear]" has one noun of two words.
 3. An -ing word after a noun is a verb and ends the phrase: "a cat sitting", "a monkey playing guitar". After a known
    adjective, or first in its phrase, it is a modifier: "a red flying dragon", "a running dog".
-4. Adjectives with "and" or a comma after them belong to the noun that follows: "a red and blue clock", "a big, red car".
+4. Adjectives with "and" or a comma after them belong to the noun that follows: "a red and blue clock", "a big, red
+   car".
 5. No concept is made of: adjectives alone ("the cat is red"), a phrase after "without" or "no", words that name the
    picture ("a photo of"), and adverbs in -ly.
 
@@ -28,43 +29,45 @@ def _set(words: str) -> frozenset[str]:
 
 
 _DETERMINERS = _set(
-    "a an the this that these those my your his her its our their some any each every both another all many several few "
-    "one two three four five six seven eight nine ten"
+    "a an the this that these those my your his her its our their some any each every both another all many several "
+    "few one two three four five six seven eight nine ten"
 )
 _NEGATIONS = _set("no without")
 _CONJUNCTIONS = _set("and or nor but plus while as than")
 _OTHERS = _set(
     # prepositions
-    "about above across after against along among around at before behind below beneath beside besides between beyond by "
-    "down during for from in inside into like near next of off on onto out outside over past through to toward towards "
-    "under underneath up upon versus vs via with within "
+    "about above across after against along among around at before behind below beneath beside besides between beyond "
+    "by down during for from in inside into like near next of off on onto out outside over past through to toward "
+    "towards under underneath up upon versus vs via with within "
     # pronouns, auxiliary and copular verbs, adverbs of degree and place
-    "i you he she it we they me him them us who whom which whose what where when there here itself himself herself "
-    "is are was were be been being am has have had having do does did will would can could shall should may might must "
-    "looks look looked stands stand stood sits sit sat lies lay holds wears rides eats plays runs flies "
-    "not very too so also only just together right left 's ’s"
+    "i you he she it we they me him them us who whom which whose what where when there here itself himself herself is "
+    "are was were be been being am has have had having do does did will would can could shall should may might must "
+    "looks look looked stands stand stood sits sit sat lies lay holds wears rides eats plays runs flies not very too "
+    "so also only just together right left 's ’s"
 )
 _JOINERS = frozenset(["and", "or", ","])
 _SPLITTERS = _DETERMINERS | _NEGATIONS | _CONJUNCTIONS | _OTHERS
 
 _ADJECTIVES = _set(
     # colours
-    "red orange yellow green blue purple pink brown gray grey black white violet cyan magenta turquoise teal beige golden "
-    "gold silver bronze colorful colourful multicolored dark light bright pale "
+    "red orange yellow green blue purple pink brown gray grey black white violet cyan magenta turquoise teal beige "
+    "golden gold silver bronze colorful colourful multicolored dark light bright pale "
     # sizes, shapes, ages
-    "big small large little tiny huge giant tall short long wide narrow thick thin round square old new young ancient modern "
+    "big small large little tiny huge giant tall short long wide narrow thick thin round square old new young ancient "
+    "modern "
     # looks and materials
-    "beautiful cute pretty ugly happy sad angry shiny fluffy furry soft hard wooden metallic plastic glassy striped spotted "
-    "detailed realistic photorealistic 4k 8k hd uhd hdr cinematic dramatic sharp high low best"
+    "beautiful cute pretty ugly happy sad angry shiny fluffy furry soft hard wooden metallic plastic glassy striped "
+    "spotted detailed realistic photorealistic 4k 8k hd uhd hdr cinematic dramatic sharp high low best"
 )
 _ALSO_NOUNS = _set("orange light gold silver bronze violet")
 _ING_NOUNS = _set(
-    "ring earring king wing building painting drawing ceiling spring string morning evening wedding clothing thing pudding "
-    "being swing sling duckling gosling dumpling sibling viking lightning railing awning stocking herring icing earthling"
+    "ring earring king wing building painting drawing ceiling spring string morning evening wedding clothing thing "
+    "pudding being swing sling duckling gosling dumpling sibling viking lightning railing awning stocking herring "
+    "icing earthling"
 )
 _PICTURES = _set(
-    "photo photograph picture image painting drawing illustration portrait rendering render sketch sprite view shot closeup "
-    "close-up cartoon watercolor watercolour poster"
+    "photo photograph picture image painting drawing illustration portrait rendering render sketch sprite view shot "
+    "closeup close-up cartoon watercolor watercolour poster"
 )
 _LY_NOUNS = _set(
     "butterfly fly family lily belly jelly firefly dragonfly bully holly assembly dolly italy july anomaly"
@@ -77,7 +80,7 @@ class Phrase:
     """One noun phrase of a text, by character spans."""
 
     name: str
-    """As it stands in the text, without article: "blue clock"."""
+    """Its modifiers and its noun, without article: "blue clock"."""
     noun: Span
     modifiers: tuple[Span, ...]
 

@@ -8,12 +8,13 @@ five, a placeholder such as `<cat1>` is whatever the tokenizer says it is.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from heedful.errors import EmptyPrompt, PromptTooLong, UnsupportedPipeline
 
 # A placeholder in angle brackets, possibly numbered as diffusers numbers the vectors of one concept (`<cat>_1`); or a
-# word with its inner hyphens, apostrophes and combining accents. The possessive 's is no part of its word: "cat's" has the word "cat".
+# word with its inner hyphens, apostrophes and combining accents. The possessive 's stands apart: "cat's" has the word
+# "cat".
 _WORD = re.compile(r"<[^<>|\s]+>\w*|[\w\u0300-\u036f]+(?:(?:-|['’](?!s\b))[\w\u0300-\u036f]+)*|['’]s\b")
 _WORDS_IN_A_MESSAGE = 12
 
@@ -29,18 +30,27 @@ class Span(NamedTuple):
         return text[self.start : self.end]
 
 
+@runtime_checkable
 class Tokenizer(Protocol):
     """What is asked of a tokenizer; those of transformers that know character offsets (CLIP, T5, ...) have it."""
 
     @property
-    def model_max_length(self) -> int: ...
+    def model_max_length(self) -> int:
+        """How many tokens the text encoder reads, special tokens included."""
+        ...
 
     @property
-    def unk_token_id(self) -> int | None: ...
+    def unk_token_id(self) -> int | None:
+        """What stands for text that the tokenizer does not know."""
+        ...
 
-    def __call__(self, text: str, /) -> Mapping[str, Any]: ...
+    def __call__(self, text: str, /) -> Mapping[str, Any]:
+        """Return the tokens of `text`: ids, offsets and which of them are special."""
+        ...
 
-    def convert_ids_to_tokens(self, ids: list[int], /) -> str | list[str]: ...
+    def convert_ids_to_tokens(self, ids: list[int], /) -> str | list[str]:
+        """Return the tokens' own names."""
+        ...
 
 
 @dataclass(frozen=True)

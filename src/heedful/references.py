@@ -1,0 +1,92 @@
+"""Whom to cite: BibTeX once for each paper, and which of it a piece of work used.
+
+Knows the papers. Knows no method or loss: those carry the key of their paper in an attribute `citation` (one key) or
+`citations` (several), and `cite` collects them. Credit is a feature, not a footnote.
+"""
+
+from collections.abc import Iterable
+
+from heedful.errors import SettingsError
+
+BIBTEX: dict[str, str] = {
+    "heedful": """\
+@software{heedful,
+  title  = {heedful: See, steer, teach and measure the cross-attention of text-to-image diffusion models},
+  author = {{heedful contributors}},
+  year   = {2026},
+  note   = {Apache-2.0}
+}""",
+    "chefer2023attend": """\
+@article{chefer2023attend,
+  title   = {Attend-and-Excite: Attention-Based Semantic Guidance for Text-to-Image Diffusion Models},
+  author  = {Chefer, Hila and Alaluf, Yuval and Vinker, Yael and Wolf, Lior and Cohen-Or, Daniel},
+  journal = {ACM Transactions on Graphics},
+  volume  = {42},
+  number  = {4},
+  year    = {2023},
+  doi     = {10.1145/3592116},
+  note    = {SIGGRAPH 2023, arXiv:2301.13826}
+}""",
+    "agarwal2023astar": """\
+@inproceedings{agarwal2023astar,
+  title     = {{A-STAR}: Test-time Attention Segregation and Retention for Text-to-image Synthesis},
+  author    = {Agarwal, Aishwarya and Karanam, Srikrishna and Joseph, K J and Saxena, Apoorv and Goswami, Koustava
+               and Srinivasan, Balaji Vasan},
+  booktitle = {Proceedings of the IEEE/CVF International Conference on Computer Vision (ICCV)},
+  pages     = {2283--2293},
+  year      = {2023},
+  note      = {arXiv:2306.14544}
+}""",
+    "song2021ddim": """\
+@inproceedings{song2021ddim,
+  title     = {Denoising Diffusion Implicit Models},
+  author    = {Song, Jiaming and Meng, Chenlin and Ermon, Stefano},
+  booktitle = {International Conference on Learning Representations (ICLR)},
+  year      = {2021},
+  note      = {arXiv:2010.02502}
+}""",
+    "rombach2022ldm": """\
+@inproceedings{rombach2022ldm,
+  title     = {High-Resolution Image Synthesis with Latent Diffusion Models},
+  author    = {Rombach, Robin and Blattmann, Andreas and Lorenz, Dominik and Esser, Patrick and Ommer, Bj{\\"o}rn},
+  booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition (CVPR)},
+  pages     = {10684--10695},
+  year      = {2022},
+  note      = {arXiv:2112.10752}
+}""",
+    "ho2022cfg": """\
+@article{ho2022cfg,
+  title   = {Classifier-Free Diffusion Guidance},
+  author  = {Ho, Jonathan and Salimans, Tim},
+  journal = {arXiv preprint arXiv:2207.12598},
+  year    = {2022}
+}""",
+}
+"""BibTeX entries by their key."""
+
+
+def cite(*things: object) -> str:
+    """Return the BibTeX of the papers behind `things`, each once and in order, and of heedful at the end.
+
+    A thing is a key of `BIBTEX`, or anything with an attribute `citation` or `citations`: a method, a loss, a class of
+    them. What has neither (a loss of your own, for example) adds nothing. Raises `SettingsError` for an unknown key.
+    """
+    keys = dict.fromkeys(key for thing in things for key in _keys(thing))
+    keys.pop("heedful", None)
+    return "\n\n".join(_entry(key) for key in [*keys, "heedful"]) + "\n"
+
+
+def _keys(thing: object) -> Iterable[str]:
+    """Return the keys that `thing` carries."""
+    if isinstance(thing, str):
+        return (thing,)
+    one: str = getattr(thing, "citation", "")
+    several: Iterable[str] = getattr(thing, "citations", ())
+    return (*([one] if one else []), *several)
+
+
+def _entry(key: str) -> str:
+    """Return the entry of `key`; raises `SettingsError`."""
+    if key not in BIBTEX:
+        raise SettingsError(f"Expected one of the references {', '.join(BIBTEX)}, got {key!r}.")
+    return BIBTEX[key]

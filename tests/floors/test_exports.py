@@ -1,0 +1,43 @@
+"""What the package promises in public, and that importing it does nothing else."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SRC = Path(__file__).parents[2] / "src"
+PACKAGES = sorted(".".join(path.parent.relative_to(SRC).parts) for path in SRC.rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_exported_members_exist_once_and_are_documented(name: str) -> None:
+    package = importlib.import_module(name)
+    exported: list[str] = list(getattr(package, "__all__", []))
+    assert len(exported) == len(set(exported))
+    for member in exported:
+        thing = getattr(package, member)
+        if callable(thing) or isinstance(thing, ModuleType):
+            assert thing.__doc__, f"{name}.{member} has no docstring"
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_every_public_name_of_a_package_is_exported(name: str) -> None:
+    """A name that can be imported from a package is promised by its `__all__`, or begins with an underscore."""
+    package = importlib.import_module(name)
+    public = {
+        member
+        for member, thing in vars(package).items()
+        if not member.startswith("_") and str(getattr(thing, "__module__", "")).startswith("heedful")
+    }
+    assert public <= set(getattr(package, "__all__", []))
+
+
+def test_importing_heedful_prints_nothing_and_needs_no_extra() -> None:
+    extras = "gradio ray peft datasets matplotlib spacy"
+    code = f"import sys, heedful; print([m for m in {extras!r}.split() if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+    assert result.stderr == ""

@@ -1,0 +1,32 @@
+"""A file over 300 lines wants splitting (the list is printed after the run); over 400 it is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from heedful import errors
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted(path for folder in ("src", "tests", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+HARD, SOFT = 400, 300
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_is_short_enough_to_read(path: Path, record_property: Callable[[str, object], None]) -> None:
+    lines = _lines(path)
+    assert lines <= HARD, f"{path.name} has {lines} lines; split it where it knows two things"
+    if lines > SOFT:
+        record_property("over the soft limit", f"{path.relative_to(ROOT)}: {lines} lines")
+
+
+def test_contributing_fits_on_two_screens() -> None:
+    assert _lines(ROOT / "CONTRIBUTING.md") <= 80
+
+
+def test_the_tests_see_the_sources_of_this_folder() -> None:
+    assert errors.__file__ is not None and Path(errors.__file__).is_relative_to(ROOT / "src")
