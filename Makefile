@@ -1,0 +1,44 @@
+# `make demo` and `make test` are all that a fresh clone needs: both make the environment first, once.
+# Another Python: make demo PYTHON=python3.12. Words for pip (a mirror, for example): make demo PIP_ARGS='...'.
+
+PYTHON ?= python3
+PIP_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check fast slow format
+
+help: ## Say what can be made
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /	/' | expand -t 10
+
+install: $(INSTALLED) ## Make the environment .venv with the pinned versions (the others do this by themselves)
+
+# The stamp is as old as the last successful installation; a change of the pins installs again.
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e '.[dev,report]'
+	@touch $@
+
+demo: $(INSTALLED) ## Paint one prompt with three methods on the embedded model; ends by saying where the grid is
+	$(BIN)/heedful generate "a cat and a blue clock" --compare none,attend-and-excite,a-star --seeds 0-3 --out out/demo
+
+test: $(INSTALLED) ## The default tests
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED) ## Format, lint, types, floors, file lengths
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest -q tests/floors
+
+fast: $(INSTALLED) ## The tests that failed last time first, stopping at the first failure
+	$(BIN)/python -m pytest -q -x --failed-first
+
+slow: $(INSTALLED) ## The tests that take longer than a few seconds
+	$(BIN)/python -m pytest -m slow
+
+format: $(INSTALLED) ## Let ruff format and fix what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
