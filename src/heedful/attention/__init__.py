@@ -1,0 +1,22 @@
+"""How a denoiser's attention is read. Knows no loss."""
+
+from heedful.attention.capture import Reader, Record, capture
+from heedful.attention.filters import gaussian_kernel
+from heedful.attention.layouts import Layout, find_sites, layout_of
+from heedful.attention.maps import Groups, Maps
+from heedful.attention.sites import Site, Sites, SiteSelection
+
+__all__ = [
+    "Groups",
+    "Layout",
+    "Maps",
+    "Reader",
+    "Record",
+    "Site",
+    "SiteSelection",
+    "Sites",
+    "capture",
+    "find_sites",
+    "gaussian_kernel",
+    "layout_of",
+]

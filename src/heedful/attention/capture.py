@@ -1,0 +1,146 @@
+"""Reads chosen sites of a denoiser while it runs, and leaves no trace.
+
+Knows when a pass of the denoiser begins and ends, and which sites are wanted in it. Knows nothing of what the maps are
+for. A pass is one call of the denoiser's forward: no counters, no state between passes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import Any
+
+from torch import Tensor, nn
+
+from heedful.attention.intercept import replaced
+from heedful.attention.layouts import layout_of
+from heedful.attention.maps import Maps
+from heedful.attention.sites import Site, Sites, SiteSelection, choose_sites
+from heedful.attention.tap import Tap, TextAttention
+from heedful.errors import UnsupportedBackend
+from heedful.shapes import TokenMaps
+
+Forward = Callable[..., Any]
+
+
+class _PassEnded(Exception):
+    """The last wanted site has been read, and nothing after it is needed."""
+
+
+class Record(Mapping[str, Tensor]):
+    """What one pass of the denoiser showed: token maps by the name of their site, in the order of the forward.
+
+    Each is (batch, token, height, width), mean over heads, in [0, 1], summing to 1 over the tokens in each cell. The
+    batch is the denoiser's, so with classifier-free guidance it holds both halves. The next pass replaces all of it.
+    """
+
+    def __init__(self) -> None:
+        self._maps: dict[str, TokenMaps] = {}
+
+    def __getitem__(self, name: str) -> TokenMaps:
+        return self._maps[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._maps)
+
+    def __len__(self) -> int:
+        return len(self._maps)
+
+    def __repr__(self) -> str:
+        lines = (f"  {name}: {' x '.join(map(str, maps.shape))}" for name, maps in self.items())
+        return "\n".join(["Record (batch x token x height x width)", *lines])
+
+    def maps(self) -> Maps:
+        """Return the mean over the sites, on the finest of their grids. The record must not be empty."""
+        return Maps.mean(list(self._maps.values()))
+
+
+class Reader:
+    """Reads chosen sites of one denoiser, one pass at a time; the denoiser is changed only during a pass.
+
+    Raises `UnsupportedPipeline` for a denoiser whose family heedful does not know.
+    """
+
+    def __init__(self, denoiser: nn.Module, sites: Sites):
+        self.layout = layout_of(denoiser)
+        self._denoiser = denoiser
+        self._wanted = sites
+        self._sites = self.layout.find_sites(denoiser)
+
+    def run(self, forward: Forward, arguments: dict[str, Any], record: Record, *, stop_after_last: bool = False) -> Any:
+        """Call `forward(**arguments)`, fill `record` with what the wanted sites show, and return the output.
+
+        With `stop_after_last`, the forward ends as soon as the last wanted site has been read, and None is returned.
+        Raises `SettingsError` if no site is wanted, `UnsupportedBackend` if one computes its attention out of sight.
+        """
+        latents = self.layout.latents_size(arguments)
+        chosen = choose_sites(self._wanted, self._sites, latents)
+        record._maps.clear()
+
+        def keep(site: Site, attention: TextAttention) -> None:
+            # -> (batch, token, query) -> (batch, token, height, width)
+            record._maps[site.name] = attention.mT.unflatten(-1, site.map_size(latents))
+            if stop_after_last and site is chosen[-1]:
+                raise _PassEnded
+
+        with ExitStack() as taps:
+            for site in chosen:
+                module = self._denoiser.get_submodule(site.name)
+                taps.enter_context(
+                    replaced(module, "forward", _tapped(module, site, self.layout.text_length(arguments), keep))
+                )
+            try:
+                return forward(**arguments)
+            except _PassEnded:
+                return None
+
+
+def _tapped(module: nn.Module, site: Site, text_length: int, keep: Callable[[Site, TextAttention], None]) -> Forward:
+    """Return the forward of `module` as it is, with a tap around it."""
+    forward = module.forward
+
+    @wraps(forward)
+    def tapped(*args: Any, **kwargs: Any) -> Any:
+        with Tap(text_length, lambda attention: keep(site, attention)) as tap:
+            output = forward(*args, **kwargs)
+        if not tap.has_read:
+            raise UnsupportedBackend(_out_of_sight(site, module))
+        return output
+
+    return tapped
+
+
+def _out_of_sight(site: Site, module: nn.Module) -> str:
+    processor = type(getattr(module, "processor", module)).__name__
+    return (
+        "Expected attention by torch.nn.functional.scaled_dot_product_attention, but the processor "
+        f"{processor} at {site.name} computes it in another way, where it cannot be seen. "
+        "Undo attention slicing or xformers, call denoiser.set_default_attn_processor(), "
+        "or choose denoiser.set_attention_backend('native')."
+    )
+
+
+@contextmanager
+def capture(denoiser: nn.Module, sites: Sites | None = None, *, stop_after_last: bool = False) -> Iterator[Record]:
+    """Read the `sites` of `denoiser` (all cross-attention by default) each time it runs while the block is open.
+
+    Processors stay as they are and the output is bit for bit the same; gradients flow from the maps to the latents if
+    they are on. With `stop_after_last`, a pass ends as soon as the last wanted site has been read, and the denoiser
+    returns None: for callers who want the maps alone. After the block, also after an error, no trace remains.
+
+    Raises `UnsupportedPipeline` on entry, and `SettingsError` or `UnsupportedBackend` when the denoiser runs.
+
+        with capture(pipe.unet, SiteSelection(scale=4)) as record:
+            pipe.unet(latents, timestep, encoder_hidden_states=text)
+        maps = record.maps()
+    """
+    reader = Reader(denoiser, SiteSelection() if sites is None else sites)
+    record = Record()
+    forward = denoiser.forward
+
+    @wraps(forward)
+    def read(*args: Any, **kwargs: Any) -> Any:
+        arguments = reader.layout.arguments(denoiser, *args, **kwargs)
+        return reader.run(forward, arguments, record, stop_after_last=stop_after_last)
+
+    with replaced(denoiser, "forward", read):
+        yield record

@@ -1,0 +1,29 @@
+"""The one way in which heedful touches an object that is not its own: an attribute of the instance, for a while.
+
+Knows how to put such an attribute there and how to take it away again. Knows nothing of denoisers or schedulers. The
+class stays as it is, and no hook registry is used, so nothing can remain in one.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def replaced(owner: object, method: str, replacement: Callable[..., Any]) -> Iterator[None]:
+    """Let `owner.method` be `replacement` while the block is open; after it, also after an error, all is as before.
+
+    What was there may be the method of the class, or an attribute of the instance that somebody else put there
+    (accelerate's offloading wraps `forward` in this way).
+    """
+    own = vars(owner)
+    was_own = method in own
+    before = own.get(method)
+    setattr(owner, method, replacement)
+    try:
+        yield
+    finally:
+        if was_own:
+            own[method] = before
+        else:
+            own.pop(method, None)

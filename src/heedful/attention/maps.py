@@ -1,0 +1,91 @@
+"""The maps that losses and pictures are made of: one per token, one per concept.
+
+Knows tokens and, through `Prompt`, which of them stand for a concept. Knows nothing of denoisers. Maps are values:
+every operation returns new ones.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from heedful.attention import filters
+from heedful.errors import SettingsError
+from heedful.prompts import Prompt
+from heedful.shapes import ConceptMaps, TokenMaps
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """How much each cell of an image looks at each token: mean over heads and sites, float32 or wider."""
+
+    tokens: TokenMaps
+    """In [0, 1]; each cell sums to 1 over the tokens, padding and special tokens included."""
+
+    @classmethod
+    def mean(cls, sites: Sequence[TokenMaps]) -> Self:
+        """Return the mean of the maps of several sites, on the finest of their grids."""
+        height, width = max((tuple(maps.shape[-2:]) for maps in sites), key=lambda size: size[0] * size[1])
+        return cls(torch.stack([filters.resize(maps, height, width) for maps in sites]).mean(0))
+
+    def __len__(self) -> int:
+        return self.tokens.shape[0]
+
+    def __getitem__(self, item: int) -> Self:
+        """Return the maps of one item, as a batch of one."""
+        index = range(len(self))[item]  # IndexError beyond the end, so that loops over maps end
+        return replace(self, tokens=self.tokens[index : index + 1])
+
+    def __iter__(self) -> Iterator[Self]:
+        return (self[item] for item in range(len(self)))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in cells."""
+        return self.tokens.shape[-2], self.tokens.shape[-1]
+
+    def detach(self) -> Self:
+        """Return the same values without their graph."""
+        return replace(self, tokens=self.tokens.detach())
+
+    def resize(self, height: int, width: int) -> Self:
+        """Return the maps on another grid, bilinearly."""
+        return replace(self, tokens=filters.resize(self.tokens, height, width))
+
+    def smooth(self, sigma: float = 0.5, size: int = 3, convention: filters.Convention = "reference") -> Self:
+        """Return the maps smoothed by a Gaussian of `sigma` cells; see `filters.gaussian_kernel` for `convention`."""
+        return replace(self, tokens=filters.smooth(self.tokens, sigma, size, convention))
+
+    def concepts(self, prompts: Sequence[Prompt]) -> list[ConceptMaps]:
+        """Return, for each item, the maps of its prompt's concepts: the mean over the tokens of the noun."""
+        groups = self.group(prompts)
+        return [maps[there] for maps, there in zip(groups.maps, groups.is_there, strict=True)]
+
+    def group(self, prompts: Sequence[Prompt]) -> "Groups":
+        """Return the concept maps of all items in one tensor; prompts with fewer concepts leave places empty.
+
+        `prompts` holds one prompt per item. Raises `SettingsError` if it does not.
+        """
+        if len(prompts) != len(self):
+            raise SettingsError(f"Expected one prompt per item, got {len(prompts)} prompts for {len(self)} items.")
+        most = max((len(prompt.concepts) for prompt in prompts), default=0)
+        weights = torch.zeros(len(self), most, self.tokens.shape[1], dtype=torch.float64)
+        for item, prompt in enumerate(prompts):
+            for place, concept in enumerate(prompt.concepts):
+                weights[item, place, list(concept.token_indices)] = 1 / len(concept.token_indices)
+        is_there = (weights.sum(-1) > 0).to(self.tokens.device)
+        maps = torch.einsum("bct,bthw->bchw", weights.to(self.tokens), self.tokens)
+        return Groups(maps, is_there)
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """The concept maps of a batch whose items may have different numbers of concepts."""
+
+    maps: Float[Tensor, "batch concept height width"]
+    """In [0, 1]; zero in empty places."""
+    is_there: Bool[Tensor, "batch concept"]
+    """Whether a place holds a concept."""

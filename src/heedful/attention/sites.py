@@ -1,0 +1,85 @@
+"""Which attention modules of a denoiser are read.
+
+Knows names, blocks and map sizes of sites. Knows nothing of how a denoiser holds them (`layouts`) or of how they are
+read (`tap`, `capture`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from heedful.errors import SettingsError
+
+Block = Literal["down", "mid", "up"]
+Size = tuple[int, int]
+"""Height and width, in cells of the latents or of a map."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One attention module of a denoiser in which image positions look at text tokens."""
+
+    name: str
+    """Its dotted name in the denoiser, such as `up_blocks.1.attentions.0.transformer_blocks.0.attn2`."""
+    block: Block
+    """The part of the denoiser in which it stands."""
+    scale: int
+    """How many cells of the latents one cell of its map covers, along a side: 1, 2, 4, 8."""
+
+    def map_size(self, latents: Size) -> Size:
+        """Return height and width of its maps for latents of the size `latents`; odd sizes round up."""
+        height, width = latents
+        return -(-height // self.scale), -(-width // self.scale)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteSelection:
+    """A choice of sites as data: a site is read if it passes every condition that is not None.
+
+    Stable Diffusion's published methods read `SiteSelection(scale=4)`: 16x16 maps of 64x64 latents.
+    """
+
+    blocks: tuple[Block, ...] = ("down", "mid", "up")
+    """Parts of the denoiser."""
+    scale: int | None = None
+    """Cells of the latents per cell of the map, along a side; the same sites at every image size."""
+    size: int | None = None
+    """Short side of the map in cells; other sites at another image size."""
+    names: tuple[str, ...] | None = None
+    """Shell patterns, one of which the name matches: `up_blocks.1.*`."""
+
+    def choose(self, sites: Sequence[Site], latents: Size) -> tuple[Site, ...]:
+        """Return those of `sites` that are wanted for latents of the size `latents`, in the same order."""
+        return tuple(site for site in sites if self._wants(site, latents))
+
+    def _wants(self, site: Site, latents: Size) -> bool:
+        return (
+            site.block in self.blocks
+            and self.scale in (None, site.scale)
+            and self.size in (None, min(site.map_size(latents)))
+            and (self.names is None or any(fnmatchcase(site.name, pattern) for pattern in self.names))
+        )
+
+
+Sites = SiteSelection | Callable[[Site], bool]
+"""A selection, or your own predicate of a site."""
+
+
+def choose_sites(wanted: Sites, sites: Sequence[Site], latents: Size) -> tuple[Site, ...]:
+    """Return the `wanted` ones of `sites` for latents of the size `latents`, in the same order.
+
+    Raises `SettingsError`, which says what there is, if none is left.
+    """
+    if isinstance(wanted, SiteSelection):
+        chosen = wanted.choose(sites, latents)
+    else:
+        chosen = tuple(site for site in sites if wanted(site))
+    if not chosen:
+        there = sorted({(site.block, site.scale, site.map_size(latents)) for site in sites})
+        listed = ", ".join(f"{block} scale {scale} ({height}x{width})" for block, scale, (height, width) in there)
+        raise SettingsError(
+            f"Expected at least one attention site, but {wanted} leaves none of this denoiser's. "
+            f"It has, for latents of {latents[0]}x{latents[1]}: {listed}. Choose among these."
+        )
+    return chosen

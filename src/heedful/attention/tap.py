@@ -1,0 +1,82 @@
+"""Reads attention probabilities inside one module, while that module runs.
+
+Knows `torch.nn.functional.scaled_dot_product_attention` and nothing of denoisers, sites or processors.
+
+Two ways were open: to compute the probabilities beside the module from its `to_q` and `to_k`, or to listen to the
+call that the module makes anyway. Listening won, because what it sees is what the module uses: LoRA, IP-Adapter,
+QK-norm, rotary embeddings and Custom-Diffusion projections lie before the call, so none of them needs a case of its
+own, and no projection is computed twice. The call itself goes on untouched, so the output is bit for bit the same.
+Its price is that it needs that call: a backend or processor that makes another raises `UnsupportedBackend` (`capture`).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+TextAttention = Float[Tensor, "batch query token"]
+"""How image positions divide their attention among text tokens, mean over heads; in [0, 1], rows sum to 1."""
+
+
+class Tap(TorchFunctionMode):
+    """While open, hands the attention to the text to `on_read`, once.
+
+    A site may attend more than once (IP-Adapter attends to its image after the text); the call meant is the first with
+    `text_length` keys. The probabilities carry their graph if gradients are on.
+    """
+
+    def __init__(self, text_length: int, on_read: Callable[[TextAttention], None]):
+        super().__init__()
+        self.has_read = False
+        self._text_length = text_length
+        self._on_read = on_read
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is F.scaled_dot_product_attention and not self.has_read:
+            self._read(*args, **kwargs)
+        return func(*args, **kwargs)
+
+    def _read(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        scale: float | None = None,
+        enable_gqa: bool = False,
+    ) -> None:
+        """Take the arguments of `scaled_dot_product_attention` by the same names, and use those that matter here."""
+        if key.shape[-2] != self._text_length:
+            return
+        self.has_read = True
+        if enable_gqa:
+            key = key.repeat_interleave(query.shape[-3] // key.shape[-3], dim=-3)
+        self._on_read(text_attention(query, key, attn_mask, scale))
+
+
+def text_attention(
+    query: Float[Tensor, "batch head query width"],
+    key: Float[Tensor, "batch head token width"],
+    mask: Tensor | None = None,
+    scale: float | None = None,
+) -> TextAttention:
+    """Return softmax(query key^T scale + mask), mean over heads, in float32 or wider.
+
+    `mask` broadcasts to (batch, head, query, token): added if it is of numbers, False bars a token if it is boolean.
+    `scale` is 1 / sqrt(width) unless given.
+    """
+    dtype = torch.promote_types(query.dtype, torch.float32)
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
+    scores = (query.to(dtype) * factor) @ key.to(dtype).mT  # -> (batch, head, query, token)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask.to(dtype)
+    return scores.softmax(dim=-1).mean(dim=1)
