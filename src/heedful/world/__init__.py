@@ -1,0 +1,27 @@
+"""The embedded world: a small trained Stable-Diffusion-format model, the scenes it was trained on, and their judge."""
+
+from heedful.world.architecture import is_world as is_world
+from heedful.world.detector import Detection as Detection
+from heedful.world.detector import Detector as Detector
+from heedful.world.embedded import WEIGHTS as WEIGHTS
+from heedful.world.embedded import load as load
+from heedful.world.embedded import load_detector as load_detector
+from heedful.world.judge import Verdict as Verdict
+from heedful.world.judge import judge as judge
+from heedful.world.vocabulary import prompt_kind as prompt_kind
+from heedful.world.vocabulary import single_concept_prompts as single_concept_prompts
+from heedful.world.vocabulary import two_concept_prompts as two_concept_prompts
+
+__all__ = [
+    "WEIGHTS",
+    "Detection",
+    "Detector",
+    "Verdict",
+    "is_world",
+    "judge",
+    "load",
+    "load_detector",
+    "prompt_kind",
+    "single_concept_prompts",
+    "two_concept_prompts",
+]

@@ -1,0 +1,105 @@
+"""Make the embedded model from nothing, phase by phase, and put it together as a folder that diffusers loads."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionPipeline
+from safetensors.torch import load_file, save
+
+from heedful.errors import OutputError
+from heedful.files import make_folder, write_atomic
+from heedful.world.architecture import build_scheduler
+from heedful.world.latents import PatchProjection
+from heedful.world.tokenizer import build_tokenizer
+from heedful.world.training.autoencoder import AutoencoderPhase
+from heedful.world.training.batches import pictures, random_scenes, step_rng
+from heedful.world.training.denoiser import DenoiserPhase
+from heedful.world.training.detector import DetectorPhase
+from heedful.world.training.loop import Phase, run_phase
+from heedful.world.training.recipe import RECIPE, Recipe
+
+# (phase, step, steps, loss)
+OnStep = Callable[[str, int, int, float], None]
+
+
+def train(
+    output: Path | str,
+    recipe: Recipe = RECIPE,
+    *,
+    device: str = "auto",
+    checkpoint_every: int = 200,
+    report_every: int = 500,
+    on_step: OnStep = lambda phase, step, steps, loss: None,
+) -> Path:
+    """Train every phase of the recipe that is not finished yet, and write the model to `output`; return its folder.
+
+    Checkpoints, loss curves and sample sheets go to `output/training`. Killed at any moment, the same call goes on and
+    ends with the same weights: bit for bit on a CPU with the same number of threads. Raises `OutputError`, and
+    `ModelNotFound` if the sprites' font is missing.
+    """
+    target = make_folder(output)
+    work = make_folder(target / "training")
+    chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    tokenizer = build_tokenizer()
+    projection = _projection(work / "projection.safetensors", recipe)
+    denoiser = DenoiserPhase(recipe, tokenizer, projection, chosen)
+    autoencoder = AutoencoderPhase(recipe, projection, chosen)
+    detector = DetectorPhase(recipe, chosen)
+    phases: tuple[Phase, ...] = (denoiser, autoencoder, detector)
+    for phase in phases:
+        run_phase(
+            phase,
+            recipe,
+            work,
+            checkpoint_every=checkpoint_every,
+            report_every=report_every,
+            on_step=lambda step, steps, loss, name=phase.name: on_step(name, step, steps, loss),
+        )
+    pipeline = StableDiffusionPipeline(
+        vae=autoencoder.autoencoder,
+        text_encoder=denoiser.text_encoder,
+        tokenizer=tokenizer,
+        unet=denoiser.unet,
+        scheduler=build_scheduler(),
+        safety_checker=None,  # pyright: ignore[reportArgumentType]
+        feature_extractor=None,  # pyright: ignore[reportArgumentType]
+        requires_safety_checker=False,
+    )
+    _assemble(target, work, pipeline, detector)
+    return target
+
+
+def _projection(path: Path, recipe: Recipe) -> PatchProjection:
+    if not path.exists():
+        rng = step_rng(recipe.seed, "projection", 0)
+        fitted = PatchProjection.fit(pictures(random_scenes(rng, recipe.projection_images, (0.5, 0.5, 0))))
+        write_atomic(
+            path, save({"mean": fitted.mean, "components": fitted.components.contiguous(), "scales": fitted.scales})
+        )
+    return PatchProjection(**load_file(path))
+
+
+def _assemble(target: Path, work: Path, pipeline: StableDiffusionPipeline, detector: DetectorPhase) -> None:
+    """Write the parts beside their place and move each in whole; `model_index.json`, which makes it a model, is last."""
+    staged = work / "assembled"
+    shutil.rmtree(staged, ignore_errors=True)
+    try:
+        pipeline.to("cpu")
+        # the text encoder stays whole: transformers loads a part in its saved precision, diffusers in float32
+        for part in (pipeline.unet, pipeline.vae):
+            part.half()
+        pipeline.save_pretrained(staged, safe_serialization=True)
+        weights = {name: value.half().cpu() for name, value in detector.network.state_dict().items()}
+        write_atomic(staged / "detector.safetensors", save(weights))
+        for part in sorted(staged.iterdir(), key=lambda part: part.name == "model_index.json"):
+            place = target / part.name
+            if place.is_dir():
+                shutil.rmtree(place)
+            part.replace(place)
+    except OSError as reason:
+        raise OutputError(
+            f"Expected to write the model to {target}, but it failed ({reason}). Free some space."
+        ) from reason
+    shutil.rmtree(staged, ignore_errors=True)

@@ -1,0 +1,43 @@
+"""The words of the embedded world: what it can paint, in which colours, and the prompts it is judged on.
+
+Knows words only: no pixels, no model, no tokenizer.
+"""
+
+from functools import cache
+from pathlib import Path
+
+ANIMALS = ("bear", "bird", "cat", "dog", "elephant", "frog", "horse", "lion", "monkey", "mouse", "rabbit", "turtle")
+OBJECTS = (
+    "apple", "backpack", "balloon", "bench", "bow", "bowl", "car", "chair", "clock", "crown", "glasses", "suitcase",
+)  # fmt: skip
+CLASSES = ANIMALS + OBJECTS
+COLOURS = ("black", "blue", "brown", "gray", "green", "orange", "pink", "purple", "red", "white", "yellow")
+BACKGROUNDS = ("blue", "gray", "green", "pink", "purple", "white", "yellow")
+
+FUNCTION_WORDS = (
+    "a", "an", "the", "and", "with", "on", "in", "of", "near", "beside", "photo", "picture", "background",
+)  # fmt: skip
+WORDS = FUNCTION_WORDS + CLASSES + COLOURS
+
+_PROMPTS = Path(__file__).parent / "data" / "attend_and_excite.txt"
+
+
+@cache
+def two_concept_prompts() -> tuple[str, ...]:
+    """The 276 prompts of the Attend-and-Excite benchmark (66 animal-animal, 144 animal-object, 66 object-object).
+
+    The colours are the fixed public draw, not drawn again. Source: Chefer et al., SIGGRAPH 2023, arXiv 2301.13826.
+    """
+    return tuple(_PROMPTS.read_text(encoding="utf-8").splitlines())
+
+
+def single_concept_prompts() -> tuple[str, ...]:
+    """156 prompts: the 24 plain classes and the 12 objects in each of 11 colours."""
+    plain = tuple(f"a {name}" for name in CLASSES)
+    return plain + tuple(f"a {colour} {name}" for name in OBJECTS for colour in COLOURS)
+
+
+def prompt_kind(prompt: str) -> str:
+    """`single`, `animal-animal`, `animal-object` or `object-object`, by the classes that the prompt names."""
+    kinds = ["animal" if word in ANIMALS else "object" for word in prompt.split() if word in CLASSES]
+    return "-".join(sorted(kinds)) if len(kinds) > 1 else "single"
