@@ -4,7 +4,7 @@ import importlib
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_exported_members_exist_once_and_are_documented(name: str) -> None:
     assert len(exported) == len(set(exported))
     for member in exported:
         thing = getattr(package, member)
-        if callable(thing) or isinstance(thing, ModuleType):
+        if isinstance(thing, type | FunctionType | ModuleType):
             assert thing.__doc__, f"{name}.{member} has no docstring"
 
 
