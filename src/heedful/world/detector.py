@@ -30,7 +30,8 @@ THRESHOLD = 0.4
 @dataclass(frozen=True)
 class Detection:
     """One object: class (`other`: no clean object of the world), colour (`natural`: an animal in its own colours;
-    `mixed`: more than one), pixel box (left, top, right, bottom) and confidence in [0, 1]."""
+    `mixed`: more than one), pixel box (left, top, right, bottom) and confidence in [0, 1].
+    """
 
     name: str
     colour: str
@@ -62,6 +63,7 @@ class DetectorNetwork(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
+        """Read a batch of pictures at once; `split` cuts the channels apart."""
         fine = self.fine(images)  # -> (batch, 64, 16, 16)
         coarse = nn.functional.interpolate(self.coarse(fine), size=fine.shape[-2:], mode="bilinear")
         return self.head(torch.cat([fine, coarse], dim=1))

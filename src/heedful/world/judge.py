@@ -22,8 +22,8 @@ class Verdict:
     """What is wrong with a picture; several faults may hold at once, `success` only if none does.
 
     `neglect`: a concept is missing. `leakage`: a concept is there in a wrong colour. `hybrid`: a blob that is no clean
-    object, or mixes colours, or leaves the detector unsure (confidence < 0.5). `duplicate`: a concept is there more than
-    once. `extra`: an object that was not asked for.
+    object, or mixes colours, or leaves the detector unsure (confidence < 0.5). `duplicate`: a concept is there more
+    than once. `extra`: an object that was not asked for.
     """
 
     neglect: bool

@@ -3,6 +3,8 @@
 Words that the world does not know still tokenize, into pieces: the byte-level alphabet is complete.
 """
 
+from itertools import pairwise
+
 from transformers import CLIPTokenizer
 
 from heedful.world.vocabulary import WORDS
@@ -32,7 +34,7 @@ def _merges(words: tuple[str, ...]) -> list[tuple[str, str]]:
     for word in words:
         pieces = [*word[:-1], f"{word[-1]}</w>"]
         while len(pieces) > 1:
-            known = [pair for pair in zip(pieces, pieces[1:], strict=False) if pair in ranks]
+            known = [pair for pair in pairwise(pieces) if pair in ranks]
             # a new merge ranks last, so it cannot change how earlier words merge
             pair = min(known, key=ranks.__getitem__) if known else (pieces[0], pieces[1])
             ranks.setdefault(pair, len(ranks))

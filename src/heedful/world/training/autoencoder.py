@@ -34,6 +34,7 @@ class AutoencoderPhase(Phase):
         self.steps = recipe.autoencoder_steps
 
     def loss(self, step: int) -> Tensor:
+        """Loss of a batch of renders: pictures and latents."""
         rng = step_rng(self.recipe.seed, self.name, step)
         images = pictures(random_scenes(rng, self.recipe.autoencoder_batch, MIX))
         generator = torch_generator(rng)

@@ -22,7 +22,8 @@ _SHEET = (
 
 class DenoiserPhase(Phase):
     """Velocity prediction (Salimans & Ho 2022, arXiv 2202.00512) with min-SNR-5 weights (Hang et al. 2023,
-    arXiv 2303.09556): the loss of a sample is min(SNR, 5) / (SNR + 1) times its mean squared error."""
+    arXiv 2303.09556): the loss of a sample is min(SNR, 5) / (SNR + 1) times its mean squared error.
+    """
 
     def __init__(
         self, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, projection: PatchProjection, device: torch.device
@@ -40,6 +41,7 @@ class DenoiserPhase(Phase):
         self.cumulative = build_scheduler().alphas_cumprod
 
     def loss(self, step: int) -> Tensor:
+        """Velocity loss of a batch of captioned renders."""
         stage = self._stage(step)
         rng = step_rng(self.recipe.seed, self.name, step)
         scenes = random_scenes(rng, stage.batch, stage.mix, stage.canvas, stage.sizes)

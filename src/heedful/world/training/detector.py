@@ -8,7 +8,7 @@ Pictures are blurred, shifted in colour and made noisy, as a decoder's are.
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, interpolate, l1_loss
+from torch.nn.functional import cross_entropy, interpolate, l1_loss
 
 from heedful.world.detector import CLASS_LABELS, COLOUR_LABELS, MIXED, NATURAL, OTHER, STRIDE, DetectorNetwork, split
 from heedful.world.render import box, layer
@@ -32,7 +32,8 @@ Truth = tuple[str, str, tuple[int, int, int, int]]
 
 class DetectorPhase(Phase):
     """Focal loss on centres (Zhou et al. 2019, arXiv 1904.07850, equation 1), cross-entropy on class and colour, L1 on
-    the box; a fake has class `other` and no colour to learn."""
+    the box; a fake has class `other` and no colour to learn.
+    """
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         torch.manual_seed(recipe.seed + 2)
@@ -44,6 +45,7 @@ class DetectorPhase(Phase):
         self.steps = recipe.detector_steps
 
     def loss(self, step: int) -> Tensor:
+        """Loss of a batch of pictures with fakes among them."""
         rng = step_rng(self.recipe.seed, self.name, step)
         drawn = [training_picture(rng) for _ in range(self.recipe.detector_batch)]
         images = _spoiled(to_tensor(np.stack([image for image, _ in drawn])), torch_generator(rng))
@@ -188,7 +190,5 @@ def _focal(logits: Tensor, heat: Tensor) -> Tensor:
     share = logits.sigmoid()
     at_centre = heat == 1
     hits = -((1 - share) ** 2) * nn.functional.logsigmoid(logits) * at_centre
-    misses = (
-        (1 - heat) ** 4 * share**2 * binary_cross_entropy_with_logits(logits, torch.zeros_like(heat), reduction="none")
-    )
+    misses = (1 - heat) ** 4 * share**2 * nn.functional.softplus(logits)
     return (hits + misses * ~at_centre).sum() / at_centre.sum().clamp(min=1)

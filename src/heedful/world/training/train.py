@@ -20,7 +20,7 @@ from heedful.world.training.detector import DetectorPhase
 from heedful.world.training.loop import Phase, run_phase
 from heedful.world.training.recipe import RECIPE, Recipe
 
-# (phase, step, steps, loss)
+# called with the phase, the step, the number of steps, and the loss
 OnStep = Callable[[str, int, int, float], None]
 
 
@@ -82,7 +82,7 @@ def _projection(path: Path, recipe: Recipe) -> PatchProjection:
 
 
 def _assemble(target: Path, work: Path, pipeline: StableDiffusionPipeline, detector: DetectorPhase) -> None:
-    """Write the parts beside their place and move each in whole; `model_index.json`, which makes it a model, is last."""
+    """Write the parts beside their place and move each in whole; `model_index.json`, which makes it a model, last."""
     staged = work / "assembled"
     shutil.rmtree(staged, ignore_errors=True)
     try:

@@ -1,0 +1,67 @@
+"""Intervals and paired tests for shares over prompts x seeds.
+
+Images of one prompt resemble each other, so prompts, not images, are resampled. Knows numbers only.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its 95 % interval; `count` is the number of images behind it."""
+
+    value: float
+    low: float
+    high: float
+    count: int
+
+    def __str__(self) -> str:
+        """Value and interval to three digits."""
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A paired difference of shares: mean with 95 % interval, images gained and lost, and a two-sided p-value.
+
+    The p-value is of the sign-flip test over prompts (each prompt's mean difference keeps or changes its sign).
+    """
+
+    difference: Estimate
+    gained: int
+    lost: int
+    p_value: float
+
+
+def estimate(values: np.ndarray, seed: int = 0) -> Estimate:
+    """Mean of `values` (prompt, seed) with a percentile bootstrap interval over prompts (10 000 resamples)."""
+    values = _table(values)
+    means = values.mean(axis=1)
+    drawn = np.random.default_rng(seed).integers(0, len(means), (RESAMPLES, len(means)))
+    low, high = np.percentile(means[drawn].mean(axis=1), (2.5, 97.5))
+    return Estimate(float(means.mean()), float(low), float(high), values.size)
+
+
+def compare(baseline: np.ndarray, treated: np.ndarray, seed: int = 0) -> Comparison:
+    """Compare two methods on the same prompts and seeds: both (prompt, seed), success as 0 or 1."""
+    baseline, treated = _table(baseline), _table(treated)
+    if baseline.shape != treated.shape:
+        raise ValueError(f"Expected the same prompts and seeds for both, got {baseline.shape} and {treated.shape}.")
+    change = treated - baseline
+    means = change.mean(axis=1)
+    signs = np.random.default_rng(seed).choice((-1.0, 1.0), (RESAMPLES, len(means)))
+    flipped = np.abs((signs * means).mean(axis=1))
+    # + 1: the observed signs are one of the possible ones
+    p_value = (1 + int((flipped >= abs(means.mean()) - 1e-12).sum())) / (1 + RESAMPLES)
+    return Comparison(estimate(change, seed), int((change > 0).sum()), int((change < 0).sum()), p_value)
+
+
+def _table(values: np.ndarray) -> np.ndarray:
+    table = np.asarray(values, dtype=np.float64)
+    if table.ndim != 2 or table.size == 0:
+        raise ValueError(f"Expected a table (prompt, seed) with at least one cell, got shape {table.shape}.")
+    return table
