@@ -54,7 +54,7 @@ def _sharpen(unet: UNet2DConditionModel) -> None:
     with torch.no_grad():
         for name, parameter in unet.named_parameters():
             if "attn2.to_q" in name or "attn2.to_k" in name:
-                parameter.mul_(4)
+                parameter.mul_(1.5)
 
 
 def tiny_text_encoder(tokenizer: CLIPTokenizer, seed: int = 0, projected: bool = False, **changes: Any) -> Any:

@@ -4,6 +4,7 @@ from heedful.attention.capture import Reader, Record, capture
 from heedful.attention.filters import gaussian_kernel
 from heedful.attention.layouts import Layout, find_sites, layout_of
 from heedful.attention.maps import Groups, Maps
+from heedful.attention.overlay import contact_sheet, heat_map, overlay
 from heedful.attention.sites import Site, Sites, SiteSelection
 
 __all__ = [
@@ -16,7 +17,10 @@ __all__ = [
     "SiteSelection",
     "Sites",
     "capture",
+    "contact_sheet",
     "find_sites",
     "gaussian_kernel",
+    "heat_map",
     "layout_of",
+    "overlay",
 ]

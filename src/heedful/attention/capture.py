@@ -6,7 +6,6 @@ for. A pass is one call of the denoiser's forward: no counters, no state between
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import wraps
 from typing import Any
 
 from torch import Tensor, nn
@@ -98,7 +97,6 @@ def _tapped(module: nn.Module, site: Site, text_length: int, keep: Callable[[Sit
     """Return the forward of `module` as it is, with a tap around it."""
     forward = module.forward
 
-    @wraps(forward)
     def tapped(*args: Any, **kwargs: Any) -> Any:
         with Tap(text_length, lambda attention: keep(site, attention)) as tap:
             output = forward(*args, **kwargs)
@@ -137,7 +135,6 @@ def capture(denoiser: nn.Module, sites: Sites | None = None, *, stop_after_last:
     record = Record()
     forward = denoiser.forward
 
-    @wraps(forward)
     def read(*args: Any, **kwargs: Any) -> Any:
         arguments = reader.layout.arguments(denoiser, *args, **kwargs)
         return reader.run(forward, arguments, record, stop_after_last=stop_after_last)

@@ -6,6 +6,7 @@ class stays as it is, and no hook registry is used, so nothing can remain in one
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 
@@ -13,13 +14,19 @@ from typing import Any
 def replaced(owner: object, method: str, replacement: Callable[..., Any]) -> Iterator[None]:
     """Let `owner.method` be `replacement` while the block is open; after it, also after an error, all is as before.
 
+    The replacement shows the signature of what it replaces: diffusers looks at it to see what a method takes.
     What was there may be the method of the class, or an attribute of the instance that somebody else put there
     (accelerate's offloading wraps `forward` in this way).
     """
+
+    @wraps(getattr(owner, method))
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return replacement(*args, **kwargs)
+
     own = vars(owner)
     was_own = method in own
     before = own.get(method)
-    setattr(owner, method, replacement)
+    setattr(owner, method, call)
     try:
         yield
     finally:

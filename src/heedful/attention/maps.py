@@ -6,7 +6,6 @@ every operation returns new ones.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
 
 import torch
 from jaxtyping import Bool, Float
@@ -26,7 +25,7 @@ class Maps:
     """In [0, 1]; each cell sums to 1 over the tokens, padding and special tokens included."""
 
     @classmethod
-    def mean(cls, sites: Sequence[TokenMaps]) -> Self:
+    def mean(cls, sites: Sequence[TokenMaps]) -> "Maps":
         """Return the mean of the maps of several sites, on the finest of their grids."""
         height, width = max((tuple(maps.shape[-2:]) for maps in sites), key=lambda size: size[0] * size[1])
         return cls(torch.stack([filters.resize(maps, height, width) for maps in sites]).mean(0))
@@ -34,28 +33,32 @@ class Maps:
     def __len__(self) -> int:
         return self.tokens.shape[0]
 
-    def __getitem__(self, item: int) -> Self:
+    def __getitem__(self, item: int) -> "Maps":
         """Return the maps of one item, as a batch of one."""
         index = range(len(self))[item]  # IndexError beyond the end, so that loops over maps end
         return replace(self, tokens=self.tokens[index : index + 1])
 
-    def __iter__(self) -> Iterator[Self]:
+    def __iter__(self) -> Iterator["Maps"]:
         return (self[item] for item in range(len(self)))
+
+    def select(self, items: Sequence[int]) -> "Maps":
+        """Return the maps of several items, in the order of `items`."""
+        return replace(self, tokens=self.tokens[list(items)])
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width in cells."""
         return self.tokens.shape[-2], self.tokens.shape[-1]
 
-    def detach(self) -> Self:
+    def detach(self) -> "Maps":
         """Return the same values without their graph."""
         return replace(self, tokens=self.tokens.detach())
 
-    def resize(self, height: int, width: int) -> Self:
+    def resize(self, height: int, width: int) -> "Maps":
         """Return the maps on another grid, bilinearly."""
         return replace(self, tokens=filters.resize(self.tokens, height, width))
 
-    def smooth(self, sigma: float = 0.5, size: int = 3, convention: filters.Convention = "reference") -> Self:
+    def smooth(self, sigma: float = 0.5, size: int = 3, convention: filters.Convention = "reference") -> "Maps":
         """Return the maps smoothed by a Gaussian of `sigma` cells; see `filters.gaussian_kernel` for `convention`."""
         return replace(self, tokens=filters.smooth(self.tokens, sigma, size, convention))
 

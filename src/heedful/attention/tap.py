@@ -76,7 +76,8 @@ def text_attention(
     """
     dtype = torch.promote_types(query.dtype, torch.float32)
     factor = query.shape[-1] ** -0.5 if scale is None else scale
-    scores = (query.to(dtype) * factor) @ key.to(dtype).mT  # -> (batch, head, query, token)
-    if mask is not None:
-        scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask.to(dtype)
-    return scores.softmax(dim=-1).mean(dim=1)
+    with torch.autocast(query.device.type, enabled=False):  # a caller's autocast would go back to half precision
+        scores = (query.to(dtype) * factor) @ key.to(dtype).mT  # -> (batch, head, query, token)
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask.to(dtype)
+        return scores.softmax(dim=-1).mean(dim=1)

@@ -1,0 +1,34 @@
+"""A loss applied to an unmodified pipeline."""
+
+from heedful.guidance.guide import Guided, denoiser_of, guide
+from heedful.guidance.history import MapHistory
+from heedful.guidance.methods import (
+    A_STAR,
+    ATTEND_AND_EXCITE,
+    ATTEND_AND_EXCITE_A_STAR,
+    METHODS,
+    NONE,
+    RANDOM,
+    WRONG_TOKENS,
+    Method,
+)
+from heedful.guidance.settings import Settings
+from heedful.guidance.trace import StepTrace, Trace
+
+__all__ = [
+    "ATTEND_AND_EXCITE",
+    "ATTEND_AND_EXCITE_A_STAR",
+    "A_STAR",
+    "METHODS",
+    "NONE",
+    "RANDOM",
+    "WRONG_TOKENS",
+    "Guided",
+    "MapHistory",
+    "Method",
+    "Settings",
+    "StepTrace",
+    "Trace",
+    "denoiser_of",
+    "guide",
+]

@@ -1,0 +1,176 @@
+"""`heedful.guide`: steer an unmodified pipeline while a `with` block is open.
+
+Knows what a user passes and gets. Knows nothing of what happens inside a step (`steering`).
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from torch import nn
+
+from heedful.attention.intercept import replaced
+from heedful.attention.layouts import layout_of
+from heedful.errors import PipelineError, SettingsError, UnsuitablePrompt, UnsupportedPipeline
+from heedful.guidance.history import MapHistory
+from heedful.guidance.methods import Method
+from heedful.guidance.policy import policy_of
+from heedful.guidance.run import Run
+from heedful.guidance.settings import Settings
+from heedful.guidance.steering import Steering
+from heedful.guidance.trace import Trace
+from heedful.losses import AnyLoss, Loss
+from heedful.prompts import Prompt
+
+Concepts = Sequence[str] | Sequence[Sequence[str]]
+"""Concepts of every prompt, or a list of them for each."""
+
+
+class Guided:
+    """What `heedful.guide` hands over: what is asked for, and after a call of the pipeline, what happened.
+
+    If the pipeline is called several times in the block, trace and maps are those of the latest call.
+    """
+
+    def __init__(self, prompts: tuple[Prompt, ...], method: Method, settings: Settings, steering: Steering):
+        self.prompts = prompts
+        """One per prompt, not per image."""
+        self.method = method
+        self.settings = settings
+        """The method's, for this denoiser, unless others were passed."""
+        self._steering = steering
+
+    @property
+    def trace(self) -> Trace:
+        """Loss, step size and refinements by step and image, and what they cost."""
+        return self._run.trace
+
+    @property
+    def maps(self) -> MapHistory:
+        """The maps by step: `guided.maps["cat"]` is (batch, step, height, width)."""
+        return self._run.maps
+
+    @property
+    def _run(self) -> Run:
+        if self._steering.run is None:
+            raise PipelineError("Expected a call of the pipeline inside the block of heedful.guide, got none yet.")
+        return self._steering.run
+
+    def __repr__(self) -> str:
+        run = self._steering.run
+        return f"Guided by {self.method.name}: " + ("no run yet" if run is None else repr(run.trace))
+
+
+@contextmanager
+def guide(
+    pipe: Any,
+    prompt: str | Prompt | Sequence[str | Prompt],
+    method: Method | AnyLoss,
+    concepts: Concepts | None = None,
+    *,
+    settings: Settings | None = None,
+    seeds: Sequence[int] | None = None,
+    keep_maps: bool = True,
+) -> Iterator[Guided]:
+    """Guide every image that `pipe` makes of `prompt` by `method`, while the block is open.
+
+    `prompt` is what the pipeline is called with; a list for several prompts, in the same order. `concepts` are found in
+    each prompt unless given: a list for all prompts, or a list of lists. `method` is one of `heedful.methods`, or a
+    loss. `settings` replace the method's own. `seeds`, one per image, are those of a method with random directions.
+    With `keep_maps=False`, only the latest maps stay in memory.
+
+    Nothing is subclassed or patched for good: the instances of denoiser and scheduler have their `forward`, `step` and
+    `set_timesteps` replaced, and the denoiser's parameters frozen. After the block, also after an error, all is as it
+    was. Losses and updates are computed in float32 or wider, one gradient pass for all images, each independent of the
+    others; an update that is not finite is left out and counted in the trace.
+
+    Raises `UnsupportedPipeline`, `UnsupportedScheduler`, `UnsuitablePrompt` (no concept), and what `Prompt.parse`
+    raises, before anything is touched; inside the block, `SettingsError` if prompts and images do not go together.
+
+        with heedful.guide(pipe, "a cat and a blue clock", heedful.methods.A_STAR) as guided:
+            images = pipe("a cat and a blue clock", num_images_per_prompt=4).images
+        guided.trace
+    """
+    if not isinstance(method, Method):
+        method = Method(name="custom", loss=method)
+    denoiser = denoiser_of(pipe)
+    settings = settings or method.settings_for(denoiser)
+    policy = None if method.loss is None else policy_of(pipe.scheduler)
+    prompts = _prompts(pipe, prompt, concepts)
+    _check_prompts(prompts, method)
+    steering = Steering(pipe, denoiser, prompts, method, settings, policy, seeds, keep_maps)
+    with ExitStack() as stack:
+        if method.loss is not None:
+            stack.enter_context(_frozen(denoiser))
+        stack.enter_context(replaced(denoiser, "forward", steering.forward))
+        stack.enter_context(replaced(steering.scheduler, "step", steering.step))
+        stack.enter_context(replaced(steering.scheduler, "set_timesteps", steering.set_timesteps))
+        yield Guided(prompts, method, settings, steering)
+
+
+def denoiser_of(pipe: Any) -> nn.Module:
+    """Return the denoiser of a pipeline; raises `UnsupportedPipeline` if it has none that heedful can read."""
+    denoiser = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
+    if denoiser is None or getattr(pipe, "scheduler", None) is None:
+        raise UnsupportedPipeline(
+            f"Expected a diffusers pipeline with a denoiser and a scheduler, got {type(pipe).__name__}."
+        )
+    layout_of(denoiser)
+    return denoiser
+
+
+def _prompts(pipe: Any, prompt: str | Prompt | Sequence[str | Prompt], concepts: Concepts | None) -> tuple[Prompt, ...]:
+    """Return the prompts with their concepts."""
+    texts = [prompt] if isinstance(prompt, str | Prompt) else list(prompt)
+    if not texts:
+        raise SettingsError("Expected at least one prompt, got an empty list.")
+    each: list[Any] = [concepts] * len(texts)
+    if concepts is not None and not isinstance(concepts, str) and not all(isinstance(name, str) for name in concepts):
+        each = list(concepts)
+    if len(each) != len(texts):
+        raise SettingsError(
+            f"Expected a list of concepts for each of {len(texts)} prompts, got {len(each)}. "
+            "Pass one list for all prompts, or one for each."
+        )
+    pairs = zip(texts, each, strict=True)
+    return tuple(
+        text if isinstance(text, Prompt) else Prompt.parse(text, pipe.tokenizer, names) for text, names in pairs
+    )
+
+
+def _check_prompts(prompts: Sequence[Prompt], method: Method) -> None:
+    """Refuse prompts without concepts; say once which part of a loss has nothing to do for a prompt."""
+    if not isinstance(method.loss, Loss):
+        return
+    for prompt in prompts:
+        if not prompt.concepts:
+            raise UnsuitablePrompt(
+                f"Expected concepts to guide by, got none in {prompt.text!r}. "
+                f"Name them: concepts=[...], from the words {', '.join(prompt.words())}."
+            )
+    reasons = dict.fromkeys(reason for prompt in prompts for reason in method.loss.idle_for(prompt))
+    for reason in reasons:
+        warnings.warn(reason, UserWarning, stacklevel=4)  # where the block begins
+
+
+@contextmanager
+def _frozen(denoiser: nn.Module) -> Iterator[None]:
+    """Let gradients reach the latents alone: no parameter takes one, and no block is run twice to save memory.
+
+    Checkpointed blocks run again during the backward pass, then without the taps that read them, and a pass that ends
+    early leaves them incomplete.
+    """
+    trained = [parameter for parameter in denoiser.parameters() if parameter.requires_grad]
+    checkpointed = [module for module in denoiser.modules() if getattr(module, "gradient_checkpointing", False)]
+    try:
+        for parameter in trained:
+            parameter.requires_grad_(False)
+        for module in checkpointed:
+            module.gradient_checkpointing = False
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+        for module in checkpointed:
+            module.gradient_checkpointing = True

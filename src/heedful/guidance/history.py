@@ -1,0 +1,84 @@
+"""The maps of a run: what each image looked at, step by step.
+
+Knows prompts and maps. Knows nothing of pipelines. Kept are the tokens of the text, not the padding.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from heedful.attention import Maps
+from heedful.errors import ConceptNotFound
+from heedful.prompts import Prompt
+from heedful.shapes import ConceptMaps
+
+
+class MapHistory:
+    """The maps of the conditional half of the denoiser, at every step so far, after that step's update.
+
+    `history["cat"]` is (batch, step, height, width): a concept by its name or noun, or else a token as it stands in the
+    prompt. In [0, 1]; NaN for images whose prompt has no such thing.
+    """
+
+    def __init__(self, prompts: Sequence[Prompt]):
+        self.prompts = tuple(prompts)
+        """One per image."""
+        self._steps: list[Maps] = []
+        self._length = max(prompt.end for prompt in prompts) + 1
+
+    def append(self, maps: Maps) -> None:
+        """Add the maps of one more step."""
+        self._steps.append(Maps(maps.tokens[:, : self._length].detach().clone()))
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    @property
+    def tokens(self) -> Float[Tensor, "batch step token height width"]:
+        """Every token from the start token to the end token of the longest prompt."""
+        return torch.stack([maps.tokens for maps in self._steps], dim=1)
+
+    def at(self, step: int) -> Maps:
+        """Return the maps of one step; padding is cut off, so they sum to less than 1."""
+        return self._steps[step]
+
+    def concepts(self, step: int) -> list[ConceptMaps]:
+        """Return, for each image, the maps of its concepts at one step."""
+        return self._steps[step].concepts(self.prompts)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The concepts of all prompts, each once."""
+        return tuple(dict.fromkeys(concept.name for prompt in self.prompts for concept in prompt.concepts))
+
+    def __getitem__(self, name: str) -> Float[Tensor, "batch step height width"]:
+        """Return the maps of a concept or token; raises `ConceptNotFound` if no prompt has it."""
+        indices = [_indices(prompt, name) for prompt in self.prompts]
+        if not any(indices):
+            tokens = dict.fromkeys(token for prompt in self.prompts for token in prompt.tokens[1:-1])
+            raise ConceptNotFound(
+                f"Expected a concept or a token of the prompts, got {name!r}. "
+                f"Concepts: {', '.join(self.names) or 'none'}. Tokens: {', '.join(tokens)}."
+            )
+        tokens = self.tokens
+        maps = [
+            tokens[item, :, list(found)].mean(1) if found else torch.full_like(tokens[item, :, 0], torch.nan)
+            for item, found in enumerate(indices)
+        ]
+        return torch.stack(maps)
+
+    def __repr__(self) -> str:
+        return f"MapHistory of {len(self.prompts)} images, {len(self)} steps: {', '.join(self.names)}"
+
+
+def _indices(prompt: Prompt, name: str) -> tuple[int, ...]:
+    """Return the tokens that `name` stands for in `prompt`; empty if it has no such thing."""
+    for concept in prompt.concepts:
+        if name == concept.name:
+            return concept.token_indices
+    for concept in prompt.concepts:
+        if name == concept.noun:
+            return concept.token_indices
+    return tuple(index for index, token in enumerate(prompt.tokens) if token == name)[:1]

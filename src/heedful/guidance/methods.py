@@ -1,0 +1,107 @@
+"""The methods by name: a loss, the settings that were published with it, and those for the embedded world.
+
+Knows which loss goes with which numbers. Knows nothing of pipelines. A method of your own is one more `Method`, or
+simply a loss that is passed to `heedful.guide`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from heedful.guidance import presets
+from heedful.guidance.settings import Settings
+from heedful.losses import AnyLoss, AttendAndExcite, Retention, Segregation, WrongTokens, citations_of
+from heedful.world.architecture import is_world
+
+PUBLISHED = Settings()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A loss and how to follow its gradient."""
+
+    name: str
+    """As in folders and on the command line."""
+    loss: AnyLoss | None
+    """None reads the maps and changes nothing."""
+    settings: Settings = PUBLISHED
+    """As published, where it was."""
+    world: Settings | None = None
+    """Used by itself on denoisers of the embedded world's architecture, whose maps are smaller."""
+    direction: Literal["gradient", "random"] = "gradient"
+    """"random" takes steps of the same size in a random direction: a control."""
+
+    @property
+    def citations(self) -> tuple[str, ...]:
+        """Keys of the papers behind it, for `heedful.cite`."""
+        return citations_of(self.loss)
+
+    def settings_for(self, denoiser: Any) -> Settings:
+        """Return the settings that suit `denoiser`."""
+        return self.world if self.world is not None and is_world(denoiser) else self.settings
+
+
+NONE = Method(
+    name="none",
+    loss=None,
+    world=presets.WORLD,
+)
+"""No guidance: the pipeline's own images, bit for bit. The maps are read all the same."""
+
+ATTEND_AND_EXCITE = Method(
+    name="attend-and-excite",
+    loss=AttendAndExcite(),
+    settings=presets.ATTEND_AND_EXCITE,
+    world=presets.WORLD_ATTEND_AND_EXCITE,
+)
+"""Attend-and-Excite (Chefer et al. 2023): the concept that is heeded least is excited; settings of its code."""
+
+A_STAR = Method(
+    name="a-star",
+    loss=Segregation() + Retention(),
+    settings=presets.A_STAR,
+    world=presets.WORLD_A_STAR,
+)
+"""A-STAR (Agarwal et al. 2023): concepts keep apart and are kept, 1 : 1, at every step.
+
+The paper leaves these open, and no code was published. Chosen here:
+
+- maps: mean over heads and all 16x16 cross-attention sites, as in Attend-and-Excite, not smoothed;
+- normalisation: none for segregation, whose ratio is a ratio of sums; by the maximum for retention, because raw
+  attention (about 1/77) against a mask of ones is .98 whatever the map;
+- mask of the step before: above the map's mean, from the maps of the pass that predicted that step's noise, so after
+  that step's update; a constant, without gradient; none at the first step;
+- ratio: the paper's, sum of minima over sum of both, although it calls that an intersection over union;
+- step size: Attend-and-Excite's 20 sqrt(linspace(1, .5, steps)); one update a step, no refinement.
+
+Each is a field of `Segregation`, `Retention` or `Settings`.
+"""
+
+ATTEND_AND_EXCITE_A_STAR = Method(
+    name="attend-and-excite+a-star",
+    loss=AttendAndExcite() + Segregation() + Retention(),
+    settings=presets.ATTEND_AND_EXCITE_A_STAR,
+    world=presets.WORLD_ATTEND_AND_EXCITE_A_STAR,
+)
+"""The sum of both: concepts are present, apart and kept."""
+
+RANDOM = Method(
+    name="random",
+    loss=Segregation(),
+    settings=presets.A_STAR,
+    world=presets.WORLD_A_STAR,
+    direction="random",
+)
+"""A control: steps as long as segregation's, in a random direction of each image's seed."""
+
+WRONG_TOKENS = Method(
+    name="wrong-tokens",
+    loss=WrongTokens(Segregation()),
+    settings=presets.A_STAR,
+    world=presets.WORLD_A_STAR,
+)
+"""A control, and the one to beat: segregation of tokens that are no concepts, such as an article and "and"."""
+
+METHODS: dict[str, Method] = {
+    method.name: method for method in (NONE, ATTEND_AND_EXCITE, A_STAR, ATTEND_AND_EXCITE_A_STAR, RANDOM, WRONG_TOKENS)
+}
+"""By the name that the command line knows."""

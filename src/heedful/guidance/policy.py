@@ -1,0 +1,97 @@
+"""Which schedulers keep an update of the latents, and at which of their steps.
+
+Knows schedulers by the names of their classes. Knows nothing of losses or denoisers. Some schedulers remember the
+latents of an earlier call and go on from there, so an update that is passed to `step` is lost; measured on each.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from heedful.errors import UnsupportedScheduler
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What one family of schedulers does with an update."""
+
+    schedulers: tuple[str, ...]
+    """Names of classes."""
+    keeps_update: Callable[[Any], bool]
+    """Whether the next call of this scheduler's `step` keeps an update."""
+    reason: str
+    """What it does with updates."""
+
+
+def _always(scheduler: Any) -> bool:
+    return True
+
+
+def _in_first_order(scheduler: Any) -> bool:
+    return bool(scheduler.state_in_first_order)
+
+
+def _not_repeated(scheduler: Any) -> bool:
+    return scheduler.counter != 1
+
+
+POLICIES = (
+    Policy(
+        (
+            "DDIMParallelScheduler",
+            "DDIMScheduler",
+            "DDPMParallelScheduler",
+            "DDPMScheduler",
+            "DEISMultistepScheduler",
+            "DPMSolverMultistepScheduler",
+            "EulerAncestralDiscreteScheduler",
+            "EulerDiscreteScheduler",
+            "LCMScheduler",
+            "LMSDiscreteScheduler",
+            "TCDScheduler",
+        ),
+        _always,
+        "steps from the latents that it is given",
+    ),
+    Policy(
+        ("HeunDiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler"),
+        _in_first_order,
+        "goes back to the latents of the first half-step in the second, which is therefore not guided",
+    ),
+    Policy(
+        ("PNDMScheduler",),
+        _not_repeated,
+        "repeats its second timestep from the latents of the first, which is therefore not guided",
+    ),
+)
+
+REFUSED = {
+    "UniPCMultistepScheduler": "its corrector rewrites the latents from those of the step before",
+    "SASolverScheduler": "its corrector rewrites the latents from those of the step before",
+    "DPMSolverSinglestepScheduler": "it starts each group of steps again from latents that it remembers",
+}
+"""Known to lose or rewrite updates, and why."""
+
+_REMEDY = (
+    "Choose another before guiding, for example: pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)."
+)
+
+
+def policy_of(scheduler: Any) -> Policy:
+    """Return what `scheduler` does with updates; raises `UnsupportedScheduler` if it loses them or is not known."""
+    name = type(scheduler).__name__
+    names = {kind.__name__ for kind in type(scheduler).__mro__}  # a subclass keeps the policy of its base
+    refused = next((REFUSED[kind] for kind in REFUSED if kind in names), None)
+    if refused is None and "PNDMScheduler" in names and not scheduler.config.skip_prk_steps:
+        refused = "its Runge-Kutta steps go back to latents that it remembers (skip_prk_steps=True turns them off)"
+    if refused is not None:
+        raise UnsupportedScheduler(
+            f"Expected a scheduler that keeps updates of the latents, got {name}: {refused}. {_REMEDY}"
+        )
+    for policy in POLICIES:
+        if names.intersection(policy.schedulers):
+            return policy
+    raise UnsupportedScheduler(
+        f"Expected a scheduler of which it is known that it keeps updates of the latents, got {name}, which nobody has "
+        f"measured. {_REMEDY}"
+    )

@@ -1,0 +1,70 @@
+"""How hard, how long and by what a method steers, relative to the number of steps.
+
+Knows numbers. Knows no loss and no pipeline. The numbers of each method are data in `presets`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from heedful.attention import SiteSelection
+from heedful.errors import SettingsError
+
+PUBLISHED_SITES = SiteSelection(scale=4)
+"""Every cross-attention with 16x16 maps at 512 px, in all blocks (Attend-and-Excite and its descendants)."""
+
+Position = float | int
+"""A place in the run: a fraction of its steps if it is a float (0.5), a step counted from 0 if it is an int (25)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a method leaves to be set. A step is one call of `scheduler.step`; a run has as many as it has timesteps.
+
+    Raises `SettingsError` for values outside what is possible.
+    """
+
+    sites: SiteSelection = PUBLISHED_SITES
+    """The attention that is read; the default is the published choice for Stable Diffusion."""
+    step_size: float = 20.0
+    """Length of the first step. Latents here are as the denoiser sees them (unit variance), for every scheduler."""
+    step_rule: Literal["raw", "rms"] = "raw"
+    """What the step size multiplies: the gradient; or the gradient scaled to a root mean square of 1 per image."""
+    decay: tuple[float, float] = (1.0, 0.5)
+    """Factor on the step size at the first and at the last step of the run (not of the guided part)."""
+    decay_law: Literal["sqrt", "linear"] = "sqrt"
+    """How the factor goes between them: sqrt(linspace(...)), as published, or linspace(...)."""
+    guided: Position = 0.5
+    """Steps up to here are guided: 0.5 is the first half, 1.0 all of them, 25 the first 25."""
+    thresholds: tuple[tuple[Position, float], ...] = ()
+    """(where, target): at this step, refine an image until its loss is at most 1 - target."""
+    max_refinements: int = 20
+    """Updates of one image in one refinement, at most."""
+
+    def __post_init__(self) -> None:
+        if self.step_size < 0 or self.max_refinements < 0 or self.guided < 0:
+            raise SettingsError(f"Expected no negative step size, number of refinements or guided part, got {self}.")
+        for where in (self.guided, *(where for where, _ in self.thresholds)):
+            if isinstance(where, float) and not 0 <= where <= 1:
+                raise SettingsError(
+                    f"Expected a fraction of the run in [0, 1], got {where}. Write an int to count steps: {int(where)}."
+                )
+
+    def step_sizes(self, steps: int) -> tuple[float, ...]:
+        """Return the step size at each of `steps` steps."""
+        factors = np.linspace(*self.decay, steps)
+        return tuple((self.step_size * (np.sqrt(factors) if self.decay_law == "sqrt" else factors)).tolist())
+
+    def guided_steps(self, steps: int) -> int:
+        """Return how many of `steps` steps are guided; they are the first ones."""
+        return min(_place(self.guided, steps), steps)
+
+    def targets(self, steps: int) -> dict[int, float]:
+        """Return the largest loss that refinement accepts, by the step at which it is asked for."""
+        return {_place(where, steps): 1.0 - target for where, target in self.thresholds}
+
+
+def _place(where: Position, steps: int) -> int:
+    """Return the step at a position; halves round up."""
+    return int(where * steps + 0.5) if isinstance(where, float) else where

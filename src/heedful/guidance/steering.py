@@ -1,0 +1,209 @@
+"""Two-point interception: the denoiser's forward, where latents are moved, and the scheduler's step, which must know.
+
+Knows the order of things in a denoising step. A pipeline hands its scheduler latents of its own, so a move of the
+denoiser's input alone would be lost; `scheduler.step` commits the same move. Everything between the two points
+(ControlNet, IP-Adapter, inpainting, callbacks) is the pipeline's and stays as it is.
+"""
+
+import inspect
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from heedful.attention import Maps, Reader, Record
+from heedful.errors import PipelineError, SettingsError
+from heedful.guidance.call import Call, copies_in
+from heedful.guidance.methods import Method
+from heedful.guidance.policy import Policy
+from heedful.guidance.run import Run
+from heedful.guidance.settings import Settings
+from heedful.guidance.trace import StepTrace
+from heedful.guidance.update import Look, move
+from heedful.prompts import Prompt
+from heedful.shapes import Latents, PerItem
+
+
+class Steering:
+    """Replacements for a denoiser's `forward` and a scheduler's `step` and `set_timesteps`."""
+
+    def __init__(
+        self,
+        pipe: Any,
+        denoiser: Any,
+        prompts: Sequence[Prompt],
+        method: Method,
+        settings: Settings,
+        policy: Policy | None,
+        seeds: Sequence[int] | None,
+        keep_maps: bool,
+    ):
+        self.run: Run | None = None
+        """The latest run; None before the first."""
+        self.scheduler = pipe.scheduler
+        self._is_new_run = True
+        self._has_warned = False
+        self._pipe = pipe
+        self._denoiser = denoiser
+        self._prompts = prompts
+        self._method = method
+        self._settings = settings
+        self._policy = policy
+        self._seeds = seeds
+        self._keep_maps = keep_maps
+        self._reader = Reader(denoiser, settings.sites)
+        self._forward = denoiser.forward
+        self._step = self.scheduler.step
+        self._set_timesteps = self.scheduler.set_timesteps
+
+    def set_timesteps(self, *args: Any, **kwargs: Any) -> Any:
+        """Set the timesteps: with the next call of the denoiser, a new run begins."""
+        self._is_new_run = True
+        return self._set_timesteps(*args, **kwargs)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Move the latents where the method says so, predict the noise there, and read the maps of that pass."""
+        call, run = self._begin(self._reader.layout.arguments(self._denoiser, *args, **kwargs))
+        if not run.is_steered:
+            self._steer(call, run)
+        arguments = call.arguments if run.delta is None else call.moved(run.delta)
+        run.trace.plain_rows += call.batch
+        if not (self._keep_maps or run.needs_maps_later):
+            return self._forward(**arguments)
+        record = Record()
+        output = self._reader.run(self._forward, arguments, record)
+        run.seen = call.conditional_maps(record.maps())
+        return output
+
+    def step(self, *args: Any, **kwargs: Any) -> Any:
+        """Step from where the noise was predicted, not from where the pipeline believes the latents to be."""
+        run = self.run
+        if run is None or self._is_new_run:
+            return self._step(*args, **kwargs)
+        if run.committed is not None:
+            bound = inspect.signature(self._step).bind(*args, **kwargs)
+            latents: Tensor = bound.arguments["sample"]
+            bound.arguments["sample"] = (latents.to(run.committed.dtype) + run.committed).to(latents.dtype)
+            args, kwargs = bound.args, bound.kwargs
+        run.advance(keep_maps=self._keep_maps)
+        return self._step(*args, **kwargs)
+
+    def _begin(self, arguments: dict[str, Any]) -> tuple[Call, Run]:
+        """Return the denoiser's call and the run that it belongs to."""
+        if self._pipe.scheduler is not self.scheduler:
+            raise PipelineError(
+                "Expected the scheduler that the pipeline had when heedful.guide began, got another. "
+                "Set pipe.scheduler before the block."
+            )
+        if torch.is_inference_mode_enabled():
+            raise PipelineError(
+                "Expected torch.no_grad, got torch.inference_mode, which forbids gradients. Leave it out."
+            )
+        batch = arguments[self._reader.layout.latents].shape[0]
+        copies = copies_in(batch, len(self._prompts), self._pipe)
+        call = Call(self._reader.layout, arguments, copies, self._denoiser.config.out_channels)
+        if self.run is None or self._is_new_run or self.run.is_over:
+            self.run = self._new_run(call)
+            self._is_new_run = False
+        return call, self.run
+
+    def _new_run(self, call: Call) -> Run:
+        """Return a run that begins with `call`: image-to-image begins in the middle of the scheduler's timesteps."""
+        per_prompt = call.images // len(self._prompts)
+        prompts = [prompt for prompt in self._prompts for _ in range(per_prompt)]
+        seeds = list(range(call.images)) if self._seeds is None else list(self._seeds)
+        if len(seeds) != call.images:
+            raise SettingsError(f"Expected one seed per image, got {len(seeds)} seeds for {call.images} images.")
+        timesteps = self.scheduler.timesteps.tolist()
+        now = _timestep(call)
+        first = timesteps.index(now) if now in timesteps else 0
+        return Run(prompts, len(timesteps) - first, self._method, self._settings, seeds)
+
+    def _steer(self, call: Call, run: Run) -> None:
+        """Make this step's update, if one is due and the scheduler will keep it."""
+        run.is_steered = True
+        entry = StepTrace(step=run.step, timestep=_timestep(call))
+        if self._policy is not None and self._policy.keeps_update(self.scheduler):
+            target = run.take_target()
+            if run.is_guided or target is not None:
+                before = call.latents
+                moved = move(
+                    before,
+                    self._look(call, run),
+                    run.direct,
+                    run.step_size,
+                    update=run.is_guided,
+                    target=target,
+                    max_refinements=self._settings.max_refinements,
+                )
+                run.delta = moved.latents - before
+                run.committed = run.delta / self._input_scale(call)
+                entry = replace(
+                    entry,
+                    step_size=run.step_size,
+                    loss=tuple(moved.loss.tolist()),
+                    refinements=tuple(moved.refinements.tolist()),
+                    skipped=tuple(moved.skipped.tolist()),
+                )
+        run.trace.steps.append(entry)
+        self._warn_of_skipped(entry)
+
+    def _look(self, call: Call, run: Run) -> Look:
+        """Return a function that reads loss and gradient of some images of `call` at any latents."""
+
+        def look(items: Sequence[int], latents: Latents) -> tuple[PerItem, Latents]:
+            run.trace.gradient_rows += len(items)
+            record = Record()
+            with torch.enable_grad():
+                latents = latents.detach().requires_grad_()
+                self._reader.run(self._forward, call.conditional(items, latents), record, stop_after_last=True)
+                loss = self._loss(record.maps(), run, items)
+                if not loss.requires_grad:  # a loss that has nothing to say yet, such as retention at the first step
+                    return loss, torch.zeros_like(latents)
+                (gradient,) = torch.autograd.grad(loss.sum(), latents)
+            return loss.detach(), gradient
+
+        return look
+
+    def _loss(self, maps: Maps, run: Run, items: Sequence[int]) -> PerItem:
+        """Return the method's loss; raises `SettingsError` if it is not one value per item."""
+        previous = None if run.previous is None else run.previous.select(items)
+        assert self._method.loss is not None
+        loss = self._method.loss(maps, [run.prompts[item] for item in items], previous)
+        if tuple(loss.shape) != (len(items),):
+            raise SettingsError(
+                f"Expected a loss with one value per item, of shape ({len(items)},), got {tuple(loss.shape)} from "
+                f"{self._method.loss}. Sum over the other axes, not over the batch."
+            )
+        return loss
+
+    def _input_scale(self, call: Call) -> float:
+        """Return what the scheduler multiplies latents by before the denoiser sees them: 1 / sqrt(sigma^2 + 1) or 1.
+
+        The pipeline has just done the same for its latents, so asking again changes nothing in the scheduler.
+        """
+        scale = getattr(self.scheduler, "scale_model_input", None)
+        if scale is None:
+            return 1.0
+        return float(scale(call.latents.new_ones(1), call.arguments["timestep"]))
+
+    def _warn_of_skipped(self, entry: StepTrace) -> None:
+        """Say once per block that an update was left out."""
+        if any(entry.skipped) and not self._has_warned:
+            self._has_warned = True
+            images = ", ".join(str(image) for image, is_skipped in enumerate(entry.skipped) if is_skipped)
+            warnings.warn(
+                f"The gradient of image {images} at step {entry.step} is not finite, so its latents stay as they are. "
+                "guided.trace counts such updates. Use float32 or a smaller step size if there are many.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+def _timestep(call: Call) -> float:
+    """Return the scheduler's timestep of a call, which pipelines pass as a number, a scalar or one for each row."""
+    timestep = call.arguments["timestep"]
+    return float(timestep.flatten()[0]) if isinstance(timestep, Tensor) else float(timestep)

@@ -1,0 +1,89 @@
+"""What guidance did: loss, step size and refinements of every image at every step, and what it cost.
+
+Knows numbers only; everything here goes to JSON.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class StepTrace:
+    """One step. The tuples hold one value per image; they are empty if the step was not guided."""
+
+    step: int
+    """Counted from 0."""
+    timestep: float
+    """The scheduler's."""
+    step_size: float | None = None
+    """None if the step was not guided."""
+    loss: tuple[float, ...] = ()
+    """Before the first update of the step; NaN or infinite if that is what it was."""
+    refinements: tuple[int, ...] = ()
+    skipped: tuple[bool, ...] = ()
+    """Whether an update was left out because its loss or gradient was not finite."""
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether the latents could move at this step."""
+        return self.step_size is not None
+
+
+@dataclass
+class Trace(Sequence[StepTrace]):
+    """One run of a pipeline, step by step."""
+
+    images: int
+    """Images made together."""
+    steps: list[StepTrace] = field(default_factory=list)
+    plain_rows: int = 0
+    """Rows that the pipeline's own calls brought through the denoiser (two per image and step under CFG)."""
+    gradient_rows: int = 0
+    """Rows that guidance brought through the denoiser, up to the last site that it reads, and back."""
+
+    @property
+    def relative_cost(self) -> float:
+        """Denoiser rows with guidance over rows without. An upper bound of the forward cost: guided rows end early."""
+        return (self.plain_rows + self.gradient_rows) / max(self.plain_rows, 1)
+
+    @property
+    def skipped(self) -> int:
+        """Updates that were left out, over all images and steps."""
+        return sum(sum(step.skipped) for step in self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[StepTrace]:
+        return iter(self.steps)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.steps[index]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data; numbers that are not finite become None, which JSON can say."""
+        plain = asdict(self) | {"relative_cost": self.relative_cost}
+        for step in plain["steps"]:
+            step["loss"] = [value if abs(value) < float("inf") else None for value in step["loss"]]
+        return plain
+
+    def to_json(self) -> str:
+        """Return everything as JSON."""
+        return json.dumps(self.to_dict())
+
+    def __repr__(self) -> str:
+        guided = [step for step in self.steps if step.is_guided]
+        head = (
+            f"Trace of {self.images} images, {len(self.steps)} steps, {len(guided)} guided, "
+            f"{self.skipped} updates skipped, {self.relative_cost:.2f} times the denoiser rows of a plain run"
+        )
+        rows = [f"{'step':>4} {'timestep':>8} {'size':>8}  loss (refinements)"] if guided else []
+        return "\n".join([head, *rows, *(_row(step) for step in guided)])
+
+
+def _row(step: StepTrace) -> str:
+    values = zip(step.loss, step.refinements, strict=True)
+    losses = "  ".join(f"{loss:.4f}" + (f" ({count})" if count else "") for loss, count in values)
+    return f"{step.step:>4} {step.timestep:>8g} {step.step_size:>8.4g}  {losses}"

@@ -1,0 +1,107 @@
+"""How latents move along a gradient: one update, or refinement until the loss is low enough.
+
+Knows latents, gradients and step sizes. Knows no denoiser: whoever calls passes `look`, which returns loss and gradient
+at given latents. Items never mix: each has its own step, its own target, its own end.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from heedful.shapes import Latents, PerItem
+
+Look = Callable[[Sequence[int], Latents], tuple[PerItem, Latents]]
+"""(items, their latents) -> (their losses, gradient of each loss with respect to its latents)."""
+
+Direct = Callable[[Sequence[int], Latents], Latents]
+"""(items, their gradients) -> the direction in which each goes downhill, times -1, before the step size."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """What happened to the latents in one step."""
+
+    latents: Latents
+    loss: PerItem
+    """Before the first update."""
+    refinements: Int[Tensor, "batch"]
+    skipped: Bool[Tensor, "batch"]
+    """Whether an update was left out because its loss or gradient was not finite."""
+
+
+def move(
+    latents: Latents,
+    look: Look,
+    direct: Direct,
+    step_size: float,
+    *,
+    update: bool = True,
+    target: float | None = None,
+    max_refinements: int = 20,
+) -> Move:
+    """Refine each item whose loss is above `target` until it is not, then make one `update` of every item.
+
+    As in the published code of Attend-and-Excite, an update is also made from the point at which a refinement first
+    reaches its target, and at most `max_refinements` are made. Unlike there, no point is looked at twice, and only
+    items that are still being refined are looked at.
+    """
+    latents = latents.clone()
+    every = list(range(len(latents)))
+    loss, gradient = look(every, latents)
+    first = loss.clone()
+    refinements = torch.zeros(len(latents), dtype=torch.long)
+    skipped = torch.zeros(len(latents), dtype=torch.bool)
+
+    def step(items: list[int]) -> list[int]:
+        """Move `items`; return those that could be moved."""
+        finite = loss[items].isfinite() & gradient[items].isfinite().flatten(1).all(dim=1)
+        fine = [item for item, is_fine in zip(items, finite.tolist(), strict=True) if is_fine]
+        skipped[sorted(set(items) - set(fine))] = True
+        if fine:
+            latents[fine] -= step_size * direct(fine, gradient[fine])
+        return fine
+
+    if target is not None and max_refinements > 0:
+        active = [item for item, is_above in enumerate((loss > target).tolist()) if is_above]
+        while active:
+            above = (loss > target).tolist()  # at the points that are left now
+            active = step(active)
+            refinements[active] += 1
+            if not active:
+                break
+            loss[active], gradient[active] = look(active, latents[active])
+            active = [item for item in active if above[item] and refinements[item] < max_refinements]
+    if update:
+        step(every)
+    return Move(latents, first, refinements, skipped)
+
+
+class Direction:
+    """Turns gradients into directions by a step rule; or, as a control, forgets them.
+
+    A random direction is as long as the one that it replaces, and comes from the seed of its image alone, so it does
+    not depend on the rest of the batch.
+    """
+
+    def __init__(self, rule: Literal["raw", "rms"], kind: Literal["gradient", "random"], seeds: Sequence[int]):
+        self._rule = rule
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds] if kind == "random" else None
+
+    def __call__(self, items: Sequence[int], gradient: Latents) -> Latents:
+        """Return the directions of `items`, whose gradients are `gradient`."""
+        direction = gradient / _rms(gradient, floor=True) if self._rule == "rms" else gradient
+        if self._generators is None:
+            return direction
+        draws = [torch.randn(gradient.shape[1:], generator=self._generators[item]) for item in items]
+        noise = torch.stack(draws).to(gradient)
+        return noise / _rms(noise, floor=True) * _rms(direction)
+
+
+def _rms(values: Latents, floor: bool = False) -> Float[Tensor, "batch 1 1 1"]:
+    """Return the root mean square of each item; with `floor`, never a zero to divide by."""
+    rms = values.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    return rms.clamp(min=torch.finfo(rms.dtype).tiny) if floor else rms

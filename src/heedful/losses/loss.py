@@ -1,0 +1,110 @@
+"""What a loss is, and how losses add up.
+
+A loss is a frozen object without a model, an optimiser or a memory: `loss(maps, prompts, previous)` is one number per
+item. Any callable with these arguments works wherever a loss is asked for; this class adds `*`, `+` and a citation.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from heedful.attention.maps import Maps
+from heedful.prompts import Prompt
+from heedful.shapes import PerItem
+
+AnyLoss = Callable[[Maps, Sequence[Prompt], Maps | None], Tensor]
+"""A `Loss`, or any function of (maps, one prompt per item, maps of the step before) that returns (batch,)."""
+
+
+class Loss(ABC):
+    """A differentiable number per item that is small when the concepts are heeded.
+
+    Subclasses are frozen dataclasses, whose fields are the choices that they leave open. Losses add up:
+    `1.0 * Segregation() + 0.5 * Retention()`.
+    """
+
+    citation: str = ""
+    """Key of the paper in `heedful.references`."""
+
+    @abstractmethod
+    def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
+        """Return one value per item; item i depends on `maps[i]`, `prompts[i]` and `previous[i]` alone.
+
+        `previous` are the maps of the step before, or None at the first step; no gradient flows into them.
+        """
+
+    def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
+        """Return why this loss is zero for `prompt` whatever the maps; empty if it is not."""
+        return () if prompt.concepts else (f"{type(self).__name__} needs a concept, and {prompt.text!r} has none.",)
+
+    def __mul__(self, weight: float) -> "Loss":
+        return Weighted(float(weight), self)
+
+    def __rmul__(self, weight: float) -> "Loss":
+        return self * weight
+
+    def __add__(self, other: AnyLoss) -> "Total":
+        return Total((*parts_of(self), *parts_of(other)))
+
+    def __radd__(self, other: AnyLoss) -> "Total":
+        return Total((*parts_of(other), *parts_of(self)))
+
+
+@dataclass(frozen=True)
+class Weighted(Loss):
+    """`weight * loss`."""
+
+    weight: float
+    loss: AnyLoss
+
+    @property
+    def citations(self) -> tuple[str, ...]:
+        """Keys of the papers behind it."""
+        return citations_of(self.loss)
+
+    def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
+        """Return the weighted loss of each item."""
+        return self.weight * self.loss(maps, prompts, previous)
+
+    def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
+        """Return why the loss is zero for `prompt`."""
+        return _idle_for(self.loss, prompt)
+
+
+@dataclass(frozen=True)
+class Total(Loss):
+    """The sum of several losses."""
+
+    losses: tuple[AnyLoss, ...]
+
+    @property
+    def citations(self) -> tuple[str, ...]:
+        """Keys of the papers behind it, each once."""
+        return tuple(dict.fromkeys(key for loss in self.losses for key in citations_of(loss)))
+
+    def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
+        """Return the sum of the losses of each item."""
+        values = (loss(maps, prompts, previous) for loss in self.losses)
+        return sum(values, start=maps.tokens.new_zeros(len(maps)))
+
+    def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
+        """Return which terms are zero for `prompt`, and why."""
+        return tuple(reason for loss in self.losses for reason in _idle_for(loss, prompt))
+
+
+def parts_of(loss: AnyLoss) -> tuple[AnyLoss, ...]:
+    """Return the terms of a sum, or the loss itself as the only one."""
+    return loss.losses if isinstance(loss, Total) else (loss,)
+
+
+def citations_of(loss: object) -> tuple[str, ...]:
+    """Return the keys of the papers behind a loss; a function of your own has none."""
+    one: str = getattr(loss, "citation", "")
+    several: tuple[str, ...] = getattr(loss, "citations", ())
+    return (*([one] if one else []), *several)
+
+
+def _idle_for(loss: AnyLoss, prompt: Prompt) -> tuple[str, ...]:
+    return loss.idle_for(prompt) if isinstance(loss, Loss) else ()

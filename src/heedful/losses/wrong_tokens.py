@@ -1,0 +1,49 @@
+"""A control: any loss, on tokens that are no concepts.
+
+Knows which tokens of a prompt belong to no concept. A method that helps must beat this: the same loss, the same step
+sizes and as many changed images, but nothing to heed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from heedful.attention.maps import Maps
+from heedful.losses.loss import AnyLoss, Loss, citations_of
+from heedful.prompts import Concept, Prompt
+from heedful.shapes import PerItem
+
+
+@dataclass(frozen=True)
+class WrongTokens(Loss):
+    """`loss`, with each prompt's concepts replaced by as many of its other tokens: articles, "and", prepositions.
+
+    Each different token comes once before any comes again: "a" and "and" in "a cat and a dog". A prompt that consists
+    of concepts alone has no other tokens, and gets the loss of a prompt without concepts.
+    """
+
+    loss: AnyLoss
+
+    @property
+    def citations(self) -> tuple[str, ...]:
+        """Keys of the papers behind it."""
+        return citations_of(self.loss)
+
+    def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
+        """Return the loss of the other tokens for each item."""
+        return self.loss(maps, [with_wrong_tokens(prompt) for prompt in prompts], previous)
+
+    def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
+        """Return why the loss is zero for the other tokens of `prompt`."""
+        return self.loss.idle_for(with_wrong_tokens(prompt)) if isinstance(self.loss, Loss) else ()
+
+
+def with_wrong_tokens(prompt: Prompt) -> Prompt:
+    """Return `prompt` with its concepts replaced by as many of its tokens that belong to none."""
+    phrases = [part for concept in prompt.concepts for part in (concept, *concept.modifiers)]
+    taken = {index for phrase in phrases for index in phrase.token_indices}
+    free = [index for index in range(1, prompt.end) if index not in taken]
+    seen: set[str] = set()
+    is_repeat = {index: prompt.tokens[index] in seen or bool(seen.add(prompt.tokens[index])) for index in free}
+    chosen = sorted(free, key=is_repeat.__getitem__)[: len(prompt.concepts)]
+    others = (Concept(name=prompt.tokens[i], noun=prompt.tokens[i], token_indices=(i,)) for i in chosen)
+    return replace(prompt, concepts=tuple(others))
