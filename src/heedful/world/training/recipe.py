@@ -46,7 +46,7 @@ class Recipe:
 # cheaper there (a trial found this the biggest gain). The mix of stage 2 decides how often two concepts come out well.
 RECIPE = Recipe(
     stages=(
-        Stage(name="objects", steps=1600, batch=64, canvas=32, mix=(1, 0, 0), sizes=(22, 30)),
+        Stage(name="objects", steps=1600, batch=64, canvas=32, mix=(1.0, 0.0, 0.0), sizes=(22, 30)),
         Stage(name="scenes", steps=4000, batch=32, canvas=64, mix=(0.55, 0.42, 0.03)),
     ),
     autoencoder_steps=1800,
@@ -56,8 +56,8 @@ RECIPE = Recipe(
 # A recipe of seconds, for tests of the machinery; it paints nothing.
 MINIATURE = Recipe(
     stages=(
-        Stage(name="objects", steps=4, batch=4, canvas=32, mix=(1, 0, 0), sizes=(22, 30)),
-        Stage(name="scenes", steps=4, batch=2, canvas=64, mix=(0.5, 0.5, 0)),
+        Stage(name="objects", steps=4, batch=4, canvas=32, mix=(1.0, 0.0, 0.0), sizes=(22, 30)),
+        Stage(name="scenes", steps=4, batch=2, canvas=64, mix=(0.5, 0.5, 0.0)),
     ),
     warmup=2,
     projection_images=32,

@@ -74,7 +74,7 @@ def train(
 def _projection(path: Path, recipe: Recipe) -> PatchProjection:
     if not path.exists():
         rng = step_rng(recipe.seed, "projection", 0)
-        fitted = PatchProjection.fit(pictures(random_scenes(rng, recipe.projection_images, (0.5, 0.5, 0))))
+        fitted = PatchProjection.fit(pictures(random_scenes(rng, recipe.projection_images, (0.5, 0.5, 0.0))))
         write_atomic(
             path, save({"mean": fitted.mean, "components": fitted.components.contiguous(), "scales": fitted.scales})
         )

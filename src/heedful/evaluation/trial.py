@@ -1,0 +1,183 @@
+"""Run a method over prompts x seeds of the embedded world and let the detector judge every image.
+
+All methods get the same noise: image (prompt, seed) starts from a CPU generator seeded by `seed`. Records are written
+as each batch is done, so a killed trial goes on where it was. Knows nothing of tables or intervals (`statistics`).
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from heedful.errors import SettingsError
+from heedful.files import write_atomic
+from heedful.guidance.guide import guide
+from heedful.guidance.methods import Method
+from heedful.guidance.settings import Settings
+from heedful.world.detector import Detection, Detector
+from heedful.world.judge import judge
+from heedful.world.vocabulary import two_concept_prompts
+
+FAULTS = ("neglect", "leakage", "hybrid", "duplicate", "extra")
+SPLIT_SEED = 2026
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What is painted: every prompt with every seed, by one sampler (the pipeline's own scheduler)."""
+
+    prompts: tuple[str, ...]
+    seeds: tuple[int, ...]
+    steps: int = 25
+    guidance_scale: float = 5.0
+    batch: int = 24
+
+
+@dataclass(frozen=True)
+class Record:
+    """One judged image."""
+
+    prompt: str
+    seed: int
+    success: bool
+    neglect: bool
+    leakage: bool
+    hybrid: bool
+    duplicate: bool
+    extra: bool
+    confidence: float
+    detections: list[dict[str, Any]]
+    final_loss: float | None
+    refinements: int
+    skipped: int
+    seconds: float
+    relative_cost: float
+
+
+def split_prompts() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The 276 two-concept prompts as a development and a report half, shuffled by the stated seed 2026."""
+    prompts = two_concept_prompts()
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(prompts))
+    half = len(prompts) // 2
+    return tuple(prompts[i] for i in order[:half]), tuple(prompts[i] for i in order[half:])
+
+
+def run_trial(
+    pipe: Any,
+    detector: Detector,
+    trial: Trial,
+    method: Method,
+    path: Path,
+    *,
+    settings: Settings | None = None,
+    on_images: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Record]:
+    """Run one method over a trial; records are kept in the JSONL file `path` and never made twice.
+
+    `settings` replace the method's own. The first line of the file says how the records were made; a file made
+    otherwise raises `SettingsError`.
+    """
+    cases = [(prompt, seed) for prompt in trial.prompts for seed in trial.seeds]
+    head = json.dumps(_provenance(pipe, trial, method, settings), sort_keys=True)
+    records = _read(path, head)
+    # batches are cut from the whole list, so a resumed trial makes the very batches that a whole one makes
+    for start in range(0, len(cases), trial.batch):
+        batch = cases[start : start + trial.batch]
+        if len(records) < start + len(batch):
+            records = records[:start] + _paint(pipe, detector, trial, method, settings, batch)
+            lines = [head, *(json.dumps(asdict(record)) for record in records)]
+            write_atomic(path, "\n".join(lines) + "\n")
+        on_images(start + len(batch), len(cases))
+    return records
+
+
+def success_table(records: Sequence[Record], trial: Trial, field: str = "success") -> np.ndarray:
+    """A field of the records as a table (prompt, seed)."""
+    return np.array([getattr(record, field) for record in records], dtype=float).reshape(
+        len(trial.prompts), len(trial.seeds)
+    )
+
+
+def _paint(
+    pipe: Any,
+    detector: Detector,
+    trial: Trial,
+    method: Method,
+    settings: Settings | None,
+    batch: Sequence[tuple[str, int]],
+) -> list[Record]:
+    prompts, seeds = [prompt for prompt, _ in batch], [seed for _, seed in batch]
+    start = time.perf_counter()
+    with guide(pipe, prompts, method, settings=settings, seeds=seeds, keep_maps=False) as guided:
+        images = pipe(
+            prompts,
+            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+            num_inference_steps=trial.steps,
+            guidance_scale=trial.guidance_scale,
+            output_type="np",
+        ).images
+    seconds = (time.perf_counter() - start) / len(batch)
+    found = detector((images * 255).round().astype(np.uint8))
+    steps = [step for step in guided.trace if step.is_guided]
+    return [
+        _record(prompt, seed, found[i], steps, i, seconds, guided.trace.relative_cost)
+        for i, (prompt, seed) in enumerate(batch)
+    ]
+
+
+def _record(
+    prompt: str, seed: int, detections: list[Detection], steps: list[Any], item: int, seconds: float, cost: float
+) -> Record:
+    verdict = judge(prompt, detections)
+    final = steps[-1].loss[item] if steps else None
+    return Record(
+        prompt=prompt,
+        seed=seed,
+        success=verdict.success,
+        **{fault: getattr(verdict, fault) for fault in FAULTS},
+        confidence=round(verdict.confidence, 4),
+        detections=[
+            {
+                "name": d.name,
+                "colour": d.colour,
+                "box": [round(v, 1) for v in d.box],
+                "confidence": round(d.confidence, 3),
+            }
+            for d in detections
+        ],
+        final_loss=None if final is None or not np.isfinite(final) else round(final, 6),
+        refinements=sum(step.refinements[item] for step in steps),
+        skipped=sum(step.skipped[item] for step in steps),
+        seconds=round(seconds, 4),
+        relative_cost=round(cost, 4),
+    )
+
+
+def _provenance(pipe: Any, trial: Trial, method: Method, settings: Settings | None) -> dict[str, Any]:
+    return {
+        "method": repr(method),
+        "settings": repr(settings or method.settings_for(pipe.unet)),
+        "scheduler": type(pipe.scheduler).__name__,
+        "steps": trial.steps,
+        "guidance_scale": trial.guidance_scale,
+        "batch": trial.batch,
+        "prompts": list(trial.prompts),
+        "seeds": list(trial.seeds),
+    }
+
+
+def _read(path: Path, head: str) -> list[Record]:
+    if not path.exists():
+        return []
+    first, *lines = path.read_text(encoding="utf-8").splitlines()
+    if first != head:
+        raise SettingsError(
+            f"Expected records of this method, these settings, prompts and seeds in {path}, got others. "
+            "Choose another folder, or delete the file."
+        )
+    return [Record(**json.loads(line)) for line in lines]

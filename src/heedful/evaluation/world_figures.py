@@ -1,0 +1,128 @@
+"""The figures of the embedded model's card: how well it paints one, two and three concepts, and how good its judge is.
+
+Everything is measured on prompts x seeds or on renders that training never drew. Knows no text of the card.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from heedful.evaluation.statistics import estimate
+from heedful.evaluation.trial import FAULTS, Record, Trial, run_trial, success_table
+from heedful.guidance.methods import NONE
+from heedful.world.detector import NATURAL, Detector
+from heedful.world.judge import expectations
+from heedful.world.render import render
+from heedful.world.scene import Scene, is_held_out, random_scene
+from heedful.world.training.batches import to_images, to_tensor
+from heedful.world.vocabulary import ANIMALS, COLOURS, OBJECTS, prompt_kind, single_concept_prompts, two_concept_prompts
+
+HELD_OUT_SEED = 77_000_000
+
+
+def three_concept_prompts(count: int = 60) -> tuple[str, ...]:
+    """Prompts with three concepts, drawn with the stated seed 3: "a cat and a blue clock and a red car"."""
+    rng = np.random.default_rng(3)
+    prompts: list[str] = []
+    while len(prompts) < count:
+        names = [str(name) for name in rng.choice(ANIMALS + OBJECTS, 3, replace=False)]
+        phrases = [f"a {name}" if name in ANIMALS else f"a {rng.choice(COLOURS)} {name}" for name in names]
+        prompts.append(" and ".join(phrases))
+    return tuple(prompts)
+
+
+def painting_figures(
+    pipe: Any,
+    detector: Detector,
+    folder: Path,
+    seeds: dict[str, int],
+    on_images: Callable[[str, int, int], None] = lambda suite, done, total: None,
+) -> dict[str, Any]:
+    """Success and faults of plain sampling (25 steps, guidance scale 5) on single, two and three concepts.
+
+    `seeds` says how many seeds each suite (`single`, `two`, `three`) gets. Records go to `folder`, and are resumed.
+    """
+    suites = {"single": single_concept_prompts(), "two": two_concept_prompts(), "three": three_concept_prompts()}
+    figures: dict[str, Any] = {}
+    for suite, prompts in suites.items():
+        if seeds.get(suite, 0) == 0:
+            continue
+        trial = Trial(prompts=prompts, seeds=tuple(range(seeds[suite])))
+        records = run_trial(
+            pipe,
+            detector,
+            trial,
+            NONE,
+            folder / f"{suite}.jsonl",
+            on_images=lambda done, total, suite=suite: on_images(suite, done, total),
+        )
+        figures[suite] = _suite_figures(records, trial)
+    return figures
+
+
+def _suite_figures(records: list[Record], trial: Trial) -> dict[str, Any]:
+    table = success_table(records, trial)
+    figures: dict[str, Any] = {"images": table.size, "success": vars(estimate(table))}
+    figures |= {fault: float(success_table(records, trial, fault).mean()) for fault in FAULTS}
+    shares = table.mean(axis=1)
+    kinds = [prompt_kind(prompt) for prompt in trial.prompts]
+    figures["by_kind"] = {kind: float(shares[[k == kind for k in kinds]].mean()) for kind in sorted(set(kinds))}
+    unseen = np.array([is_held_out(tuple(e.name for e in expectations(prompt))) for prompt in trial.prompts])
+    if unseen.any():
+        figures["seen_pairs"], figures["unseen_pairs"] = float(shares[~unseen].mean()), float(shares[unseen].mean())
+    figures["worst_prompts"] = {trial.prompts[i]: float(shares[i]) for i in np.argsort(shares)[:12]}
+    figures["seconds_per_image"] = float(np.median([record.seconds for record in records]))
+    return figures
+
+
+def detector_figures(detector: Detector, renders: int = 2048) -> dict[str, float]:
+    """Accuracy of the detector on renders from seeds that training never drew (half of them with unseen pairs).
+
+    `exact` is the share of pictures whose set of (class, colour) is right, `classes`, `colours` and `count` the shares
+    of pictures in which these alone are right.
+    """
+    rng = np.random.default_rng(HELD_OUT_SEED)
+    scenes = [random_scene(rng, count=1 + i % 3, unseen_pairs=i % 3 > 0 and i % 2 == 0) for i in range(renders)]
+    found = [each for start in range(0, renders, 256) for each in detector(_pictures(scenes[start : start + 256]))]
+    right: Counter[str] = Counter()
+    for scene, detections in zip(scenes, found, strict=True):
+        truth = sorted((item.name, item.colour or NATURAL) for item in scene.items)
+        seen = sorted((detection.name, detection.colour) for detection in detections)
+        right["count"] += len(truth) == len(seen)
+        right["classes"] += [name for name, _ in truth] == [name for name, _ in seen]
+        right["colours"] += sorted(colour for _, colour in truth) == sorted(colour for _, colour in seen)
+        right["exact"] += truth == seen
+    return {what: right[what] / renders for what in ("exact", "classes", "colours", "count")} | {"renders": renders}
+
+
+@torch.no_grad()
+def autoencoder_figures(pipe: Any, renders: int = 256) -> dict[str, float]:
+    """Peak signal-to-noise ratio in dB of encoding and decoding held-out renders (peak 255, mean over pictures)."""
+    rng = np.random.default_rng(HELD_OUT_SEED + 1)
+    pictures = _pictures([random_scene(rng, count=1 + i % 3) for i in range(renders)])
+    decoded = np.concatenate(
+        [
+            to_images(pipe.vae.decode(pipe.vae.encode(to_tensor(part)).latent_dist.mode()).sample)
+            for part in np.array_split(pictures, max(1, renders // 64))
+        ]
+    )
+    errors = np.square(pictures.astype(float) - decoded).mean(axis=(1, 2, 3))
+    return {"psnr": float((10 * np.log10(255**2 / errors)).mean()), "renders": renders}
+
+
+def speed_figures(pipe: Any, images: int = 32) -> dict[str, float]:
+    """Images a second in one batch (25 steps, guidance scale 5) with the threads that torch has now."""
+    pipe("a cat", num_inference_steps=1, output_type="np")
+    start = time.perf_counter()
+    pipe(["a cat and a blue clock"] * images, num_inference_steps=25, guidance_scale=5.0, output_type="np")
+    seconds = time.perf_counter() - start
+    return {"images_per_second": images / seconds, "batch": images, "threads": torch.get_num_threads()}
+
+
+def _pictures(scenes: list[Scene]) -> np.ndarray:
+    return np.stack([render(scene) for scene in scenes])
