@@ -1,0 +1,87 @@
+"""Options that several commands share, said once.
+
+Knows their names and help texts. Knows nothing of what they do.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_MODEL, _MAKING = "Model", "How the images are made"
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="FOLDER|ID",
+        help="Folder of a diffusers pipeline (safetensors), or a hub id such as owner/name. "
+        "Without it, the small embedded model is used, which needs no download.",
+        show_default=False,
+        rich_help_panel=_MODEL,
+    ),
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="auto|cpu|cuda|mps", help="Where it runs.", rich_help_panel=_MODEL)
+]
+DtypeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dtype",
+        metavar="float32|float16|bfloat16",
+        help="Precision of the model. Without it: float32 on a CPU and for the embedded model, float16 on a GPU.",
+        show_default=False,
+        rich_help_panel=_MODEL,
+    ),
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="NAME",
+        help="Another scheduler of diffusers, such as ddim or euler. Without it, the model's own.",
+        show_default=False,
+        rich_help_panel=_MODEL,
+    ),
+]
+StepsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--steps",
+        help="Denoising steps. Without it: 20 on the embedded model, else 50.",
+        show_default=False,
+        rich_help_panel=_MAKING,
+    ),
+]
+ScaleOption = Annotated[
+    float | None,
+    typer.Option(
+        "--guidance-scale",
+        help="Weight of classifier-free guidance. Without it: 5 on the embedded model, else 7.5.",
+        show_default=False,
+        rich_help_panel=_MAKING,
+    ),
+]
+WidthOption = Annotated[
+    int | None,
+    typer.Option("--width", help="Pixels. Without it, the model's own.", show_default=False, rich_help_panel=_MAKING),
+]
+HeightOption = Annotated[
+    int | None,
+    typer.Option("--height", help="Pixels. Without it, the model's own.", show_default=False, rich_help_panel=_MAKING),
+]
+ConceptsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--concepts",
+        metavar='"cat,blue clock"',
+        help="What must be heeded, in words of the prompt. Without it: what is \\[marked] in the prompt, "
+        "else the things that the prompt names.",
+        show_default=False,
+    ),
+]
+OutOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the images go.")]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Make images again that are there, instead of going on from them.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout; progress goes to stderr.")]

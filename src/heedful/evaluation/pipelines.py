@@ -1,0 +1,196 @@
+"""Finds and loads the pipeline that a person names: the embedded world, a folder, or a model on a hub.
+
+Knows where weights lie and which of them are safe to read. Knows nothing of prompts or methods.
+"""
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+from diffusers.utils import logging as diffusers_logging
+from transformers.utils import logging as transformers_logging
+
+from heedful import world
+from heedful.errors import ModelError, ModelNotFound, SettingsError, UnsafeWeights
+
+PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+EMBEDDED = "embedded world"
+_SAMPLE = 1 << 16  # bytes of each end of a weights file that go into its fingerprint
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded pipeline, and what it takes to recognise it again."""
+
+    pipe: Any
+    """A diffusers pipeline, on its device, without progress bars."""
+    name: str
+    """What the person asked for."""
+    weights: str
+    """Fingerprint of the weights: the same for the same files, wherever they lie."""
+    folder: Path
+    """Where the files lie."""
+    dtype: str
+    """A key of `DTYPES`."""
+    is_world: bool
+    """Whether the denoiser is the embedded world's."""
+
+    @property
+    def steps(self) -> int:
+        """How many denoising steps a run takes unless told otherwise."""
+        return 20 if self.is_world else 50
+
+    @property
+    def guidance_scale(self) -> float:
+        """The classifier-free guidance weight of a run unless told otherwise."""
+        return 5.0 if self.is_world else 7.5
+
+    @property
+    def batch_size(self) -> int:
+        """How many images are made together unless told otherwise: one, except for the small embedded model."""
+        return 8 if self.is_world else 1
+
+
+def load_model(name: str | None = None, *, device: str = "auto", dtype: str | None = None) -> Model:
+    """Load the embedded world (None), the folder `name`, or the hub's model `name` (written owner/name).
+
+    A name that starts with `.`, `/` or `~`, or that is an existing file or folder, is a place on this machine; only a
+    hub id may use the network. `dtype` is float32 unless the device is a GPU, where it is float16 (the embedded world
+    is always float32 unless told otherwise). Only safetensors are read, and safety checkers stay as they are.
+
+    Raises `ModelNotFound`, `UnsafeWeights`, `ModelError`, and `SettingsError` for a device or dtype that is not there.
+    """
+    place = find_device(device)
+    chosen = dtype or ("float32" if name is None or place == "cpu" else "float16")
+    if chosen not in DTYPES:
+        raise SettingsError(f"Expected one of the dtypes {', '.join(DTYPES)}, got {chosen!r}.")
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
+    if name is None:
+        folder = world.WEIGHTS
+        pipe = world.load().to(DTYPES[chosen])
+    else:
+        folder = check_folder(Path(name).expanduser()) if is_place(name) else _download(name)
+        pipe = _load(name, folder, DTYPES[chosen])
+    pipe.to(place)
+    pipe.set_progress_bar_config(disable=True)
+    denoiser = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
+    is_world = name is None or (denoiser is not None and world.is_world(denoiser))
+    return Model(pipe, name or EMBEDDED, fingerprint(folder), folder, chosen, is_world)
+
+
+def find_device(name: str = "auto") -> str:
+    """Return the device to use: cuda, else mps, else cpu for `auto`. Raises `SettingsError` for one that is absent."""
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return next(device for device in ("cuda", "mps", "cpu") if present[device])
+    if name not in DEVICES:
+        raise SettingsError(f"Expected one of the devices {', '.join(DEVICES)}, got {name!r}.")
+    if not present[name]:
+        there = ", ".join(device for device, is_there in present.items() if is_there)
+        raise SettingsError(
+            f"Expected a device of this machine ({there}), got {name!r}. Leave --device out, or pass auto."
+        )
+    return name
+
+
+def is_place(name: str) -> bool:
+    """Return whether `name` is a place on this machine rather than a hub id."""
+    return name.startswith((".", "/", "~")) or name.count("/") != 1 or Path(name).exists()
+
+
+def check_folder(folder: Path) -> Path:
+    """Return `folder` if it holds a pipeline in the format of diffusers whose weights are safe to read.
+
+    Raises `ModelNotFound` or `UnsafeWeights`.
+    """
+    remedy = "Pass a folder that save_pretrained() of a diffusers pipeline has written, or a hub id (owner/name)."
+    if folder.is_file():
+        if folder.suffix in PICKLES:
+            raise _unsafe(folder.parent, [folder])
+        raise ModelNotFound(
+            f"Expected a folder with a pipeline, got the single file {folder}. Convert it once with "
+            "StableDiffusionPipeline.from_single_file(FILE).save_pretrained(FOLDER), then pass the folder."
+        )
+    if not folder.is_dir():
+        raise ModelNotFound(f"Expected a folder with a pipeline at {folder}, but there is no such folder. {remedy}")
+    pickles = _pickles(folder)
+    if pickles:
+        raise _unsafe(folder, pickles)
+    if not (folder / "model_index.json").is_file():
+        found = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
+        raise ModelNotFound(f"Expected model_index.json in the folder {folder}, found {found}. {remedy}")
+    return folder
+
+
+def fingerprint(folder: Path) -> str:
+    """Return 12 hexadecimal digits that change with the configs, or the size or either end of a weights file.
+
+    Only the folders of the components count: what lies beside them (cards, detectors) makes no images.
+    """
+    digest = sha256()
+    for path in sorted([folder / "model_index.json", *folder.glob("*/*.json"), *folder.glob("*/*.safetensors")]):
+        size = path.stat().st_size
+        digest.update(f"{path.relative_to(folder).as_posix()} {size}\n".encode())
+        with path.open("rb") as stream:
+            digest.update(stream.read(_SAMPLE))
+            stream.seek(max(0, size - _SAMPLE))
+            digest.update(stream.read(_SAMPLE))
+    return digest.hexdigest()[:12]
+
+
+def _load(name: str, folder: Path, dtype: torch.dtype) -> Any:
+    """Load the pipeline in `folder`; raises `ModelError` in the words of diffusers if that fails."""
+    try:
+        return DiffusionPipeline.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+    except (OSError, ValueError, AttributeError, ImportError, json.JSONDecodeError) as reason:
+        raise ModelError(
+            f"Expected to load a pipeline from {name}, but diffusers says: {_first_line(reason)} "
+            "See whether DiffusionPipeline.from_pretrained() loads it, and whether heedful doctor shows what it needs."
+        ) from reason
+
+
+def _download(name: str) -> Path:
+    """Return the folder of the hub's model `name`, downloading what is missing; raises `ModelNotFound`."""
+    try:
+        folder = Path(DiffusionPipeline.download(name, use_safetensors=True))
+    except (OSError, ValueError) as reason:  # the hub's own errors are OSErrors
+        if "safetensors" in str(reason):
+            raise UnsafeWeights(
+                f"Expected safetensors in the hub's model {name}, but it seems to hold pickles only, which can run "
+                "code while they load. Look for a conversion of this model to safetensors on the hub."
+            ) from reason
+        raise ModelNotFound(
+            f"Expected a model called {name} on the hub (there is no folder of this name here), but: "
+            f"{_first_line(reason)} Check the name, the connection, and for a gated model the login (hf auth login)."
+        ) from reason
+    return check_folder(folder)
+
+
+def _pickles(folder: Path) -> list[Path]:
+    """Return the pickles of each component (and of the folder itself) that has no safetensors beside them."""
+    found: list[Path] = []
+    for part in [folder, *sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")]:
+        files = sorted(path for path in part.iterdir() if path.is_file())
+        if not any(path.suffix == ".safetensors" for path in files):
+            found += [path for path in files if path.suffix in PICKLES]
+    return found
+
+
+def _unsafe(folder: Path, pickles: list[Path]) -> UnsafeWeights:
+    names = ", ".join(path.relative_to(folder).as_posix() for path in pickles[:4]) + (" ..." if pickles[4:] else "")
+    return UnsafeWeights(
+        f"Expected weights as *.safetensors in {folder}, got pickles, which can run code while they load: {names}. "
+        "If you trust them, load them with diffusers once and write save_pretrained(FOLDER), which gives safetensors."
+    )
+
+
+def _first_line(reason: BaseException) -> str:
+    line = (str(reason).strip() or type(reason).__name__).splitlines()[0]
+    return line if line.endswith(".") else f"{line}."

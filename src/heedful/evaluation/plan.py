@@ -1,0 +1,207 @@
+"""What is to be made: every combination of prompt, seed and method, checked before the first image.
+
+Knows how a wish becomes a list of cases, which of them are done, and which share a batch. Makes no image.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from heedful.errors import PromptError, SettingsError
+from heedful.evaluation.gallery import Gallery
+from heedful.evaluation.pipelines import Model
+from heedful.guidance import denoiser_of, guide
+from heedful.guidance.methods import Method
+from heedful.prompts import Prompt
+
+Number = TypeVar("Number", int, float)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a person asks for. None means: what suits the model."""
+
+    prompts: Sequence[str]
+    """With or without `[marks]`."""
+    methods: Sequence[Method]
+    seeds: Sequence[int]
+    concepts: Sequence[str] | None = None
+    """For a single prompt; several prompts mark their concepts."""
+    steps: int | None = None
+    guidance_scale: float | None = None
+    width: int | None = None
+    """Pixels."""
+    height: int | None = None
+    """Pixels."""
+    batch_size: int | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image to be made."""
+
+    method: Method
+    prompt: Prompt
+    seed: int
+    path: Path
+    settings: dict[str, Any]
+    """What decides the image, as plain JSON values."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All cases by method, prompt and seed; those that are done; those to do, in batches."""
+
+    cases: Sequence[Case]
+    done: Sequence[Case]
+    batches: Sequence[Sequence[Case]]
+    steps: int
+    guidance_scale: float
+    width: int | None
+    height: int | None
+    remarks: Sequence[str] = ()
+    """What a method has to say about a prompt, each once: that a part of its loss has nothing to do, for example."""
+
+    @property
+    def todo(self) -> int:
+        """How many images are still to be made."""
+        return sum(len(batch) for batch in self.batches)
+
+
+def make_plan(model: Model, gallery: Gallery, wish: Wish, *, overwrite: bool = False) -> Plan:
+    """Check `wish` against the model and the folder, and return what is to be done. Writes nothing.
+
+    Batches are cut from the whole list, not from what is left of it, so that a run that was interrupted goes on in the
+    same batches. Raises `PromptError`, `SettingsError`, `PipelineError`; `OutputError` for a folder that cannot be
+    written; `SettingsError` for an image that was made in another way, unless `overwrite`.
+    """
+    width, height = _size(model.pipe, wish)
+    steps = _at_least(1, wish.steps, model.steps, "steps")
+    scale = _at_least(0, wish.guidance_scale, model.guidance_scale, "a guidance scale")
+    batch_size = _at_least(1, wish.batch_size, model.batch_size, "a batch size")
+    prompts = _parse(model.pipe, wish)
+    gallery.check()
+    remarks = _rehearse(model, prompts, wish.methods)
+
+    def case(method: Method, prompt: Prompt, seed: int) -> Case:
+        settings = {
+            "prompt": prompt.text,
+            "seed": seed,
+            "method": method.name,
+            "concepts": [concept.name for concept in prompt.concepts],
+            "steps": steps,
+            "guidance_scale": scale,
+            "width": width,
+            "height": height,
+            "scheduler": type(model.pipe.scheduler).__name__,
+            "dtype": model.dtype,
+            "weights": model.weights,
+            "method_settings": _describe(model, method),
+        }
+        return Case(method, prompt, seed, gallery.path(method.name, prompt.text, seed), settings)
+
+    cases = [[case(method, prompt, seed) for prompt in prompts for seed in wish.seeds] for method in wish.methods]
+    is_done = {
+        one.path: gallery.is_done(one.path, one.settings) if not overwrite else False for row in cases for one in row
+    }
+    batches = [row[start : start + batch_size] for row in cases for start in range(0, len(row), batch_size)]
+    left = [[one for one in batch if not is_done[one.path]] for batch in batches]
+    everything = [one for row in cases for one in row]
+    return Plan(
+        cases=everything,
+        done=[one for one in everything if is_done[one.path]],
+        batches=[batch for batch in left if batch],
+        steps=steps,
+        guidance_scale=scale,
+        width=width,
+        height=height,
+        remarks=remarks,
+    )
+
+
+def clear(plan: Plan) -> None:
+    """Remove the images that `plan` makes again, before the first is made.
+
+    Otherwise an interrupted run would leave old images among the new ones.
+    """
+    for batch in plan.batches:
+        for case in batch:
+            case.path.unlink(missing_ok=True)
+
+
+def use_scheduler(model: Model, name: str) -> None:
+    """Give the pipeline another scheduler of diffusers, with the old one's noise schedule.
+
+    `name` is a class of `diffusers` that suits the pipeline, in any case and with or without `Scheduler`: ddim, euler.
+    Raises `SettingsError` that lists the names.
+    """
+    classes = {kind.__name__: kind for kind in [type(model.pipe.scheduler), *model.pipe.scheduler.compatibles]}
+    wanted = name.casefold().removesuffix("scheduler").removesuffix("discrete")
+    short = {key.removesuffix("Scheduler").removesuffix("Discrete").casefold(): key for key in classes}
+    if wanted not in short:
+        raise SettingsError(f"Expected one of the schedulers {', '.join(sorted(short))}, got {name!r}.")
+    model.pipe.scheduler = classes[short[wanted]].from_config(model.pipe.scheduler.config)
+
+
+def _rehearse(model: Model, prompts: Sequence[Prompt], methods: Sequence[Method]) -> tuple[str, ...]:
+    """Enter each method without running it, and return its warnings.
+
+    Entering checks prompts and scheduler, so no method fails after another has written its images.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        for method in methods:
+            with guide(model.pipe, prompts, method):
+                pass
+    return tuple(dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, UserWarning)))
+
+
+def _describe(model: Model, method: Method) -> str:
+    """Return everything that a method does on this model, in the words of its objects."""
+    return f"{method.loss!r}, {method.direction}, {method.settings_for(denoiser_of(model.pipe))!r}"
+
+
+def _parse(pipe: Any, wish: Wish) -> list[Prompt]:
+    """Return the prompts, each once; raises `PromptError` or `SettingsError`."""
+    if not wish.prompts:
+        raise PromptError('Expected a prompt, got none. Write one, such as "a cat and a blue clock".')
+    if wish.concepts is not None and len(set(wish.prompts)) > 1:
+        raise SettingsError(
+            f"Expected one prompt with a list of concepts, got {len(set(wish.prompts))}. "
+            "Mark the concepts in the prompts instead: a [cat] and a [blue clock]."
+        )
+    prompts = {written: Prompt.parse(written, pipe.tokenizer, wish.concepts) for written in wish.prompts}
+    first: dict[str, str] = {}
+    for written, prompt in prompts.items():
+        other = first.setdefault(prompt.text, written)
+        if other != written:
+            raise SettingsError(
+                f"Expected different prompts, got {other!r} and {written!r}, which are the same text with other marks. "
+                "Make them in two runs with two folders."
+            )
+    return list(prompts.values())
+
+
+def _at_least(least: int, given: Number | None, usual: Number, of: str) -> Number:
+    """Return what was given, or what is usual; raises `SettingsError` if it is too small."""
+    value = usual if given is None else given
+    if not value >= least:  # not-a-number is too small as well
+        raise SettingsError(f"Expected {of} of {least} or more, got {value}.")
+    return value
+
+
+def _size(pipe: Any, wish: Wish) -> tuple[int | None, int | None]:
+    """Return width and height in pixels, or None where the pipeline's own size is unknown; raises `SettingsError`."""
+    cell = getattr(pipe, "vae_scale_factor", 8)
+    for name, pixels in (("width", wish.width), ("height", wish.height)):
+        if pixels is not None and (pixels < cell or pixels % cell):
+            nearest = max(cell, round(pixels / cell) * cell)
+            raise SettingsError(
+                f"Expected a {name} that is a multiple of {cell} pixels, got {pixels}. The nearest is {nearest}."
+            )
+    denoiser = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
+    sample = getattr(getattr(denoiser, "config", None), "sample_size", None)
+    usual = sample * cell if isinstance(sample, int) else None
+    return wish.width or usual, wish.height or usual
