@@ -1,0 +1,70 @@
+"""See, steer, teach and measure the cross-attention of text-to-image diffusion models.
+
+    import heedful
+
+    pipe = heedful.world.load()                 # the embedded model; or any diffusers pipeline
+    with heedful.guide(pipe, "a cat and a blue clock", heedful.methods.A_STAR) as guided:
+        images = pipe("a cat and a blue clock", num_images_per_prompt=4).images
+
+Everything public is listed here. Names are imported when they are first used, so that `import heedful` and
+`heedful --help` do not wait for torch and diffusers.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from heedful.errors import HeedfulError as HeedfulError
+from heedful.references import cite as cite
+
+if TYPE_CHECKING:
+    from heedful import losses as losses
+    from heedful import world as world
+    from heedful.attention import capture as capture
+    from heedful.guidance import Method as Method
+    from heedful.guidance import Settings as Settings
+    from heedful.guidance import guide as guide
+    from heedful.guidance import methods as methods
+    from heedful.prompts import Concept as Concept
+    from heedful.prompts import Prompt as Prompt
+
+# where each name lies: a member of a module, or (None) the module itself
+_LAZY: dict[str, tuple[str, str | None]] = {
+    "Concept": ("heedful.prompts", "Concept"),
+    "Method": ("heedful.guidance", "Method"),
+    "Prompt": ("heedful.prompts", "Prompt"),
+    "Settings": ("heedful.guidance", "Settings"),
+    "capture": ("heedful.attention", "capture"),
+    "guide": ("heedful.guidance", "guide"),
+    "losses": ("heedful.losses", None),
+    "methods": ("heedful.guidance.methods", None),
+    "world": ("heedful.world", None),
+}
+
+__all__ = [
+    "Concept",
+    "HeedfulError",
+    "Method",
+    "Prompt",
+    "Settings",
+    "capture",
+    "cite",
+    "guide",
+    "losses",
+    "methods",
+    "world",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'heedful' has no attribute {name!r}; it has: {', '.join(__all__)}")
+    module, member = _LAZY[name]
+    value = import_module(module)
+    if member is not None:
+        value = getattr(value, member)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
