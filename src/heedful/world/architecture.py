@@ -4,10 +4,10 @@ Latents are 8 channels at a quarter of the picture's side (16x16 for 64x64 px). 
 (one site in the down half, two in the up half) and in the 4x4 middle.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerBase
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from heedful.world.tokenizer import LENGTH
 
@@ -61,7 +61,7 @@ def build_unet(**changes: Any) -> UNet2DConditionModel:
     return UNet2DConditionModel(**(UNET | changes))
 
 
-def build_text_encoder(tokenizer: PreTrainedTokenizerBase, width: int = TEXT_WIDTH, layers: int = 2) -> CLIPTextModel:
+def build_text_encoder(tokenizer: CLIPTokenizer, width: int = TEXT_WIDTH, layers: int = 2) -> CLIPTextModel:
     """The text encoder with random weights: CLIP's transformer, 2 layers of width 128."""
     return CLIPTextModel(
         CLIPTextConfig(
@@ -72,9 +72,10 @@ def build_text_encoder(tokenizer: PreTrainedTokenizerBase, width: int = TEXT_WID
             num_hidden_layers=layers,
             num_attention_heads=4,
             max_position_embeddings=LENGTH,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
+            # the stubs allow a list of ids; this tokenizer has one of each
+            bos_token_id=cast(int, tokenizer.bos_token_id),
+            eos_token_id=cast(int, tokenizer.eos_token_id),
+            pad_token_id=cast(int, tokenizer.pad_token_id),
         )
     )
 

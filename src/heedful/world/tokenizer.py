@@ -19,7 +19,8 @@ def build_tokenizer() -> CLIPTokenizer:
     pieces = [*alphabet, *(f"{letter}</w>" for letter in alphabet), *(left + right for left, right in merges)]
     specials = ["<|startoftext|>", "<|endoftext|>"]
     vocabulary = {piece: index for index, piece in enumerate([*pieces, *specials])}
-    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=LENGTH)
+    # the stub knows merges as text only; pairs are what the tokenizer is made of
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=LENGTH)  # pyright: ignore[reportArgumentType]
 
 
 def _byte_alphabet() -> list[str]:

@@ -42,7 +42,7 @@ class AutoencoderPhase(Phase):
         strength = LATENT_NOISE * torch.rand(len(latents), 1, 1, 1, generator=generator)
         noisy = latents + strength * torch.randn(latents.shape, generator=generator)
         images, latents = images.to(self.device), latents.to(self.device)
-        decoded = self.autoencoder.decode(noisy.to(self.device)).sample  # pyright: ignore[reportAttributeAccessIssue]
+        decoded = self.autoencoder.decode(noisy.to(self.device)).sample  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
         posterior = self.autoencoder.encode(images).latent_dist  # pyright: ignore[reportAttributeAccessIssue]
         pixel = (decoded - images).abs().mean() + 2 * (decoded - images).square().mean()
         return pixel + 4 * (posterior.mean - latents).square().mean() + 1e-3 * (posterior.logvar + 12).square().mean()

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
+from transformers import CLIPTokenizer
 
 from heedful.world.architecture import build_scheduler, build_text_encoder, build_unet
 from heedful.world.latents import PatchProjection
@@ -26,7 +26,7 @@ class DenoiserPhase(Phase):
     """
 
     def __init__(
-        self, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, projection: PatchProjection, device: torch.device
+        self, recipe: Recipe, tokenizer: CLIPTokenizer, projection: PatchProjection, device: torch.device
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.name = "denoiser"

@@ -72,7 +72,7 @@ class _State:
     def average(self, decay: float) -> None:
         # a young average follows the weights quickly
         weight = 1 - min(decay, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(list(self.averages.values()), list(self.parameters.values()), weight)  # pyright: ignore[reportPrivateUsage]
+        torch._foreach_lerp_(list(self.averages.values()), list(self.parameters.values()), weight)
 
     @torch.no_grad()
     def swap(self) -> None:

@@ -47,10 +47,10 @@ class Recipe:
 RECIPE = Recipe(
     stages=(
         Stage(name="objects", steps=1600, batch=64, canvas=32, mix=(1.0, 0.0, 0.0), sizes=(22, 30)),
-        Stage(name="scenes", steps=4000, batch=32, canvas=64, mix=(0.55, 0.42, 0.03)),
+        Stage(name="scenes", steps=3700, batch=32, canvas=64, mix=(0.55, 0.42, 0.03)),
     ),
     autoencoder_steps=1800,
-    detector_steps=2400,
+    detector_steps=2000,
 )
 
 # A recipe of seconds, for tests of the machinery; it paints nothing.
