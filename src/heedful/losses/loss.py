@@ -39,10 +39,10 @@ class Loss(ABC):
         """Return why this loss is zero for `prompt` whatever the maps; empty if it is not."""
         return () if prompt.concepts else (f"{type(self).__name__} needs a concept, and {prompt.text!r} has none.",)
 
-    def __mul__(self, weight: float) -> "Loss":
+    def __mul__(self, weight: float | int) -> "Loss":
         return Weighted(float(weight), self)
 
-    def __rmul__(self, weight: float) -> "Loss":
+    def __rmul__(self, weight: float | int) -> "Loss":
         return self * weight
 
     def __add__(self, other: AnyLoss) -> "Total":

@@ -77,5 +77,8 @@ def _rescaled(
 
 
 def at_least_tiny(values: Tensor) -> Tensor:
-    """Return `values`, but never a zero to divide by."""
-    return values.clamp(min=torch.finfo(values.dtype).tiny)
+    """Return `values`, but nothing too small to divide by: a map that sums to less than rounding errors is empty.
+
+    Not the smallest number there is: its square, by which a quotient's gradient is divided, would be zero.
+    """
+    return values.clamp(min=torch.finfo(values.dtype).eps)
