@@ -1,0 +1,27 @@
+"""Guide one prompt by A-STAR, and write the images beside those of the same noise without guidance.
+
+python examples/01_generate.py [FOLDER]
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+
+import heedful
+
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out/examples")
+folder.mkdir(parents=True, exist_ok=True)
+
+pipe = heedful.world.load()  # or StableDiffusionPipeline.from_pretrained(...)
+prompt = "a cat and a blue clock"
+
+for method in (heedful.methods.NONE, heedful.methods.A_STAR):
+    noise = [torch.Generator().manual_seed(seed) for seed in range(2)]
+    with heedful.guide(pipe, prompt, method) as guided:
+        images = pipe(prompt, num_images_per_prompt=2, num_inference_steps=12, guidance_scale=5, generator=noise).images
+    for seed, image in enumerate(images):
+        path = folder / f"{method.name} {seed}.png"
+        image.save(path)
+        print(path)
+    print(guided.trace)
