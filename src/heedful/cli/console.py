@@ -11,9 +11,15 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from heedful.errors import HeedfulError, MissingExtra
+from heedful.errors import ConceptNotFound, HeedfulError, MissingExtra, UnsupportedScheduler
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is 128 + SIGINT
+
+HINTS: dict[type[HeedfulError], str] = {
+    ConceptNotFound: 'On the command line: --concepts "cat,blue clock".',
+    UnsupportedScheduler: "On the command line: --scheduler ddim.",
+}
+"""Remedies that messages put in Python's words, said as options."""
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -36,7 +42,8 @@ def say_json(value: Any) -> None:
 
 def say_error(error: HeedfulError) -> None:
     """Print the message of `error`, whole and without traceback."""
-    err.print(Text("Error: ", style="bold red") + Text(str(error)))
+    hint = HINTS.get(type(error))
+    err.print(Text("Error: ", style="bold red") + Text(f"{error} {hint}" if hint else str(error)))
 
 
 def exit_code(error: HeedfulError) -> int:

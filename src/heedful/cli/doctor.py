@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from heedful.cli.console import out, say_json
@@ -41,7 +42,7 @@ def doctor(
     table.add_row("embedded model", f"found, {world['megabytes']} MB" if world["is_found"] else world["remedy"])
     for name, extra in found["extras"].items():
         state = f"{extra['package']} {extra['version']}" if extra["version"] else f"not installed; {extra['remedy']}"
-        table.add_row(f"extra {name}", state)
+        table.add_row(f"extra {name}", escape(state))  # heedful[app] is no markup
     out.print(table, soft_wrap=False)
 
 

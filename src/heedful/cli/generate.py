@@ -93,7 +93,7 @@ def generate(
     OUT/grid.png, whose path is the last line printed. The same command again goes on where it was stopped and makes
     nothing twice.
 
-    Example: heedful generate "a cat and a blue clock" --compare none,attend-and-excite --seeds 0-3
+    Example: `heedful generate "a cat and a blue clock" --compare none,attend-and-excite --seeds 0-3`
     """
     from heedful.cli.choices import find_method, read_prompts, split_list
     from heedful.evaluation import Gallery, Wish, find_judge, load_model, make_plan, parse_seeds, summarize
@@ -145,7 +145,7 @@ def generate(
 
 def _make(model: "Model", gallery: "Gallery", plan: "Plan") -> "list[Made]":
     """Make what is left of `plan` behind a progress bar; after Ctrl-C say what is there, and exit."""
-    from heedful.evaluation import generate as make_images
+    from heedful.evaluation import make_images
 
     made: list[Made] = []
     columns = (TextColumn("{task.description}"), BarColumn(), _Images(), _Speed(), TimeRemainingColumn())

@@ -28,7 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(generate)
@@ -37,10 +37,11 @@ app.command()(doctor)
 app.command()(cite)
 
 
-def _show_version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> bool:
     if wanted:
         say(f"heedful {version('heedful')}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

@@ -58,7 +58,7 @@ def see(
     maps.safetensors, and figures in maps.json: peak, overlap of each pair of concepts, retention from step to step.
     The path of the sheet is the last line printed. Files of an earlier run are replaced.
 
-    Example: heedful see "a cat and a blue clock" --seed 3
+    Example: `heedful see "a cat and a blue clock" --seed 3`
     """
     from heedful.cli.choices import find_method, split_list
     from heedful.evaluation import Gallery, Wish, folder_name, load_model, make_plan

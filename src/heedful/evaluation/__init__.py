@@ -1,7 +1,7 @@
 """Images made in bulk: which, where they lie, how well they did. Knows methods and models, and no command line."""
 
 from heedful.evaluation.gallery import Entry, Gallery, folder_name, read_entry
-from heedful.evaluation.generate import Made, generate
+from heedful.evaluation.generate import Made, make_images
 from heedful.evaluation.judges import Judge, find_judge
 from heedful.evaluation.pipelines import Model, load_model
 from heedful.evaluation.plan import Case, Plan, Wish, make_plan
@@ -20,8 +20,8 @@ __all__ = [
     "Wish",
     "find_judge",
     "folder_name",
-    "generate",
     "load_model",
+    "make_images",
     "make_plan",
     "parse_seeds",
     "read_entry",

@@ -47,7 +47,7 @@ class Made:
     """Its share of the time of its batch."""
 
 
-def generate(
+def make_images(
     model: Model, gallery: Gallery, plan: Plan, on_step: Callable[[float], None] = lambda images: None
 ) -> Iterator[Made]:
     """Make what `plan` leaves to do, and yield each image after it was written.

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
+from huggingface_hub.errors import RepositoryNotFoundError
 from transformers.utils import logging as transformers_logging
 
 from heedful import world
@@ -160,17 +161,26 @@ def _download(name: str) -> Path:
     """Return the folder of the hub's model `name`, downloading what is missing; raises `ModelNotFound`."""
     try:
         folder = Path(DiffusionPipeline.download(name, use_safetensors=True))
-    except (OSError, ValueError) as reason:  # the hub's own errors are OSErrors
+    except Exception as reason:  # errors of the hub, of two generations of its HTTP client, and of diffusers
         if "safetensors" in str(reason):
             raise UnsafeWeights(
                 f"Expected safetensors in the hub's model {name}, but it seems to hold pickles only, which can run "
                 "code while they load. Look for a conversion of this model to safetensors on the hub."
             ) from reason
         raise ModelNotFound(
-            f"Expected a model called {name} on the hub (there is no folder of this name here), but: "
-            f"{_first_line(reason)} Check the name, the connection, and for a gated model the login (hf auth login)."
+            f"Expected a model called {name} on the hub (there is no such folder here), but {_hub_says(reason)}."
         ) from reason
     return check_folder(folder)
+
+
+def _hub_says(reason: BaseException) -> str:
+    """Return why the hub gave no model, and what to do about it."""
+    cause = reason.__cause__ or reason
+    if isinstance(cause, RepositoryNotFoundError):
+        return "the hub knows none, or it is private. Check the name; for a private or gated model: hf auth login"
+    if isinstance(cause, ConnectionError) or type(cause).__module__.startswith("httpx"):
+        return "the hub cannot be reached and no earlier download is here. Check the connection, or pass a folder"
+    return f"it cannot be had: {_first_line(reason).rstrip('.')}"
 
 
 def _pickles(folder: Path) -> list[Path]:

@@ -1,0 +1,48 @@
+"""The command line as a person calls it: arguments in, exit code and two streams out."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from heedful.cli import console, main
+from tests.pipelines import tiny_pipeline
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a call left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random pipeline, as save_pretrained writes it."""
+    folder = tmp_path_factory.mktemp("model")
+    tiny_pipeline().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
+    """`call("generate", "a cat", ...)` is `heedful generate "a cat" ...` in this process."""
+    monkeypatch.setenv("COLUMNS", "200")
+    for stream in (console.out, console.err):
+        monkeypatch.setattr(stream, "_width", 200)
+
+    def run(*arguments: object) -> Result:
+        with pytest.raises(SystemExit) as end:
+            main.main([str(argument) for argument in arguments])
+        sys.stdout.flush()
+        streams = capsys.readouterr()
+        return Result(int(end.value.code or 0), streams.out, streams.err)
+
+    return run

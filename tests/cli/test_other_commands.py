@@ -1,0 +1,106 @@
+"""`heedful see`, `doctor`, `cite`, and what all commands share."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from safetensors import safe_open
+
+from heedful.cli.console import exit_code
+from heedful.errors import HeedfulError, MissingExtra, ModelNotFound
+from tests.cli.conftest import Call
+
+PROMPT = "a cat and a blue clock"
+
+
+@pytest.mark.parametrize("method", ["none", "a-star"])
+def test_see_writes_pictures_maps_and_figures(call: Call, model_folder: Path, tmp_path: Path, method: str) -> None:
+    options = ["--model", model_folder, "--steps", 5, "--method", method, "--out", tmp_path]
+    result = call("see", PROMPT, "--seed", 3, *options)
+    folder = tmp_path / method / PROMPT / "3"
+    assert result.code == 0 and result.out.splitlines()[-1] == str(folder / "sheet.png")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "image.png",
+        "maps.json",
+        "maps.safetensors",
+        "overlay blue clock.png",
+        "overlay cat.png",
+        "sheet.png",
+    ]
+    figures = json.loads((folder / "maps.json").read_text(encoding="utf-8"))
+    assert [concept["name"] for concept in figures["concepts"]] == ["cat", "blue clock"]
+    assert len(figures["steps"]) == 5 and 0 <= figures["steps"][4]["overlap"]["cat / blue clock"] <= 1
+    with safe_open(folder / "maps.safetensors", "pt") as maps:
+        for concept in figures["concepts"]:
+            values = maps.get_tensor(concept["tensor"])
+            assert values.shape[0] == 5 and values.min() >= 0 and values.max() <= 1
+    with Image.open(folder / "image.png") as image, Image.open(folder / "overlay cat.png") as overlay:
+        assert image.size == overlay.size == (16, 16)
+
+
+def test_see_shows_the_image_that_generate_makes(call: Call, model_folder: Path, tmp_path: Path) -> None:
+    options = ["--model", model_folder, "--steps", 4, "--method", "a-star"]
+    call("generate", PROMPT, "--seeds", 3, "--out", tmp_path / "generated", *options)
+    call("see", PROMPT, "--seed", 3, "--out", tmp_path / "seen", *options)
+    place = Path("a-star") / PROMPT
+    with (
+        Image.open(tmp_path / "generated" / place / "3.png") as generated,
+        Image.open(tmp_path / "seen" / place / "3" / "image.png") as seen,
+    ):
+        assert generated.tobytes() == seen.tobytes()
+
+
+def test_see_needs_a_concept_to_look_for(call: Call, model_folder: Path, tmp_path: Path) -> None:
+    result = call("see", "and with of", "--model", model_folder, "--out", tmp_path / "out")
+    assert result.code == 2 and "Mark them ([word]) or pass --concepts." in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_see_repeats_itself_in_json(call: Call, model_folder: Path, tmp_path: Path) -> None:
+    result = call("see", PROMPT, "--json", "--model", model_folder, "--steps", 2, "--out", tmp_path)
+    seen = json.loads(result.out)
+    assert all((Path(seen["folder"]) / file).is_file() for file in seen["files"])
+
+
+def test_doctor_says_what_is_there_and_how_to_get_what_is_not(call: Call) -> None:
+    result = call("doctor")
+    assert result.code == 0
+    for word in ("python", "torch", "diffusers", "transformers", "cpu", "threads", "embedded model"):
+        assert word in result.out
+    found = json.loads(call("doctor", "--json").out)
+    assert found["versions"]["torch"] and set(found["extras"]) == {"app", "ray", "train", "report", "syntax"}
+    for name, extra in found["extras"].items():
+        assert (extra["version"] is None) == (extra["remedy"] == f"pip install 'heedful[{name}]'")
+        assert extra["remedy"] is None or extra["remedy"] in result.out
+
+
+def test_cite_prints_the_papers_of_methods_once(call: Call) -> None:
+    result = call("cite", "a-star", "attend-and-excite", "attend-and-excite+a-star")
+    assert result.code == 0
+    for key in ("agarwal2023astar", "chefer2023attend", "@software{heedful"):
+        assert result.out.count(key) == 1
+    assert call("cite").out.startswith("@software{heedful")
+
+
+def test_cite_lists_the_methods_for_an_unknown_one(call: Call) -> None:
+    result = call("cite", "astar")
+    assert result.code == 2 and "Expected one of the methods none, attend-and-excite, a-star," in result.err
+
+
+def test_help_and_version_do_not_wait_for_torch() -> None:
+    code = (
+        "import sys; from heedful.cli.main import app\n"
+        "for words in (['--help'], ['--version'], ['generate', '--help']):\n"
+        "    app(words, standalone_mode=False)\n"
+        "sys.exit(sorted({'torch', 'diffusers', 'transformers'} & set(sys.modules)) or 0)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "generate" in result.stdout and "heedful 0." in result.stdout
+
+
+def test_what_was_asked_for_is_at_fault_or_the_installation() -> None:
+    assert [exit_code(kind("")) for kind in (ModelNotFound, MissingExtra, HeedfulError)] == [2, 1, 1]
