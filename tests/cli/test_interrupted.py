@@ -15,7 +15,7 @@ from PIL import Image
 from tests.cli.conftest import Call
 
 PROMPT = "a cat and a blue clock"
-SEEDS = 8
+SEEDS = 6
 # Where the tests run in the background of a shell, Ctrl-C is ignored, and children inherit that: set it right first.
 HEEDFUL = "import signal; signal.signal(2, signal.default_int_handler); from heedful.cli.main import main; main()"
 

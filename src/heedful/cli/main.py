@@ -16,6 +16,7 @@ from heedful.cli.console import exit_code, quiet_libraries, say, say_error
 from heedful.cli.doctor import doctor
 from heedful.cli.generate import generate
 from heedful.cli.see import see
+from heedful.cli.world import app as world
 from heedful.errors import HeedfulError
 
 DEBUG = "--debug"
@@ -35,6 +36,7 @@ app.command()(generate)
 app.command()(see)
 app.command()(doctor)
 app.command()(cite)
+app.add_typer(world, name="world")
 
 
 def _show_version(wanted: bool) -> bool:
