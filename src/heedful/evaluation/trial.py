@@ -33,8 +33,8 @@ class Trial:
 
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
-    steps: int = 25
-    guidance_scale: float = 5.0
+    steps: int = 20
+    guidance_scale: float = 4.0
     batch: int = 24
 
 

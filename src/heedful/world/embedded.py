@@ -16,7 +16,7 @@ def load(folder: Path | str | None = None, **kwargs: Any) -> StableDiffusionPipe
     """Load the embedded model, or one that `heedful world train` made in `folder`, as an ordinary diffusers pipeline.
 
     `kwargs` go to `StableDiffusionPipeline.from_pretrained`. It paints 64x64 px; its weights are kept in half precision
-    and computed in float32 unless `torch_dtype` says otherwise. Raises `ModelNotFound`.
+    and computed in float32 unless `dtype` says otherwise. Raises `ModelNotFound`.
     """
     place = Path(folder) if folder is not None else WEIGHTS
     if not (place / "model_index.json").is_file():
@@ -24,7 +24,7 @@ def load(folder: Path | str | None = None, **kwargs: Any) -> StableDiffusionPipe
             f"Expected a model of the world in {place}, found none (no model_index.json). "
             "Name the folder of another, or make one: heedful world train --out FOLDER"
         )
-    options = {"torch_dtype": torch.float32, "local_files_only": True, "use_safetensors": True} | kwargs
+    options = {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True} | kwargs
     return StableDiffusionPipeline.from_pretrained(str(place), **options)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from heedful.world.detector import MIXED, NATURAL, OTHER, Detection
 from heedful.world.vocabulary import ANIMALS, CLASSES, COLOURS
 
-SURE = 0.5
+SURE = 0.4
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Verdict:
     """What is wrong with a picture; several faults may hold at once, `success` only if none does.
 
     `neglect`: a concept is missing. `leakage`: a concept is there in a wrong colour. `hybrid`: a blob that is no clean
-    object, or mixes colours, or leaves the detector unsure (confidence < 0.5). `duplicate`: a concept is there more
+    object, or mixes colours, or leaves the detector unsure (confidence < 0.4). `duplicate`: a concept is there more
     than once. `extra`: an object that was not asked for.
     """
 
