@@ -52,3 +52,11 @@ def test_concept_of_several_tokens_is_their_mean() -> None:
     shares = (100 * maps.tokens[:, 1:-1]).softmax(1)
     expected = 1 - shares[0, [index - 1 for index in indices]].mean(0).max()
     torch.testing.assert_close(AttendAndExcite(sigma=None)(maps, [prompt])[0], expected)
+
+
+def test_scale_can_be_meant_for_another_number_of_tokens() -> None:
+    """Sixteen even tokens get 1/16 each where 77 get 1/77: as sharp relative to that is 100 * 16 / 77."""
+    maps = peaked(0.3, 0.2)
+    expected = AttendAndExcite(scale=100 * 16 / 77)(maps, [PROMPT])
+    torch.testing.assert_close(AttendAndExcite(reference_tokens=77)(maps, [PROMPT]), expected)
+    torch.testing.assert_close(AttendAndExcite(reference_tokens=16)(maps, [PROMPT]), AttendAndExcite()(maps, [PROMPT]))

@@ -87,8 +87,8 @@ def test_order_of_concepts_does_not_matter(loss: Loss, seed: int, order: list[in
 @ALL
 def test_gradients_equal_finite_differences(loss: Loss) -> None:
     prompts = [prompt_of(3), prompt_of(2)]
-    previous = drawn_maps(9, 2, 3, 4)
-    tokens = drawn_maps(8, 2, 3, 4).tokens.requires_grad_()
+    previous = drawn_maps(9, 2, 3, 2)
+    tokens = drawn_maps(8, 2, 3, 2).tokens.requires_grad_()
     assert torch.autograd.gradcheck(lambda given: loss(Maps(given), prompts, previous), tokens, eps=1e-7, atol=1e-5)
 
 

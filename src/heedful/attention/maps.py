@@ -25,8 +25,8 @@ class Maps:
     """In [0, 1]; each cell sums to 1 over the tokens, padding and special tokens included."""
 
     @classmethod
-    def mean(cls, sites: Sequence[TokenMaps]) -> "Maps":
-        """Return the mean of the maps of several sites, on the finest of their grids."""
+    def mean(cls, sites: Sequence[Tensor]) -> "Maps":
+        """Return the mean of the maps of several sites, each (batch, token, height, width), on the finest grid."""
         height, width = max((tuple(maps.shape[-2:]) for maps in sites), key=lambda size: size[0] * size[1])
         return cls(torch.stack([filters.resize(maps, height, width) for maps in sites]).mean(0))
 

@@ -162,7 +162,9 @@ def _frozen(denoiser: nn.Module) -> Iterator[None]:
     early leaves them incomplete.
     """
     trained = [parameter for parameter in denoiser.parameters() if parameter.requires_grad]
-    checkpointed = [module for module in denoiser.modules() if getattr(module, "gradient_checkpointing", False)]
+    checkpointed: list[Any] = [
+        module for module in denoiser.modules() if getattr(module, "gradient_checkpointing", False)
+    ]
     try:
         for parameter in trained:
             parameter.requires_grad_(False)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from heedful.guidance import presets
 from heedful.guidance.settings import Settings
 from heedful.losses import AnyLoss, AttendAndExcite, Retention, Segregation, WrongTokens, citations_of
-from heedful.world.architecture import is_world
+from heedful.world import is_world
 
 PUBLISHED = Settings()
 
@@ -40,6 +40,9 @@ class Method:
         return self.world if self.world is not None and is_world(denoiser) else self.settings
 
 
+EXCITE = AttendAndExcite(reference_tokens=77)
+"""The published loss exactly for Stable Diffusion's 77 tokens, and as sharp for other text lengths."""
+
 NONE = Method(
     name="none",
     loss=None,
@@ -49,7 +52,7 @@ NONE = Method(
 
 ATTEND_AND_EXCITE = Method(
     name="attend-and-excite",
-    loss=AttendAndExcite(),
+    loss=EXCITE,
     settings=presets.ATTEND_AND_EXCITE,
     world=presets.WORLD_ATTEND_AND_EXCITE,
 )
@@ -78,7 +81,7 @@ Each is a field of `Segregation`, `Retention` or `Settings`.
 
 ATTEND_AND_EXCITE_A_STAR = Method(
     name="attend-and-excite+a-star",
-    loss=AttendAndExcite() + Segregation() + Retention(),
+    loss=EXCITE + Segregation() + Retention(),
     settings=presets.ATTEND_AND_EXCITE_A_STAR,
     world=presets.WORLD_ATTEND_AND_EXCITE_A_STAR,
 )

@@ -64,7 +64,7 @@ class Trace(Sequence[StepTrace]):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data; numbers that are not finite become None, which JSON can say."""
-        plain = asdict(self) | {"relative_cost": self.relative_cost}
+        plain: dict[str, Any] = {**asdict(self), "relative_cost": self.relative_cost}
         for step in plain["steps"]:
             step["loss"] = [value if abs(value) < float("inf") else None for value in step["loss"]]
         return plain

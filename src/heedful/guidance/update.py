@@ -4,6 +4,7 @@ Knows latents, gradients and step sizes. Knows no denoiser: whoever calls passes
 at given latents. Items never mix: each has its own step, its own target, its own end.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -89,7 +90,7 @@ class Direction:
 
     def __init__(self, rule: Literal["raw", "rms"], kind: Literal["gradient", "random"], seeds: Sequence[int]):
         self._rule = rule
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds] if kind == "random" else None
+        self._generators = [_generator(seed) for seed in seeds] if kind == "random" else None
 
     def __call__(self, items: Sequence[int], gradient: Latents) -> Latents:
         """Return the directions of `items`, whose gradients are `gradient`."""
@@ -99,6 +100,16 @@ class Direction:
         draws = [torch.randn(gradient.shape[1:], generator=self._generators[item]) for item in items]
         noise = torch.stack(draws).to(gradient)
         return noise / _rms(noise, floor=True) * _rms(direction)
+
+
+def _generator(seed: int) -> torch.Generator:
+    """Return a stream of numbers for an image's directions.
+
+    Not the stream of the seed itself: an image's noise is often drawn from the same seed and has the same shape, so the
+    first direction would be that noise.
+    """
+    digest = hashlib.sha256(f"direction {seed}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))
 
 
 def _rms(values: Latents, floor: bool = False) -> Float[Tensor, "batch 1 1 1"]:

@@ -29,6 +29,10 @@ class AttendAndExcite(Loss):
 
     scale: float = 100.0
     """Sharpness of the renormalisation over the text."""
+    reference_tokens: int | None = None
+    """For how many tokens `scale` is meant: Stable Diffusion's 77, of which each gets 1/77 if attention is even. Maps
+    of another number of tokens get `scale * tokens / reference_tokens`, equally sharp relative to even attention: at
+    16 tokens the plain scale of 100 saturates, and its gradient vanishes. None takes `scale` as it is."""
     columns: Columns = "padded"
     """Tokens that take part in it; "text" is the published mode for Stable Diffusion 2.1."""
     sigma: float | None = 0.5
@@ -38,7 +42,8 @@ class AttendAndExcite(Loss):
 
     def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
         """Return L for each item, in [0, 1]."""
-        shares = Maps(text_softmax(maps, prompts, self.scale, self.columns))
+        factor = 1.0 if self.reference_tokens is None else maps.tokens.shape[1] / self.reference_tokens
+        shares = Maps(text_softmax(maps, prompts, self.scale * factor, self.columns))
         if self.sigma is not None:
             shares = shares.smooth(self.sigma, convention=self.convention)
         groups = shares.group(prompts)

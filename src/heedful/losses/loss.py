@@ -7,6 +7,7 @@ item. Any callable with these arguments works wherever a loss is asked for; this
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -25,7 +26,7 @@ class Loss(ABC):
     `1.0 * Segregation() + 0.5 * Retention()`.
     """
 
-    citation: str = ""
+    citation: ClassVar[str] = ""
     """Key of the paper in `heedful.references`."""
 
     @abstractmethod

@@ -1,0 +1,54 @@
+from heedful.guidance import (
+    A_STAR,
+    ATTEND_AND_EXCITE,
+    ATTEND_AND_EXCITE_A_STAR,
+    METHODS,
+    NONE,
+    RANDOM,
+    WRONG_TOKENS,
+    presets,
+)
+from heedful.losses import AttendAndExcite, Retention, Segregation, WrongTokens
+from heedful.references import cite
+from heedful.world.architecture import build_unet
+from tests.pipelines import tiny_unet
+
+
+def test_methods_stand_under_their_own_names() -> None:
+    assert all(METHODS[name].name == name for name in METHODS)
+    assert list(METHODS) == [
+        "none",
+        "attend-and-excite",
+        "a-star",
+        "attend-and-excite+a-star",
+        "random",
+        "wrong-tokens",
+    ]
+
+
+def test_methods_hold_the_published_losses() -> None:
+    assert ATTEND_AND_EXCITE.loss == AttendAndExcite(reference_tokens=77)
+    assert A_STAR.loss == Segregation() + Retention()
+    assert ATTEND_AND_EXCITE_A_STAR.loss == AttendAndExcite(reference_tokens=77) + Segregation() + Retention()
+    assert NONE.loss is None
+
+
+def test_controls_share_settings_with_what_they_control() -> None:
+    assert WRONG_TOKENS.loss == WrongTokens(Segregation())
+    assert RANDOM.direction == "random"
+    for control in (RANDOM, WRONG_TOKENS):
+        assert (control.settings, control.world) == (A_STAR.settings, A_STAR.world)
+
+
+def test_embedded_world_gets_its_own_settings() -> None:
+    world = build_unet()
+    for method in METHODS.values():
+        assert method.settings_for(tiny_unet()) is method.settings
+        assert method.settings_for(world) is method.world
+        assert method.settings_for(world).sites == presets.WORLD_SITES
+
+
+def test_every_method_cites_its_papers() -> None:
+    assert "heedful" in cite(NONE)
+    for method in (A_STAR, ATTEND_AND_EXCITE_A_STAR, RANDOM, WRONG_TOKENS):
+        assert "A-STAR" in cite(method)

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from heedful import guidance
+from heedful.attention import SiteSelection
+from heedful.errors import SettingsError
+from heedful.guidance import ATTEND_AND_EXCITE, Settings
+from heedful.guidance.settings import PUBLISHED_SITES
+
+
+def test_published_step_sizes_of_attend_and_excite() -> None:
+    sizes = ATTEND_AND_EXCITE.settings.step_sizes(50)
+    np.testing.assert_allclose(sizes, 20 * np.sqrt(np.linspace(1, 0.5, 50)), rtol=1e-12)
+    assert (sizes[0], round(sizes[24], 1), round(sizes[49], 1)) == (20.0, 17.4, 14.1)
+
+
+def test_published_schedule_of_attend_and_excite_at_50_steps() -> None:
+    settings = ATTEND_AND_EXCITE.settings
+    assert settings.guided_steps(50) == 25
+    assert settings.targets(50) == pytest.approx({0: 0.95, 10: 0.5, 20: 0.2})
+
+
+def test_schedule_follows_the_number_of_steps() -> None:
+    settings = ATTEND_AND_EXCITE.settings
+    assert settings.guided_steps(20) == 10
+    assert sorted(settings.targets(20)) == [0, 4, 8]
+    assert settings.guided_steps(5) == 3
+
+
+def test_integers_count_steps() -> None:
+    settings = Settings(guided=25, thresholds=((3, 0.5),))
+    assert settings.guided_steps(100) == 25
+    assert settings.guided_steps(10) == 10
+    assert settings.targets(100) == {3: 0.5}
+
+
+def test_linear_decay_reaches_its_end() -> None:
+    sizes = Settings(step_size=0.06, decay=(1.0, 0.5), decay_law="linear").step_sizes(11)
+    assert (sizes[0], sizes[5], sizes[10]) == pytest.approx((0.06, 0.045, 0.03))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"guided": 1.5}, {"guided": -1}, {"step_size": -1.0}, {"thresholds": ((25.0, 0.5),)}]
+)
+def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(SettingsError):
+        Settings(**wrong)  # type: ignore[arg-type]
+
+
+def test_repr_round_trips() -> None:
+    settings = Settings(guided=0.25, step_rule="rms")
+    names = vars(guidance) | {"SiteSelection": SiteSelection}
+    assert eval(repr(settings), names) == settings
+    assert settings.sites == PUBLISHED_SITES
