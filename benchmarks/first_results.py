@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 import heedful
 from heedful.evaluation.statistics import compare, estimate
 from heedful.evaluation.trial import FAULTS, Record, Trial, run_trial, split_prompts, success_table
+from heedful.files import write_atomic
 
 METHODS = ("none", "random", "wrong-tokens", "attend-and-excite", "a-star", "attend-and-excite+a-star")
 
@@ -50,7 +51,7 @@ def main(
                 on_images=lambda done, total, task=task: bar.update(task, completed=done),
             )
     results = {name: _row(name, records, trial) for name in records}
-    heedful.files.write_atomic(out / half / "results.json", json.dumps(results, indent=1))
+    write_atomic(out / half / "results.json", json.dumps(results, indent=1))
     Console(width=160).print(_markdown(results))
 
 

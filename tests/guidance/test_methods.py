@@ -28,8 +28,9 @@ def test_methods_stand_under_their_own_names() -> None:
 
 def test_methods_hold_the_published_losses() -> None:
     assert ATTEND_AND_EXCITE.loss == AttendAndExcite(reference_tokens=77)
-    assert A_STAR.loss == Segregation() + Retention()
-    assert ATTEND_AND_EXCITE_A_STAR.loss == AttendAndExcite(reference_tokens=77) + Segregation() + Retention()
+    retention = Retention(threshold="quantile", quantile=0.9)
+    assert A_STAR.loss == Segregation() + retention
+    assert ATTEND_AND_EXCITE_A_STAR.loss == AttendAndExcite(reference_tokens=77) + Segregation() + retention
     assert NONE.loss is None
 
 

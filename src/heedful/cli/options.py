@@ -57,7 +57,7 @@ ScaleOption = Annotated[
     float | None,
     typer.Option(
         "--guidance-scale",
-        help="Weight of classifier-free guidance. Without it: 5 on the embedded model, else 7.5.",
+        help="Weight of classifier-free guidance. Without it: 4 on the embedded model, else 7.5.",
         show_default=False,
         rich_help_panel=_MAKING,
     ),

@@ -50,7 +50,7 @@ class Model:
     @property
     def guidance_scale(self) -> float:
         """The classifier-free guidance weight of a run unless told otherwise."""
-        return 5.0 if self.is_world else 7.5
+        return 4.0 if self.is_world else 7.5
 
     @property
     def batch_size(self) -> int:
