@@ -92,18 +92,18 @@ ATTEND_AND_EXCITE_A_STAR = Method(
 
 RANDOM = Method(
     name="random",
-    loss=Segregation(),
-    settings=presets.A_STAR,
-    world=presets.WORLD_A_STAR,
+    loss=EXCITE,
+    settings=presets.ATTEND_AND_EXCITE_A_STAR,
+    world=presets.WORLD,
     direction="random",
 )
-"""A control: steps as long as segregation's, in a random direction of each image's seed."""
+"""A control: steps as long as Attend-and-Excite's (without refinement), in a random direction of each image's seed."""
 
 WRONG_TOKENS = Method(
     name="wrong-tokens",
     loss=WrongTokens(Segregation()),
-    settings=presets.A_STAR,
-    world=presets.WORLD_A_STAR,
+    settings=presets.ATTEND_AND_EXCITE_A_STAR,
+    world=presets.WORLD,
 )
 """A control, and the one to beat: segregation of tokens that are no concepts, such as an article and "and"."""
 
