@@ -8,7 +8,7 @@ Writes OUT/HALF/METHOD.jsonl (records; a killed run goes on), OUT/HALF/results.j
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -20,6 +20,7 @@ from heedful.evaluation.statistics import compare, estimate
 from heedful.evaluation.trial import FAULTS, Record, Trial, run_trial, split_prompts, success_table
 from heedful.files import write_atomic
 
+BASELINES = ("none", "random", "wrong-tokens")
 METHODS = ("none", "random", "wrong-tokens", "attend-and-excite", "a-star", "attend-and-excite+a-star")
 
 
@@ -55,40 +56,45 @@ def main(
     Console(width=160).print(_markdown(results))
 
 
-def _row(name: str, records: dict[str, list[Record]], trial: Trial) -> dict[str, object]:
+def _row(name: str, records: dict[str, list[Record]], trial: Trial) -> dict[str, Any]:
     table = success_table(records[name], trial)
-    row: dict[str, object] = {"success": vars(estimate(table)), "images": table.size}
+    row: dict[str, Any] = {"success": vars(estimate(table)), "images": table.size}
     row |= {fault: float(success_table(records[name], trial, fault).mean()) for fault in FAULTS}
     row["relative_cost"] = sum(r.relative_cost for r in records[name]) / len(records[name])
     row["seconds"] = sum(r.seconds for r in records[name]) / len(records[name])
-    if name != "none" and "none" in records:
-        result = compare(success_table(records["none"], trial), table)
-        row["difference"] = vars(result.difference)
-        row |= {"gained": result.gained, "lost": result.lost, "p_value": result.p_value}
+    # controls are compared with what stands before them, methods with all three
+    before = BASELINES[: BASELINES.index(name)] if name in BASELINES else BASELINES
+    for baseline in (baseline for baseline in before if baseline in records):
+        result = compare(success_table(records[baseline], trial), table)
+        row[baseline] = vars(result) | {"difference": vars(result.difference)}
     return row
 
 
-def _markdown(results: dict[str, dict[str, object]]) -> str:
-    head = ["method", "success [95 %]", "difference [95 %]", "p", "gained / lost", *FAULTS, "cost"]
-    lines = [" | ".join(["", *head, ""]).strip(), "|" + "---|" * len(head)]
+def _markdown(results: dict[str, dict[str, Any]]) -> str:
+    shares = _rows(["method", "success [95 %]", *FAULTS, "cost", "seconds"])
     for name, row in results.items():
-        has_baseline = "difference" in row
-        cells = [
-            name,
-            _interval(row["success"]),
-            _interval(row["difference"], signed=True) if has_baseline else "",
-            f"{row['p_value']:.4f}" if has_baseline else "",
-            f"{row['gained']} / {row['lost']}" if has_baseline else "",
-            *(f"{row[fault]:.3f}" for fault in FAULTS),
-            f"{row['relative_cost']:.2f}",
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        faults = [f"{row[fault]:.3f}" for fault in FAULTS]
+        shares += _rows(
+            [name, _interval(row["success"]), *faults, f"{row['relative_cost']:.2f}", f"{row['seconds']:.2f}"]
+        )
+    pairs = _rows(["method", "against", "difference [95 %]", "p", "gained / lost"])
+    for name, row in results.items():
+        for baseline in (baseline for baseline in BASELINES if baseline in row):
+            found = row[baseline]
+            counts = f"{found['gained']} / {found['lost']}"
+            pairs += _rows([name, baseline, _interval(found["difference"], "+"), f"{found['p_value']:.4f}", counts])
+    return "\n".join([*_with_rule(shares), "", *_with_rule(pairs)])
 
 
-def _interval(value: object, *, signed: bool = False) -> str:
-    assert isinstance(value, dict)
-    sign = "+" if signed else ""
+def _rows(cells: list[str]) -> list[str]:
+    return ["| " + " | ".join(cells) + " |"]
+
+
+def _with_rule(rows: list[str]) -> list[str]:
+    return [rows[0], "|" + "---|" * (rows[0].count("|") - 1), *rows[1:]]
+
+
+def _interval(value: dict[str, float], sign: str = "") -> str:
     return f"{value['value']:{sign}.3f} [{value['low']:{sign}.3f}, {value['high']:{sign}.3f}]"
 
 
