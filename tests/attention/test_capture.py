@@ -177,7 +177,7 @@ def test_sites_that_are_not_wanted_are_left_alone(shared: Any) -> None:
 def test_processor_out_of_sight_is_refused_with_a_remedy() -> None:
     unet = tiny_unet()
     unet.set_attn_processor(AttnProcessor())
-    with pytest.raises(UnsupportedBackend, match=r"AttnProcessor.*set_default_attn_processor"), capture(unet):
+    with pytest.raises(UnsupportedBackend, match=r"AttnProcessor.*AttnProcessor2_0"), capture(unet):
         unet(**{key: value.float() if isinstance(value, Tensor) else value for key, value in inputs().items()})
 
 

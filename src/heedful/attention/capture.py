@@ -112,8 +112,8 @@ def _out_of_sight(site: Site, module: nn.Module) -> str:
     return (
         "Expected attention by torch.nn.functional.scaled_dot_product_attention, but the processor "
         f"{processor} at {site.name} computes it in another way, where it cannot be seen. "
-        "Undo attention slicing or xformers, call denoiser.set_default_attn_processor(), "
-        "or choose denoiser.set_attention_backend('native')."
+        "Undo what chose it: pipe.disable_attention_slicing(), pipe.disable_xformers_memory_efficient_attention(), "
+        "denoiser.set_attn_processor(AttnProcessor2_0()) of diffusers, or denoiser.set_attention_backend('native')."
     )
 
 

@@ -85,6 +85,13 @@ CROSS_ATTENTION_UNET = Layout(
 LAYOUTS = (CROSS_ATTENTION_UNET,)
 
 
+def find_denoiser(pipe: Any) -> nn.Module | None:
+    """Return the U-Net or transformer of a pipeline, or None if it has neither."""
+    # compared with None: whether a compiled module is true cannot be asked
+    parts = (getattr(pipe, name, None) for name in ("unet", "transformer"))
+    return next((part for part in parts if part is not None), None)
+
+
 def layout_of(denoiser: nn.Module) -> Layout:
     """Return the layout of `denoiser`; raises `UnsupportedPipeline` for a family that heedful does not know."""
     for layout in LAYOUTS:

@@ -16,6 +16,7 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from transformers.utils import logging as transformers_logging
 
 from heedful import world
+from heedful.attention import find_denoiser
 from heedful.errors import ModelError, ModelNotFound, SettingsError, UnsafeWeights
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
@@ -81,7 +82,7 @@ def load_model(name: str | None = None, *, device: str = "auto", dtype: str | No
         pipe = _load(name, folder, DTYPES[chosen])
     pipe.to(place)
     pipe.set_progress_bar_config(disable=True)
-    denoiser = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
+    denoiser = find_denoiser(pipe)
     is_world = name is None or (denoiser is not None and world.is_world(denoiser))
     return Model(pipe, name or EMBEDDED, fingerprint(folder), folder, chosen, is_world)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from heedful.attention import find_denoiser
 from heedful.errors import PromptError, SettingsError
 from heedful.evaluation.gallery import Gallery
 from heedful.evaluation.pipelines import Model
@@ -201,7 +202,7 @@ def _size(pipe: Any, wish: Wish) -> tuple[int | None, int | None]:
             raise SettingsError(
                 f"Expected a {name} that is a multiple of {cell} pixels, got {pixels}. The nearest is {nearest}."
             )
-    denoiser = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
+    denoiser = find_denoiser(pipe)
     sample = getattr(getattr(denoiser, "config", None), "sample_size", None)
     usual = sample * cell if isinstance(sample, int) else None
     return wish.width or usual, wish.height or usual

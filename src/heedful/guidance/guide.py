@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from heedful.attention.intercept import replaced
-from heedful.attention.layouts import layout_of
+from heedful.attention.layouts import find_denoiser, layout_of
 from heedful.errors import PipelineError, SettingsError, UnsuitablePrompt, UnsupportedPipeline
 from heedful.guidance.history import MapHistory
 from heedful.guidance.methods import Method
@@ -111,7 +111,7 @@ def guide(
 
 def denoiser_of(pipe: Any) -> nn.Module:
     """Return the denoiser of a pipeline; raises `UnsupportedPipeline` if it has none that heedful can read."""
-    denoiser = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
+    denoiser = find_denoiser(pipe)
     if denoiser is None or getattr(pipe, "scheduler", None) is None:
         raise UnsupportedPipeline(
             f"Expected a diffusers pipeline with a denoiser and a scheduler, got {type(pipe).__name__}."
