@@ -12,6 +12,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest
 from hypothesis import settings
+from PIL import Image, ImageDraw
 
 # Deterministic: the same examples on every machine. No deadline: a busy machine is not a wrong result.
 settings.register_profile("heedful", derandomize=True, deadline=None, max_examples=50, database=None)
@@ -63,3 +64,26 @@ def seeded() -> None:
     import torch
 
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def drawn_sprites(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Sprites drawn as polygons, a different one for each class: rendering without the emoji font."""
+    from heedful.world import render, sprites
+    from heedful.world.vocabulary import CLASSES
+
+    def polygon(name: str) -> Image.Image:
+        canvas = Image.new("RGBA", (96, 96))
+        corners = 3 + CLASSES.index(name) % 6
+        shade = 60 + 7 * CLASSES.index(name)
+        pen = ImageDraw.Draw(canvas)
+        pen.regular_polygon((48, 48, 44), corners, fill=(shade, 255 - shade, 120))
+        pen.rectangle((36, 36, 48, 48), fill=(20, 20, 20))
+        return canvas
+
+    for cached in (sprites.sprite, render._placed):
+        cached.cache_clear()
+    monkeypatch.setattr(sprites, "_glyph", polygon)
+    yield
+    for cached in (sprites.sprite, render._placed):
+        cached.cache_clear()

@@ -94,10 +94,14 @@ def train(
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the model goes.")],
     device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where to train.")] = "auto",
     threads: Threads = None,
+    miniature: Annotated[
+        bool, typer.Option("--miniature", help="A recipe of seconds that paints nothing, to try the machinery.")
+    ] = False,
 ) -> None:
     """Make the model from nothing; killed at any moment, the same command goes on."""
     import torch
 
+    from heedful.world.training.recipe import MINIATURE, RECIPE
     from heedful.world.training.train import train as train_world
 
     if threads is not None:
@@ -110,7 +114,7 @@ def train(
                 tasks[phase] = bar.add_task(phase, total=steps)
             bar.update(tasks[phase], completed=step, description=f"{phase} (loss {loss:.4f})")
 
-        folder = train_world(out, device=device, on_step=on_step)
+        folder = train_world(out, MINIATURE if miniature else RECIPE, device=device, on_step=on_step)
     say(f"Model: {folder}")
 
 
