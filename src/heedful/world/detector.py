@@ -4,7 +4,6 @@ A small convolutional network that never sees the prompt. It was trained on rend
 fragments that it must call `other`; so a picture counts as right only if every blob in it is one clean object.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,12 +133,3 @@ def _top(logits: Tensor) -> tuple[int, float]:
 def _fitted(image: Image.Image) -> np.ndarray:
     rgb = image.convert("RGB")
     return np.asarray(rgb if rgb.size == (64, 64) else rgb.resize((64, 64), Image.Resampling.LANCZOS))
-
-
-def to_json(detections: Sequence[Detection]) -> str:
-    """Detections as a JSON list, numbers rounded for reading."""
-    rows = [
-        {"name": d.name, "colour": d.colour, "box": [round(v, 1) for v in d.box], "confidence": round(d.confidence, 4)}
-        for d in detections
-    ]
-    return json.dumps(rows)
