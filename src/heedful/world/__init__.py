@@ -5,6 +5,7 @@ from heedful.world.detector import Detection as Detection
 from heedful.world.detector import Detector as Detector
 from heedful.world.embedded import WEIGHTS as WEIGHTS
 from heedful.world.embedded import load as load
+from heedful.world.embedded import load_clip as load_clip
 from heedful.world.embedded import load_detector as load_detector
 from heedful.world.judge import Verdict as Verdict
 from heedful.world.judge import judge as judge
@@ -20,6 +21,7 @@ __all__ = [
     "is_world",
     "judge",
     "load",
+    "load_clip",
     "load_detector",
     "prompt_kind",
     "single_concept_prompts",

@@ -5,8 +5,10 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusionPipeline
+from transformers import CLIPModel, CLIPProcessor
 
 from heedful.errors import ModelNotFound
+from heedful.world.clip import load_clip as _load_clip
 from heedful.world.detector import Detector
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -31,3 +33,11 @@ def load(folder: Path | str | None = None, **kwargs: Any) -> StableDiffusionPipe
 def load_detector(folder: Path | str | None = None) -> Detector:
     """Load the detector of the embedded model, or of the world model in `folder`; raises `ModelNotFound`."""
     return Detector.load(Path(folder) if folder is not None else WEIGHTS)
+
+
+def load_clip(folder: Path | str | None = None) -> tuple[CLIPModel, CLIPProcessor]:
+    """Load the CLIP of the embedded model, or of the world model in `folder`, with its processor.
+
+    Raises `ModelNotFound`.
+    """
+    return _load_clip(Path(folder) if folder is not None else WEIGHTS)

@@ -2,13 +2,13 @@
 
 Half of the training scenes hold a fake: two sprites blended, two halves joined, a smeared sprite, or a fragment of one.
 Some animals are painted, and some objects are painted in two colours, so that leaked colours are recognised too.
-Pictures are blurred, shifted in colour and made noisy, as a decoder's are.
+Pictures are bent a little, blurred, shifted in colour and made noisy, as painted ones are.
 """
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, interpolate, l1_loss
+from torch.nn.functional import affine_grid, cross_entropy, grid_sample, interpolate, l1_loss
 
 from heedful.world.detector import CLASS_LABELS, COLOUR_LABELS, MIXED, NATURAL, OTHER, STRIDE, DetectorNetwork, split
 from heedful.world.render import box, layer
@@ -149,8 +149,9 @@ def _blend(canvas: np.ndarray, alpha: np.ndarray, colours: np.ndarray) -> None:
 
 
 def _spoiled(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Blur, brightness, tint and noise of random strength, each picture its own."""
+    """Bends of about a pixel, blur, tint and noise of random strength, each picture its own."""
     batch = len(images)
+    images = grid_sample(images, _bent_grid(batch, generator), padding_mode="border", align_corners=False)
     small = interpolate(images, scale_factor=0.5, mode="bilinear", antialias=True)
     blurred = interpolate(small, scale_factor=2.0, mode="bicubic")
     share = torch.rand(batch, 1, 1, 1, generator=generator).mul(1.4).sub(0.6).clamp(min=0)
@@ -158,6 +159,15 @@ def _spoiled(images: Tensor, generator: torch.Generator) -> Tensor:
     images = images + 0.06 * torch.randn(batch, 3, 1, 1, generator=generator)
     strength = 0.06 * torch.rand(batch, 1, 1, 1, generator=generator)
     return (images + strength * torch.randn(images.shape, generator=generator)).clamp(-1, 1)
+
+
+def _bent_grid(batch: int, generator: torch.Generator) -> Tensor:
+    """Sampling positions (batch, 64, 64, 2) moved along smooth random fields, half of them by up to 1.2 pixels RMS."""
+    strength = torch.rand(batch, 1, 1, 1, generator=generator).mul(2.4).sub(1.2).clamp(min=0) * 2 / CANVAS
+    field = torch.randn(batch, 2, 9, 9, generator=generator)
+    smooth = interpolate(field, size=(CANVAS, CANVAS), mode="bilinear", align_corners=True)
+    still = affine_grid(torch.eye(2, 3).expand(batch, 2, 3), [batch, 3, CANVAS, CANVAS], align_corners=False)
+    return still + strength * smooth.permute(0, 2, 3, 1)
 
 
 def _targets(truths: list[list[Truth]]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

@@ -24,6 +24,8 @@ class Recipe:
     """Everything that decides the weights, except the machine's arithmetic.
 
     Learning rates rise over `warmup` steps, stay, and fall linearly to zero over the last `decay` share of a phase.
+    `bfloat16` computes the denoiser's products in bfloat16, with weights and sums in float32: 1.6 times as fast on a
+    CPU that has such instructions, half as fast on one that has not.
     """
 
     seed: int = 2026
@@ -31,26 +33,33 @@ class Recipe:
     learning_rate: float = 8e-4
     warmup: int = 150
     decay: float = 0.4
-    ema: float = 0.998
+    ema: float = 0.999
+    bfloat16: bool = True
     caption_dropout: float = 0.1
     projection_images: int = 2000
     autoencoder_steps: int
     autoencoder_batch: int = 8
     detector_steps: int
     detector_batch: int = 32
+    clip_steps: int
+    clip_batch: int = 96
     unet: tuple[tuple[str, object], ...] = ()
     autoencoder: tuple[tuple[str, object], ...] = ()
+    clip: tuple[tuple[str, object], ...] = ()
 
 
 # Stage 1 shows single objects on small canvases at their later pixel scale: classes and colours are learnt four times
-# cheaper there (a trial found this the biggest gain). The mix of stage 2 decides how often two concepts come out well.
+# cheaper there (a trial found this the biggest gain). The mix of stage 2 decides how often two concepts come out well;
+# stage 3, mostly single objects, makes shapes whole and keeps one object from coming twice.
 RECIPE = Recipe(
     stages=(
         Stage(name="objects", steps=1600, batch=64, canvas=32, mix=(1.0, 0.0, 0.0), sizes=(22, 30)),
         Stage(name="scenes", steps=3700, batch=32, canvas=64, mix=(0.55, 0.42, 0.03)),
+        Stage(name="singles", steps=5600, batch=64, canvas=64, mix=(0.75, 0.22, 0.03)),
     ),
     autoencoder_steps=1800,
-    detector_steps=2000,
+    detector_steps=6000,
+    clip_steps=4000,
 )
 
 # A recipe of seconds, for tests of the machinery; it paints nothing.
@@ -65,6 +74,9 @@ MINIATURE = Recipe(
     autoencoder_batch=2,
     detector_steps=4,
     detector_batch=2,
+    clip_steps=4,
+    clip_batch=2,
     unet=(("block_out_channels", (16, 32, 32)),),
     autoencoder=(("block_out_channels", (16, 16, 16)),),
+    clip=(("hidden_size", 16), ("intermediate_size", 16), ("num_hidden_layers", 1)),
 )

@@ -11,10 +11,14 @@ from safetensors.torch import load_file, save
 from heedful.errors import OutputError
 from heedful.files import make_folder, write_atomic
 from heedful.world.architecture import build_scheduler
+from heedful.world.clip import FOLDER as CLIP_FOLDER
+from heedful.world.clip import build_processor
+from heedful.world.embedded import load, load_detector
 from heedful.world.latents import PatchProjection
 from heedful.world.tokenizer import build_tokenizer
 from heedful.world.training.autoencoder import AutoencoderPhase
 from heedful.world.training.batches import pictures, random_scenes, step_rng
+from heedful.world.training.clip import ClipPhase
 from heedful.world.training.denoiser import DenoiserPhase
 from heedful.world.training.detector import DetectorPhase
 from heedful.world.training.loop import Phase, run_phase
@@ -28,6 +32,7 @@ def train(
     output: Path | str,
     recipe: Recipe = RECIPE,
     *,
+    start: Path | str | None = None,
     device: str = "auto",
     checkpoint_every: int = 200,
     report_every: int = 500,
@@ -36,8 +41,9 @@ def train(
     """Train every phase of the recipe that is not finished yet, and write the model to `output`; return its folder.
 
     Checkpoints, loss curves and sample sheets go to `output/training`. Killed at any moment, the same call goes on and
-    ends with the same weights: bit for bit on a CPU with the same number of threads. Raises `OutputError`, and
-    `ModelNotFound` if the sprites' font is missing.
+    ends with the same weights: bit for bit on a CPU with the same number of threads. `start` names the folder of a
+    world model whose denoiser, text encoder, autoencoder and detector are trained further instead of random weights.
+    Raises `OutputError`, and `ModelNotFound` if the sprites' font is missing or `start` holds no model.
     """
     target = make_folder(output)
     work = make_folder(target / "training")
@@ -47,7 +53,10 @@ def train(
     denoiser = DenoiserPhase(recipe, tokenizer, projection, chosen)
     autoencoder = AutoencoderPhase(recipe, projection, chosen)
     detector = DetectorPhase(recipe, chosen)
-    phases: tuple[Phase, ...] = (denoiser, autoencoder, detector)
+    clip = ClipPhase(recipe, tokenizer, chosen)
+    if start is not None:
+        _start_from(Path(start), denoiser, autoencoder, detector)
+    phases: tuple[Phase, ...] = (denoiser, autoencoder, detector, clip)
     for phase in phases:
         run_phase(
             phase,
@@ -67,8 +76,16 @@ def train(
         feature_extractor=None,  # pyright: ignore[reportArgumentType]
         requires_safety_checker=False,
     )
-    _assemble(target, work, pipeline, detector)
+    _assemble(target, work, pipeline, detector, clip)
     return target
+
+
+def _start_from(folder: Path, denoiser: DenoiserPhase, autoencoder: AutoencoderPhase, detector: DetectorPhase) -> None:
+    trained = load(folder)
+    denoiser.unet.load_state_dict(trained.unet.state_dict())
+    denoiser.text_encoder.load_state_dict(trained.text_encoder.state_dict())
+    autoencoder.autoencoder.load_state_dict(trained.vae.state_dict())
+    detector.network.load_state_dict(load_detector(folder).network.state_dict())
 
 
 def _projection(path: Path, recipe: Recipe) -> PatchProjection:
@@ -81,7 +98,9 @@ def _projection(path: Path, recipe: Recipe) -> PatchProjection:
     return PatchProjection(**load_file(path))
 
 
-def _assemble(target: Path, work: Path, pipeline: StableDiffusionPipeline, detector: DetectorPhase) -> None:
+def _assemble(
+    target: Path, work: Path, pipeline: StableDiffusionPipeline, detector: DetectorPhase, clip: ClipPhase
+) -> None:
     """Write the parts beside their place and move each in whole; `model_index.json`, which makes it a model, last."""
     staged = work / "assembled"
     shutil.rmtree(staged, ignore_errors=True)
@@ -93,6 +112,8 @@ def _assemble(target: Path, work: Path, pipeline: StableDiffusionPipeline, detec
         pipeline.save_pretrained(staged, safe_serialization=True)
         weights = {name: value.half().cpu() for name, value in detector.network.state_dict().items()}
         write_atomic(staged / "detector.safetensors", save(weights))
+        clip.clip.to("cpu").half().save_pretrained(staged / CLIP_FOLDER)
+        build_processor().save_pretrained(staged / CLIP_FOLDER)
         for part in sorted(staged.iterdir(), key=lambda part: part.name == "model_index.json"):
             place = target / part.name
             if place.is_dir():
