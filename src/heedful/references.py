@@ -37,6 +37,32 @@ BIBTEX: dict[str, str] = {
   year      = {2023},
   note      = {arXiv:2306.14544}
 }""",
+    "rassin2023syngen": """\
+@inproceedings{rassin2023syngen,
+  title     = {Linguistic Binding in Diffusion Models: Enhancing Attribute Correspondence through Attention Map
+               Alignment},
+  author    = {Rassin, Royi and Hirsch, Eran and Glickman, Daniel and Ravfogel, Shauli and Goldberg, Yoav and
+               Chechik, Gal},
+  booktitle = {Advances in Neural Information Processing Systems (NeurIPS)},
+  year      = {2023},
+  note      = {arXiv:2306.08877}
+}""",
+    "zhang2024ebama": """\
+@inproceedings{zhang2024ebama,
+  title     = {Object-Conditioned Energy-Based Attention Map Alignment in Text-to-Image Diffusion Models},
+  author    = {Zhang, Yasi and Yu, Peiyu and Wu, Ying Nian},
+  booktitle = {Proceedings of the European Conference on Computer Vision (ECCV)},
+  year      = {2024},
+  note      = {arXiv:2404.07389}
+}""",
+    "zhang2024disendiff": """\
+@inproceedings{zhang2024disendiff,
+  title     = {Attention Calibration for Disentangled Text-to-Image Personalization},
+  author    = {Zhang, Yanbing and Yang, Mengping and Zhou, Qin and Wang, Zhe},
+  booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition (CVPR)},
+  year      = {2024},
+  note      = {arXiv:2403.18551}
+}""",
     "song2021ddim": """\
 @inproceedings{song2021ddim,
   title     = {Denoising Diffusion Implicit Models},
