@@ -5,7 +5,7 @@ fragments that it must call `other`; so a picture counts as right only if every 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from heedful.errors import ModelNotFound
+from heedful.world.tones import colours_in
 from heedful.world.vocabulary import CLASSES, COLOURS
 
 OTHER = "other"
@@ -30,12 +31,16 @@ THRESHOLD = 0.4
 class Detection:
     """One object: class (`other`: no clean object of the world), colour (`natural`: an animal in its own colours;
     `mixed`: more than one), pixel box (left, top, right, bottom) and confidence in [0, 1].
+
+    `holds` are the colours that its pixels have, largest share first (`tones.colours_in`): the network says whether an
+    object is of one colour, the pixels say of which it is mixed.
     """
 
     name: str
     colour: str
     box: tuple[float, float, float, float]
     confidence: float
+    holds: tuple[str, ...] = ()
 
 
 class DetectorNetwork(nn.Module):
@@ -95,7 +100,10 @@ class Detector:
         """`images`: 64x64 RGB pictures, or (batch, 64, 64, 3) uint8. Other sizes are resized to 64x64 first."""
         arrays = images if isinstance(images, np.ndarray) else np.stack([_fitted(image) for image in images])
         pictures = torch.from_numpy(np.ascontiguousarray(arrays)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-        return [self._read(grid) for grid in self.network(pictures)]
+        return [
+            _with_colours(self._read(grid), picture)
+            for grid, picture in zip(self.network(pictures), arrays, strict=True)
+        ]
 
     def _read(self, grid: Tensor) -> list[Detection]:
         centre, classes, colours, sides = split(grid[None])
@@ -116,6 +124,14 @@ class Detector:
                 )
             )
         return sorted(found, key=lambda detection: -detection.confidence)
+
+
+def _with_colours(detections: list[Detection], picture: np.ndarray) -> list[Detection]:
+    boxes = [detection.box for detection in detections]
+    return [
+        replace(detection, holds=colours_in(picture, box, boxes[:index] + boxes[index + 1 :]))
+        for index, (detection, box) in enumerate(zip(detections, boxes, strict=True))
+    ]
 
 
 def split(grid: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

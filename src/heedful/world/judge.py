@@ -1,10 +1,11 @@
 """Does a picture hold what its prompt says? Compares detections with the prompt's words; sees no pixels itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from heedful.world.detector import MIXED, NATURAL, OTHER, Detection
-from heedful.world.vocabulary import ANIMALS, CLASSES, COLOURS
+from heedful.world.tones import NATURAL_COLOURS
+from heedful.world.vocabulary import ANIMALS, CLASSES, COLOURS, OBJECTS
 
 SURE = 0.4
 
@@ -21,9 +22,11 @@ class Expectation:
 class Verdict:
     """What is wrong with a picture; several faults may hold at once, `success` only if none does.
 
-    `neglect`: a concept is missing. `leakage`: a concept is there in a wrong colour. `hybrid`: a blob that is no clean
-    object, or mixes colours, or leaves the detector unsure (confidence < 0.4). `duplicate`: a concept is there more
-    than once. `extra`: an object that was not asked for.
+    `neglect`: a concept is missing. `leakage`: a concept is there in a wrong colour, or it is `mixed` or unsure and its
+    pixels hold a colour of another concept (the colour that the prompt gives it, or an animal's natural ones) that is
+    none of its own. `hybrid`: a blob that is no clean object, or leaves the detector unsure (confidence < 0.4), or is
+    `mixed` of colours that no other concept explains. `duplicate`: a concept is there more than once. `extra`: an
+    object that was not asked for.
     """
 
     neglect: bool
@@ -52,24 +55,44 @@ def expectations(prompt: str) -> tuple[Expectation, ...]:
 def judge(prompt: str, detections: Sequence[Detection]) -> Verdict:
     """Compare what was detected in a picture with what its prompt asks for."""
     expected = expectations(prompt)
-    clean = [d for d in detections if d.name != OTHER and d.colour != MIXED and d.confidence >= SURE]
+    clean = [d for d in detections if not _is_blurred(d) and d.colour != MIXED]
     named: dict[str, list[Expectation]] = {}
     for expectation in expected:
         named.setdefault(expectation.name, []).append(expectation)
     present = {name: [d for d in detections if d.name == name] for name in named}
+    leaking = [d for d in detections if d.name in named and _leaks(d, named)]
     return Verdict(
         neglect=any(len(present[name]) < len(wanted) for name, wanted in named.items()),
-        leakage=any(not _colours_match(wanted, present[name]) for name, wanted in named.items()),
-        hybrid=len(clean) < len(detections),
+        leakage=len(leaking) > 0,
+        hybrid=any(_is_blurred(d) or (d.colour == MIXED and d not in leaking) for d in detections),
         duplicate=any(len(present[name]) > len(wanted) for name, wanted in named.items()),
         extra=any(d.name not in named and d.name != OTHER for d in detections),
         confidence=min((d.confidence for d in clean if d.name in named), default=0.0),
     )
 
 
-def _colours_match(wanted: Sequence[Expectation], present: Sequence[Detection]) -> bool:
-    """Whether each object there is in a wanted colour; a `mixed` one is no leak but a hybrid."""
-    if wanted[0].name in ANIMALS:
-        return all(d.colour in (NATURAL, MIXED) for d in present)
-    allowed = {w.colour for w in wanted}
-    return None in allowed or all(d.colour in allowed or d.colour == MIXED for d in present)
+def _is_blurred(detection: Detection) -> bool:
+    return detection.name == OTHER or detection.confidence < SURE
+
+
+def _leaks(detection: Detection, named: Mapping[str, Sequence[Expectation]]) -> bool:
+    """Whether an object is in a wrong colour, or its pixels hold one that belongs to another concept."""
+    wanted = named[detection.name]
+    if detection.name in OBJECTS and any(concept.colour is None for concept in wanted):
+        return False
+    own = {colour for concept in wanted for colour in _colours_of(concept)}
+    right = {NATURAL} if detection.name in ANIMALS else own
+    if detection.colour not in right | {MIXED}:
+        return True
+    if detection.colour != MIXED and detection.confidence >= SURE:
+        return False
+    others = (concept for name, concepts in named.items() if name != detection.name for concept in concepts)
+    foreign = {colour for concept in others for colour in _colours_of(concept)} - own
+    return not foreign.isdisjoint(detection.holds)
+
+
+def _colours_of(concept: Expectation) -> tuple[str, ...]:
+    """The colours that belong to a concept: none for an object without one in the prompt."""
+    if concept.name in ANIMALS:
+        return NATURAL_COLOURS[concept.name]
+    return () if concept.colour is None else (concept.colour,)

@@ -36,6 +36,8 @@ _TONES = {
     "white": ((150, 150, 152), (240, 240, 241), (255, 255, 255)),
     "yellow": ((160, 120, 0), (248, 212, 20), (255, 240, 150)),
 }
+TONE_RANGE = (0.35, 1.45)
+"""The positions in a colour's tones that painted sprites use."""
 
 
 def font_is_installed() -> bool:
@@ -98,14 +100,20 @@ _DRAWINGS = {"bench": _bench, "bowl": _bowl}
 assert set(_GLYPHS) | set(_DRAWINGS) == set(CLASSES)
 
 
+def tone(colour: str, position: np.ndarray) -> np.ndarray:
+    """The RGB values (..., 3) of a colour from its dark tone (0) by its middle one (1) towards its light one."""
+    tones = np.array(_TONES[colour], dtype=np.float32)
+    below, above = np.clip(position, 0, 1)[..., None], np.clip(position - 1, 0, 1)[..., None] * 1.6
+    return tones[0] + (tones[1] - tones[0]) * below + (tones[2] - tones[1]) * above
+
+
 def _painted(natural: Image.Image, colour: str) -> Image.Image:
     rgba = np.asarray(natural, dtype=np.float32)
     luminance = rgba[..., :3] @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     visible = luminance[rgba[..., 3] > 128]
     # glyphs use different parts of the grey scale: stretch, so that each colour shows its whole range of tones
     low, high = np.percentile(visible, (4, 96))
-    position = np.clip((luminance - low) / max(high - low, 1.0), 0, 1) * 1.1 + 0.35
-    tones = np.array(_TONES[colour], dtype=np.float32)
-    below, above = np.clip(position, 0, 1)[..., None], np.clip(position - 1, 0, 1)[..., None] * 1.6
-    painted = tones[0] + (tones[1] - tones[0]) * below + (tones[2] - tones[1]) * above
+    first, last = TONE_RANGE
+    position = np.clip((luminance - low) / max(high - low, 1.0), 0, 1) * (last - first) + first
+    painted = tone(colour, position)
     return Image.fromarray(np.dstack([painted, rgba[..., 3]]).round().clip(0, 255).astype(np.uint8), "RGBA")
