@@ -3,9 +3,11 @@
 Everything is measured on prompts x seeds or on renders that training never drew. Knows no text of the card.
 """
 
+import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,16 @@ import torch
 from heedful.evaluation.statistics import estimate
 from heedful.evaluation.trial import FAULTS, Record, Trial, run_trial, success_table
 from heedful.guidance.methods import NONE
-from heedful.world.detector import NATURAL, Detector
+from heedful.world.detector import NATURAL, Detection, Detector
 from heedful.world.judge import expectations
-from heedful.world.render import render
+from heedful.world.render import box, render
 from heedful.world.scene import Scene, is_held_out, random_scene
+from heedful.world.tones import Box
 from heedful.world.training.batches import to_images, to_tensor
 from heedful.world.vocabulary import ANIMALS, COLOURS, OBJECTS, prompt_kind, single_concept_prompts, two_concept_prompts
 
 HELD_OUT_SEED = 77_000_000
+SAME_PLACE = 0.3
 
 
 def three_concept_prompts(count: int = 60) -> tuple[str, ...]:
@@ -80,16 +84,19 @@ def _suite_figures(records: list[Record], trial: Trial) -> dict[str, Any]:
     return figures
 
 
-def detector_figures(detector: Detector, renders: int = 2048) -> dict[str, float]:
+def detector_figures(detector: Detector, renders: int = 2048) -> dict[str, Any]:
     """Accuracy of the detector on renders from seeds that training never drew (half of them with unseen pairs).
 
-    `exact` is the share of pictures whose set of (class, colour) is right, `classes`, `colours` and `count` the shares
-    of pictures in which these alone are right.
+    By picture: `exact` is the share of pictures whose set of (class, colour) is right, `classes`, `colours` and `count`
+    the shares of pictures in which these alone are right. By object: `found` is the share of the objects at whose place
+    something was detected, `class` and `colour` the shares of all objects that were found and named rightly, and
+    `invented` counts detections where no object is, per picture.
     """
     rng = np.random.default_rng(HELD_OUT_SEED)
     scenes = [random_scene(rng, count=1 + i % 3, unseen_pairs=i % 3 > 0 and i % 2 == 0) for i in range(renders)]
     found = [each for start in range(0, renders, 256) for each in detector(_pictures(scenes[start : start + 256]))]
     right: Counter[str] = Counter()
+    objects: Counter[str] = Counter()
     for scene, detections in zip(scenes, found, strict=True):
         truth = sorted((item.name, item.colour or NATURAL) for item in scene.items)
         seen = sorted((detection.name, detection.colour) for detection in detections)
@@ -97,7 +104,44 @@ def detector_figures(detector: Detector, renders: int = 2048) -> dict[str, float
         right["classes"] += [name for name, _ in truth] == [name for name, _ in seen]
         right["colours"] += sorted(colour for _, colour in truth) == sorted(colour for _, colour in seen)
         right["exact"] += truth == seen
-    return {what: right[what] / renders for what in ("exact", "classes", "colours", "count")} | {"renders": renders}
+        matched = match_by_place([box(item, scene.canvas) for item in scene.items], detections)
+        objects["count"] += len(scene.items)
+        objects["invented"] += len(detections) - sum(detection is not None for detection in matched)
+        for item, detection in zip(scene.items, matched, strict=True):
+            if detection is not None:
+                objects["found"] += 1
+                objects["class"] += detection.name == item.name
+                objects["colour"] += detection.colour == (item.colour or NATURAL)
+    figures: dict[str, Any] = {what: right[what] / renders for what in ("exact", "classes", "colours", "count")}
+    figures |= {"renders": renders, "objects": {"count": objects["count"]}}
+    figures["objects"] |= {what: objects[what] / objects["count"] for what in ("found", "class", "colour")}
+    figures["objects"]["invented"] = objects["invented"] / renders
+    return figures
+
+
+def match_by_place(boxes: Sequence[Box], detections: Sequence[Detection]) -> list[Detection | None]:
+    """For each box the detection that covers it best, each detection once; None if none overlaps by 0.3 (IoU)."""
+    pairs = [
+        (overlap, place, index)
+        for place, one in enumerate(boxes)
+        for index, detection in enumerate(detections)
+        if (overlap := _intersection_over_union(one, detection.box)) >= SAME_PLACE
+    ]
+    matched: list[Detection | None] = [None] * len(boxes)
+    taken: set[int] = set()
+    for _, place, index in sorted(pairs, reverse=True):
+        if matched[place] is None and index not in taken:
+            matched[place] = detections[index]
+            taken.add(index)
+    return matched
+
+
+def _intersection_over_union(one: Box, other: Box) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(width, 0) * max(height, 0)
+    areas = sum((right - left) * (bottom - top) for left, top, right, bottom in (one, other))
+    return shared / max(areas - shared, 1e-9)
 
 
 @torch.no_grad()
@@ -122,6 +166,19 @@ def speed_figures(pipe: Any, images: int = 32) -> dict[str, float]:
     pipe(["a cat and a blue clock"] * images, num_inference_steps=25, guidance_scale=4.0, output_type="np")
     seconds = time.perf_counter() - start
     return {"images_per_second": images / seconds, "batch": images, "threads": torch.get_num_threads()}
+
+
+def loading_figures(folder: Path | None = None, runs: int = 3) -> dict[str, float]:
+    """Seconds that `load()` takes in a fresh process, median of `runs`, and apart from it those of the imports."""
+    code = (
+        "import sys, time; start = time.perf_counter(); from heedful.world.embedded import load; "
+        "imported = time.perf_counter(); load(sys.argv[1] or None); "
+        "print(imported - start, time.perf_counter() - imported)"
+    )
+    command = [sys.executable, "-c", code, "" if folder is None else str(folder)]
+    printed = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(runs)]
+    imports, loads = np.median([[float(word) for word in line.split()] for line in printed], axis=0)
+    return {"seconds": float(loads), "import_seconds": float(imports), "runs": runs}
 
 
 def _pictures(scenes: list[Scene]) -> np.ndarray:
