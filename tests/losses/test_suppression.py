@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from heedful import losses
 from heedful.attention import Maps
-from heedful.losses import OwnArea, Suppression
+from heedful.losses import Evenness, OwnArea, Suppression
 from heedful.prompts import Concept, Prompt
 
 WORDS = ("<s>", "cat", "dog", "frog", "</s>")
@@ -105,6 +106,13 @@ def test_no_gradient_flows_through_the_area() -> None:
     cells = maps.tokens[0, 1, 0]
     (expected,) = torch.autograd.grad(cells[2:].sum() / cells.sum() / 2, maps.tokens)
     torch.testing.assert_close(gradient[0, 1], expected[0, 1])
+
+
+@pytest.mark.parametrize("kind", [Suppression, Evenness])
+def test_area_is_part_of_what_a_loss_is(kind: type[Suppression | Evenness]) -> None:
+    loss = kind(area=OwnArea(threshold="otsu", contest="absolute", sigma=0.5))
+    assert eval(repr(loss), vars(losses)) == loss
+    assert len({loss, kind(), kind(area=OwnArea())}) == 2
 
 
 def test_prompts_of_a_batch_may_have_different_numbers_of_concepts() -> None:
