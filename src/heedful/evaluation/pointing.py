@@ -1,0 +1,207 @@
+"""The pointing game: does the peak of a concept's map lie inside the object that was painted for it?
+
+Plain sampling is watched, site by site and step by step, and the detector says afterwards where the objects are. Only
+images count in which it finds every concept exactly once. Knows peaks and boxes; guides nothing.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from heedful.attention import Maps, Record, SiteSelection, capture
+from heedful.errors import SettingsError
+from heedful.evaluation.trial import Trial
+from heedful.files import write_atomic
+from heedful.prompts import Prompt
+from heedful.world.detector import Detection, Detector
+from heedful.world.judge import expectations
+from heedful.world.scene import CANVAS
+from heedful.world.tones import Box
+
+MEAN = "mean of the up sites at 8x8"
+THIRDS = ("early", "middle", "late")
+_RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Pointed:
+    """One object of one image: its box in pixels, and for each site the peak of its concept's map at every step.
+
+    A peak is (row, column) of a cell; `grids` are the sides of the maps in cells.
+    """
+
+    prompt: str
+    seed: int
+    name: str
+    box: tuple[float, float, float, float]
+    grids: dict[str, int]
+    peaks: dict[str, list[tuple[int, int]]]
+
+
+def play(
+    pipe: Any,
+    detector: Detector,
+    trial: Trial,
+    path: Path,
+    on_images: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Pointed]:
+    """Paint every prompt with every seed, unguided, and return the objects of those images that hold each concept once.
+
+    They are kept in the JSONL file `path`, so a killed game goes on; a file of other prompts, seeds or settings raises
+    `SettingsError`, and so does a trial of fewer than 3 steps.
+    """
+    if trial.steps < len(THIRDS):
+        raise SettingsError(f"Expected at least 3 steps, so that each third has one, got {trial.steps}. Take 20.")
+    cases = [(prompt, seed) for prompt in trial.prompts for seed in trial.seeds]
+    head = {"trial": {**asdict(trial), "prompts": list(trial.prompts), "seeds": list(trial.seeds)}}
+    done, objects = _read(path, head)
+    for start in range(done, len(cases), trial.batch):
+        batch = cases[start : start + trial.batch]
+        objects += _watch(pipe, detector, trial, batch)
+        done = start + len(batch)
+        lines = [head | {"images": done}, *(asdict(each) for each in objects)]
+        write_atomic(path, "".join(json.dumps(line) + "\n" for line in lines))
+        on_images(done, len(cases))
+    on_images(len(cases), len(cases))
+    return objects
+
+
+def pointing_figures(objects: Sequence[Pointed], seed: int = 0) -> dict[str, Any]:
+    """The share of objects whose map peaks inside their box, for each site: by step, by third of the run, and in all.
+
+    `chance` is the mean share of a site's cells whose centre lies in the box. `thirds` and `all` carry 95 % intervals
+    that resample prompts (10 000 times). Empty if there are no objects.
+    """
+    if not objects:
+        return {"objects": 0, "sites": {}}
+    return {
+        "objects": len(objects),
+        "prompts": len({each.prompt for each in objects}),
+        "sites": {site: _site_figures(objects, site, seed) for site in objects[0].grids},
+    }
+
+
+def pointing_table(figures: dict[str, Any]) -> str:
+    """The figures as a Markdown table, a site a row, best first."""
+    lines = ["| site | cells | chance | early | middle | late | all steps [95 %] |", "|---|---|---|---|---|---|---|"]
+    for site, row in sorted(figures["sites"].items(), key=lambda pair: -pair[1]["all"]["value"]):
+        thirds = " | ".join(f"{row['thirds'][third]['value']:.2f}" for third in THIRDS)
+        whole = "{value:.3f} [{low:.3f}, {high:.3f}]".format(**row["all"])
+        lines.append(f"| {site} | {row['cells']}x{row['cells']} | {row['chance']:.2f} | {thirds} | {whole} |")
+    return "\n".join(lines) + "\n"
+
+
+def once_each(prompt: str, detections: Sequence[Detection]) -> list[Detection] | None:
+    """The detections of a prompt's concepts, in its order, if each is there exactly once; whatever else is there."""
+    found = [[each for each in detections if each.name == concept.name] for concept in expectations(prompt)]
+    return [each[0] for each in found] if all(len(each) == 1 for each in found) else None
+
+
+def is_inside(row: int, column: int, side: int, box: Box) -> bool:
+    """Whether the centre of a cell, on a grid of `side` x `side` over the picture, lies in a pixel box."""
+    x, y = (column + 0.5) * CANVAS / side, (row + 0.5) * CANVAS / side
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
+
+
+def _watch(pipe: Any, detector: Detector, trial: Trial, batch: Sequence[tuple[str, int]]) -> list[Pointed]:
+    texts = [text for text, _ in batch]
+    prompts = [Prompt.parse(text, pipe.tokenizer) for text in texts]
+    steps: list[dict[str, list[Tensor]]] = []
+    with capture(pipe.unet, SiteSelection()) as record:
+
+        def after_step(_pipe: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            steps.append({site: maps.concepts(prompts) for site, maps in _maps_by_site(record, len(batch)).items()})
+            return tensors
+
+        images = pipe(
+            texts,
+            generator=[torch.Generator().manual_seed(seed) for _, seed in batch],
+            num_inference_steps=trial.steps,
+            guidance_scale=trial.guidance_scale,
+            output_type="np",
+            callback_on_step_end=after_step,
+        ).images
+    objects: list[Pointed] = []
+    found = detector((images * 255).round().astype(np.uint8))
+    for item, ((text, seed), detections) in enumerate(zip(batch, found, strict=True)):
+        located = once_each(text, detections)
+        if located is None:
+            continue
+        places = [concept.noun for concept in prompts[item].concepts]
+        for detection in located:
+            maps = {site: [step[site][item][places.index(detection.name)] for step in steps] for site in steps[0]}
+            objects.append(
+                Pointed(
+                    text,
+                    seed,
+                    detection.name,
+                    tuple(round(side, 1) for side in detection.box),  # pyright: ignore[reportArgumentType]
+                    {site: each[0].shape[-1] for site, each in maps.items()},
+                    {site: [_peak(one) for one in each] for site, each in maps.items()},
+                )
+            )
+    return objects
+
+
+def _maps_by_site(record: Record, images: int) -> dict[str, Maps]:
+    """The conditional rows of every site's maps, which come last, and of the mean of the up sites at 8x8."""
+    maps = {site: Maps(tokens[-images:]) for site, tokens in record.items()}
+    up = [each.tokens for site, each in maps.items() if site.startswith("up_blocks") and each.size == (8, 8)]
+    return maps | ({MEAN: Maps.mean(up)} if up else {})
+
+
+def _peak(one: Float[Tensor, "height width"]) -> tuple[int, int]:
+    row, column = divmod(int(one.argmax()), one.shape[1])
+    return row, column
+
+
+def _site_figures(objects: Sequence[Pointed], site: str, seed: int) -> dict[str, Any]:
+    side = objects[0].grids[site]
+    hits = np.array([[is_inside(*peak, side, each.box) for peak in each.peaks[site]] for each in objects], dtype=float)
+    cells = [(row, column) for row in range(side) for column in range(side)]
+    covered = [np.mean([is_inside(*cell, side, each.box) for cell in cells]) for each in objects]
+    prompts = np.unique([each.prompt for each in objects], return_inverse=True)[1]
+    parts = np.array_split(np.arange(hits.shape[1]), len(THIRDS))
+    return {
+        "cells": side,
+        "chance": float(np.mean(covered)),
+        "all": _share(hits.mean(axis=1), prompts, seed),
+        "thirds": {
+            third: _share(hits[:, part].mean(axis=1), prompts, seed) for third, part in zip(THIRDS, parts, strict=True)
+        },
+        "by_step": [round(float(share), 4) for share in hits.mean(axis=0)],
+    }
+
+
+def _share(values: np.ndarray, prompts: np.ndarray, seed: int) -> dict[str, float]:
+    """Mean over objects with an interval that resamples prompts, which have different numbers of objects."""
+    sums, counts = np.bincount(prompts, values), np.bincount(prompts)
+    drawn = np.random.default_rng(seed).integers(0, len(counts), (_RESAMPLES, len(counts)))
+    low, high = np.percentile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), (2.5, 97.5))
+    return {"value": float(values.mean()), "low": float(low), "high": float(high)}
+
+
+def _read(path: Path, head: dict[str, Any]) -> tuple[int, list[Pointed]]:
+    """The number of images that are done, and their objects."""
+    if not path.exists():
+        return 0, []
+    first, *lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    images = first.pop("images")
+    if first != head:
+        raise SettingsError(
+            f"Expected a pointing game of these prompts, seeds and settings in {path}, got another. "
+            "Choose another folder, or delete the file."
+        )
+    return images, [_pointed(line) for line in lines]
+
+
+def _pointed(line: dict[str, Any]) -> Pointed:
+    peaks = {site: [(row, column) for row, column in each] for site, each in line["peaks"].items()}
+    return Pointed(**line | {"box": tuple(line["box"]), "peaks": peaks})
