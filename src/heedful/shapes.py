@@ -13,6 +13,7 @@ nothing for them.
 | token          | text tokens by their index in the padded sequence; the start token has index 0          |
 | concept        | concepts of one prompt, in the order of `Prompt.concepts`                                |
 | pair           | (modifier, concept) pairs or pairs of concepts; the function says which                 |
+| cell           | cells of a map, row by row: height and width in one                                     |
 | height, width  | the query axis unfolded: cells of a map, cells of the latents or pixels of an image     |
 | channel        | channels of latents (4 in Stable Diffusion) or of an image (3)                          |
 | step           | denoising steps, 0 .. n-1                                                               |
@@ -29,6 +30,9 @@ Probabilities = Float[Tensor, "batch head query key"]
 
 TokenMaps = Float[Tensor, "batch token height width"]
 """One map per token; in [0, 1], and each cell sums to 1 over the tokens."""
+
+CellMaps = Float[Tensor, "batch cell height width"]
+"""One map per cell that looks, row by row: how it looks at every cell; in [0, 1], each map sums to 1."""
 
 ConceptMaps = Float[Tensor, "concept height width"]
 """One map per concept of one prompt; in [0, 1]."""

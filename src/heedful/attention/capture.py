@@ -6,6 +6,9 @@ for. A pass is one call of the denoiser's forward: no counters, no state between
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from math import prod
 from typing import Any
 
 from torch import Tensor, nn
@@ -13,10 +16,10 @@ from torch import Tensor, nn
 from heedful.attention.intercept import replaced
 from heedful.attention.layouts import layout_of
 from heedful.attention.maps import Maps
-from heedful.attention.sites import Site, Sites, SiteSelection, choose_sites
-from heedful.attention.tap import Tap, TextAttention
-from heedful.errors import UnsupportedBackend
-from heedful.shapes import TokenMaps
+from heedful.attention.sites import Site, Sites, SiteSelection, choose_sites, one_grid
+from heedful.attention.tap import MeanAttention, Tap, recomputed_attention
+from heedful.errors import UnsupportedBackend, UnsupportedPipeline
+from heedful.shapes import CellMaps, TokenMaps
 
 Forward = Callable[..., Any]
 
@@ -34,6 +37,7 @@ class Record(Mapping[str, Tensor]):
 
     def __init__(self) -> None:
         self._maps: dict[str, TokenMaps] = {}
+        self._self_attention: CellMaps | None = None
 
     def __getitem__(self, name: str) -> TokenMaps:
         return self._maps[name]
@@ -50,7 +54,15 @@ class Record(Mapping[str, Tensor]):
 
     def maps(self) -> Maps:
         """Return the mean over the sites, on the finest of their grids. The record must not be empty."""
-        return Maps.mean(list(self._maps.values()))
+        return replace(Maps.mean(list(self._maps.values())), self_attention=self._self_attention)
+
+    def _add(self, share: CellMaps) -> None:
+        """Add one site's share of the mean self-attention; the sites are not kept apart, which would be too large."""
+        self._self_attention = share if self._self_attention is None else self._self_attention + share
+
+    def _clear(self) -> None:
+        self._maps.clear()
+        self._self_attention = None
 
 
 class Reader:
@@ -65,67 +77,99 @@ class Reader:
         self._wanted = sites
         self._sites = self.layout.find_sites(denoiser)
 
-    def run(self, forward: Forward, arguments: dict[str, Any], record: Record, *, stop_after_last: bool = False) -> Any:
+    def run(
+        self,
+        forward: Forward,
+        arguments: dict[str, Any],
+        record: Record,
+        *,
+        stop_after_last: bool = False,
+        self_attention: bool = False,
+    ) -> Any:
         """Call `forward(**arguments)`, fill `record` with what the wanted sites show, and return the output.
 
         With `stop_after_last`, the forward ends as soon as the last wanted site has been read, and None is returned.
-        Raises `SettingsError` if no site is wanted, `UnsupportedBackend` if one computes its attention out of sight.
+        With `self_attention`, the self-attention beside each wanted site is read too, which runs before it.
+        Raises `SettingsError` if no site is wanted, `UnsupportedBackend` if one computes its attention out of sight;
+        for self-attention, also `SettingsError` if the sites have several map sizes, and `UnsupportedPipeline` if one
+        has no self-attention beside it.
         """
         latents = self.layout.latents_size(arguments)
         chosen = choose_sites(self._wanted, self._sites, latents)
-        record._maps.clear()
+        record._clear()
 
-        def keep(site: Site, attention: TextAttention) -> None:
+        def keep(site: Site, attention: MeanAttention) -> None:
             # -> (batch, token, query) -> (batch, token, height, width)
             record._maps[site.name] = attention.mT.unflatten(-1, site.map_size(latents))
             if stop_after_last and site is chosen[-1]:
                 raise _PassEnded
 
-        with ExitStack() as taps:
-            for site in chosen:
-                module = self._denoiser.get_submodule(site.name)
-                taps.enter_context(
-                    replaced(module, "forward", _tapped(module, site, self.layout.text_length(arguments), keep))
-                )
+        def add(site: Site, attention: MeanAttention) -> None:
+            record._add(attention.unflatten(-1, site.map_size(latents)) / len(chosen))
+
+        tokens = self.layout.text_length(arguments)
+        taps = {site.name: partial(Tap, tokens, partial(keep, site)) for site in chosen}
+        if self_attention:
+            cells = prod(one_grid(chosen, latents))
+            taps |= {_beside(site): partial(Tap, cells, partial(add, site), recomputed_attention) for site in chosen}
+        with ExitStack() as stack:
+            for name, tap in taps.items():
+                module = self._denoiser.get_submodule(name)
+                stack.enter_context(replaced(module, "forward", _tapped(module, name, tap)))
             try:
                 return forward(**arguments)
             except _PassEnded:
                 return None
 
 
-def _tapped(module: nn.Module, site: Site, text_length: int, keep: Callable[[Site, TextAttention], None]) -> Forward:
-    """Return the forward of `module` as it is, with a tap around it."""
+def _tapped(module: nn.Module, name: str, tap: Callable[[], Tap]) -> Forward:
+    """Return the forward of `module` as it is, with a new `tap` around each call."""
     forward = module.forward
 
     def tapped(*args: Any, **kwargs: Any) -> Any:
-        with Tap(text_length, lambda attention: keep(site, attention)) as tap:
+        with tap() as opened:
             output = forward(*args, **kwargs)
-        if not tap.has_read:
-            raise UnsupportedBackend(_out_of_sight(site, module))
+        if not opened.has_read:
+            raise UnsupportedBackend(_out_of_sight(name, module))
         return output
 
     return tapped
 
 
-def _out_of_sight(site: Site, module: nn.Module) -> str:
+def _beside(site: Site) -> str:
+    """Return the name of the self-attention beside a site; raises `UnsupportedPipeline` if it has none."""
+    if site.self_attention is None:
+        raise UnsupportedPipeline(
+            f"Expected sites with a self-attention beside them, but {site.name} has none that can be read apart. "
+            "Use a loss that does not need self-attention, or a pipeline of Stable Diffusion 1.x, 2.x or XL."
+        )
+    return site.self_attention
+
+
+def _out_of_sight(name: str, module: nn.Module) -> str:
     processor = type(getattr(module, "processor", module)).__name__
     return (
         "Expected attention by torch.nn.functional.scaled_dot_product_attention, but the processor "
-        f"{processor} at {site.name} computes it in another way, where it cannot be seen. "
+        f"{processor} at {name} computes it in another way, where it cannot be seen. "
         "Undo what chose it: pipe.disable_attention_slicing(), pipe.disable_xformers_memory_efficient_attention(), "
         "denoiser.set_attn_processor(AttnProcessor2_0()) of diffusers, or denoiser.set_attention_backend('native')."
     )
 
 
 @contextmanager
-def capture(denoiser: nn.Module, sites: Sites | None = None, *, stop_after_last: bool = False) -> Iterator[Record]:
+def capture(
+    denoiser: nn.Module, sites: Sites | None = None, *, stop_after_last: bool = False, self_attention: bool = False
+) -> Iterator[Record]:
     """Read the `sites` of `denoiser` (all cross-attention by default) each time it runs while the block is open.
 
     Processors stay as they are and the output is bit for bit the same; gradients flow from the maps to the latents if
     they are on. With `stop_after_last`, a pass ends as soon as the last wanted site has been read, and the denoiser
-    returns None: for callers who want the maps alone. After the block, also after an error, no trace remains.
+    returns None: for callers who want the maps alone. With `self_attention`, `record.maps().self_attention` says how
+    image positions look at each other: the sites must be of one map size. After the block, also after an error, no
+    trace remains.
 
-    Raises `UnsupportedPipeline` on entry, and `SettingsError` or `UnsupportedBackend` when the denoiser runs.
+    Raises `UnsupportedPipeline` on entry, and `SettingsError`, `UnsupportedBackend` or (for self-attention)
+    `UnsupportedPipeline` when the denoiser runs.
 
         with capture(pipe.unet, SiteSelection(scale=4)) as record:
             pipe.unet(latents, timestep, encoder_hidden_states=text)
@@ -137,7 +181,7 @@ def capture(denoiser: nn.Module, sites: Sites | None = None, *, stop_after_last:
 
     def read(*args: Any, **kwargs: Any) -> Any:
         arguments = reader.layout.arguments(denoiser, *args, **kwargs)
-        return reader.run(forward, arguments, record, stop_after_last=stop_after_last)
+        return reader.run(forward, arguments, record, stop_after_last=stop_after_last, self_attention=self_attention)
 
     with replaced(denoiser, "forward", read):
         yield record

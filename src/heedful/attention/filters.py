@@ -45,3 +45,16 @@ def resize(maps: Maps4, height: int, width: int) -> Float[Tensor, "batch token n
     if maps.shape[-2:] == (height, width):
         return maps
     return F.interpolate(maps, (height, width), mode="bilinear", antialias=height * width < maps[0, 0].numel())
+
+
+def resize_both(
+    maps: Float[Tensor, "batch cell old_height old_width"], height: int, width: int
+) -> Float[Tensor, "batch new_cell height width"]:
+    """Return self-attention on another grid, bilinearly: cells that are seen, cells that look; maps sum to 1 again."""
+    old = maps.shape[-2:]
+    if old == (height, width):
+        return maps
+    seen = resize(maps, height, width)
+    # -> (batch, cell seen, old_height, old_width) -> (batch, cell seen, height, width) -> the cells that look first
+    looking = resize(seen.flatten(-2).mT.unflatten(-1, old), height, width).flatten(-2).mT
+    return (looking / looking.sum(-1, keepdim=True)).unflatten(-1, (height, width))

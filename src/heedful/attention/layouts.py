@@ -50,12 +50,16 @@ class Layout:
 
 def _unet_sites(unet: Any) -> tuple[Site, ...]:
     """Return the cross-attention sites of a U-Net: its keys are the text, its queries are the image."""
-    return tuple(
-        Site(name=f"{path}.{name}", block=block, scale=scale)
-        for path, block, scale, part in _unet_parts(unet)
-        for name, module in part.named_modules()
-        if isinstance(module, Attention) and module.is_cross_attention and module.added_kv_proj_dim is None
-    )
+    found: list[Site] = []
+    for path, block, scale, part in _unet_parts(unet):
+        modules = dict(part.named_modules())
+        for name, module in modules.items():
+            if isinstance(module, Attention) and module.is_cross_attention and module.added_kv_proj_dim is None:
+                beside = name.removesuffix("attn2") + "attn1"  # its neighbour in a transformer block, which runs before
+                neighbour = modules.get(beside)
+                has_own = isinstance(neighbour, Attention) and not neighbour.is_cross_attention
+                found.append(Site(f"{path}.{name}", block, scale, f"{path}.{beside}" if has_own else None))
+    return tuple(found)
 
 
 def _unet_parts(unet: Any) -> Iterator[tuple[str, Block, int, nn.Module]]:

@@ -4,8 +4,8 @@ Knows tokens and, through `Prompt`, which of them stand for a concept. Knows not
 every operation returns new ones.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,7 +14,7 @@ from torch import Tensor
 from heedful.attention import filters
 from heedful.errors import SettingsError
 from heedful.prompts import Prompt
-from heedful.shapes import ConceptMaps, TokenMaps
+from heedful.shapes import CellMaps, ConceptMaps, TokenMaps
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +23,8 @@ class Maps:
 
     tokens: TokenMaps
     """In [0, 1]; each cell sums to 1 over the tokens, padding and special tokens included."""
+    self_attention: CellMaps | None = None
+    """How each cell looks at every cell of the same grid; None unless a loss asked for it."""
 
     @classmethod
     def mean(cls, sites: Sequence[Tensor]) -> "Maps":
@@ -36,14 +38,14 @@ class Maps:
     def __getitem__(self, item: int) -> "Maps":
         """Return the maps of one item, as a batch of one."""
         index = range(len(self))[item]  # IndexError beyond the end, so that loops over maps end
-        return replace(self, tokens=self.tokens[index : index + 1])
+        return self._each(lambda maps: maps[index : index + 1])
 
     def __iter__(self) -> Iterator["Maps"]:
         return (self[item] for item in range(len(self)))
 
     def select(self, items: Sequence[int]) -> "Maps":
         """Return the maps of several items, in the order of `items`."""
-        return replace(self, tokens=self.tokens[list(items)])
+        return self._each(lambda maps: maps[list(items)])
 
     @property
     def size(self) -> tuple[int, int]:
@@ -52,15 +54,21 @@ class Maps:
 
     def detach(self) -> "Maps":
         """Return the same values without their graph."""
-        return replace(self, tokens=self.tokens.detach())
+        return self._each(lambda maps: maps.detach())
 
     def resize(self, height: int, width: int) -> "Maps":
-        """Return the maps on another grid, bilinearly."""
-        return replace(self, tokens=filters.resize(self.tokens, height, width))
+        """Return the maps on another grid, bilinearly; of self-attention, both the cells that look and those seen."""
+        tokens = filters.resize(self.tokens, height, width)
+        if self.self_attention is None:
+            return Maps(tokens)
+        return Maps(tokens, filters.resize_both(self.self_attention, height, width))
 
     def smooth(self, sigma: float = 0.5, size: int = 3, convention: filters.Convention = "reference") -> "Maps":
-        """Return the maps smoothed by a Gaussian of `sigma` cells; see `filters.gaussian_kernel` for `convention`."""
-        return replace(self, tokens=filters.smooth(self.tokens, sigma, size, convention))
+        """Return the maps smoothed by a Gaussian of `sigma` cells; see `filters.gaussian_kernel` for `convention`.
+
+        Self-attention stays as it is.
+        """
+        return Maps(filters.smooth(self.tokens, sigma, size, convention), self.self_attention)
 
     def concepts(self, prompts: Sequence[Prompt]) -> list[ConceptMaps]:
         """Return, for each item, the maps of its prompt's concepts: the mean over the tokens of the noun."""
@@ -82,6 +90,10 @@ class Maps:
         is_there = (weights.sum(-1) > 0).to(self.tokens.device)
         maps = torch.einsum("bct,bthw->bchw", weights.to(self.tokens), self.tokens)
         return Groups(maps, is_there)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Maps":
+        """Return the maps with `change` made to every tensor that is there."""
+        return Maps(change(self.tokens), None if self.self_attention is None else change(self.self_attention))
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,9 @@ class Site:
     """The part of the denoiser in which it stands."""
     scale: int
     """How many cells of the latents one cell of its map covers, along a side: 1, 2, 4, 8."""
+    self_attention: str | None = None
+    """Dotted name of the module beside it in which image positions look at each other, on the same grid; None if there
+    is none that can be told apart, as in joint attention."""
 
     def map_size(self, latents: Size) -> Size:
         """Return height and width of its maps for latents of the size `latents`; odd sizes round up."""
@@ -64,6 +67,18 @@ class SiteSelection:
 
 Sites = SiteSelection | Callable[[Site], bool]
 """A selection, or your own predicate of a site."""
+
+
+def one_grid(chosen: Sequence[Site], latents: Size) -> Size:
+    """Return the size of the maps of all `chosen` sites; raises `SettingsError` if they have several."""
+    grids = sorted({site.map_size(latents) for site in chosen})
+    if len(grids) > 1:
+        listed = ", ".join(f"{height}x{width}" for height, width in grids)
+        raise SettingsError(
+            f"Expected sites of one map size to read self-attention, whose rows are maps themselves, got {listed}. "
+            "Choose one scale, such as SiteSelection(scale=4)."
+        )
+    return grids[0]
 
 
 def choose_sites(wanted: Sites, sites: Sequence[Site], latents: Size) -> tuple[Site, ...]:

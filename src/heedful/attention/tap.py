@@ -17,23 +17,29 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+from torch.utils.checkpoint import checkpoint
 
-TextAttention = Float[Tensor, "batch query token"]
-"""How image positions divide their attention among text tokens, mean over heads; in [0, 1], rows sum to 1."""
+MeanAttention = Float[Tensor, "batch query key"]
+"""How image positions divide their attention among text tokens, or among image positions; mean over heads, in [0, 1],
+rows sum to 1."""
+
+Compute = Callable[[Tensor, Tensor, Tensor | None, float | None], MeanAttention]
+"""(query, key, mask, scale) -> the attention: `mean_attention`, or `recomputed_attention`."""
 
 
 class Tap(TorchFunctionMode):
-    """While open, hands the attention to the text to `on_read`, once.
+    """While open, hands the attention to `keys` keys to `on_read`, once.
 
     A site may attend more than once (IP-Adapter attends to its image after the text); the call meant is the first with
-    `text_length` keys. The probabilities carry their graph if gradients are on.
+    as many keys: text tokens, or image positions. The probabilities carry their graph if gradients are on.
     """
 
-    def __init__(self, text_length: int, on_read: Callable[[TextAttention], None]):
+    def __init__(self, keys: int, on_read: Callable[[MeanAttention], None], compute: Compute | None = None):
         super().__init__()
         self.has_read = False
-        self._text_length = text_length
+        self._keys = keys
         self._on_read = on_read
+        self._compute = compute or mean_attention
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -55,29 +61,43 @@ class Tap(TorchFunctionMode):
         enable_gqa: bool = False,
     ) -> None:
         """Take the arguments of `scaled_dot_product_attention` by the same names, and use those that matter here."""
-        if key.shape[-2] != self._text_length:
+        if key.shape[-2] != self._keys:
             return
         self.has_read = True
         if enable_gqa:
             key = key.repeat_interleave(query.shape[-3] // key.shape[-3], dim=-3)
-        self._on_read(text_attention(query, key, attn_mask, scale))
+        self._on_read(self._compute(query, key, attn_mask, scale))
 
 
-def text_attention(
+def mean_attention(
     query: Float[Tensor, "batch head query width"],
-    key: Float[Tensor, "batch head token width"],
+    key: Float[Tensor, "batch head key width"],
     mask: Tensor | None = None,
     scale: float | None = None,
-) -> TextAttention:
+) -> MeanAttention:
     """Return softmax(query key^T scale + mask), mean over heads, in float32 or wider.
 
-    `mask` broadcasts to (batch, head, query, token): added if it is of numbers, False bars a token if it is boolean.
+    `mask` broadcasts to (batch, head, query, key): added if it is of numbers, False bars a key if it is boolean.
     `scale` is 1 / sqrt(width) unless given.
     """
     dtype = torch.promote_types(query.dtype, torch.float32)
     factor = query.shape[-1] ** -0.5 if scale is None else scale
     with torch.autocast(query.device.type, enabled=False):  # a caller's autocast would go back to half precision
-        scores = (query.to(dtype) * factor) @ key.to(dtype).mT  # -> (batch, head, query, token)
+        scores = (query.to(dtype) * factor) @ key.to(dtype).mT  # -> (batch, head, query, key)
         if mask is not None:
             scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask.to(dtype)
         return scores.softmax(dim=-1).mean(dim=1)
+
+
+def recomputed_attention(
+    query: Float[Tensor, "batch head query width"],
+    key: Float[Tensor, "batch head key width"],
+    mask: Tensor | None = None,
+    scale: float | None = None,
+) -> MeanAttention:
+    """Return what `mean_attention` returns; the backward pass computes it a second time.
+
+    So no (head, query, key) is kept for that pass. With keys that are image positions it would be the largest tensor
+    of all: 80 MB a site and image for SDXL's 32x32 cells, of which there are 60.
+    """
+    return checkpoint(mean_attention, query, key, mask, scale, use_reentrant=False, preserve_rng_state=False)
