@@ -1,16 +1,18 @@
+import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from heedful.cli.main import app
-from heedful.errors import ModelNotFound
+from heedful.errors import ModelNotFound, SettingsError
 
 
 def run(*words: str) -> str:
     result = CliRunner().invoke(app, ["world", *words], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 def test_card_says_how_the_model_was_made_and_what_it_cannot_do() -> None:
@@ -25,8 +27,34 @@ def test_card_of_a_folder_without_one_names_the_remedy(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("drawn_sprites")
-def test_trained_model_can_be_sampled(tmp_path: Path) -> None:
-    assert "Model:" in run("train", "--out", str(tmp_path / "model"), "--miniature")
-    assert (tmp_path / "model" / "training" / "denoiser" / "losses.json").is_file()
-    run("sample", "--model", str(tmp_path / "model"), "--out", str(tmp_path / "sheet.png"))
+def test_trained_model_can_be_sampled_evaluated_and_audited(tmp_path: Path) -> None:
+    model, out = tmp_path / "model", tmp_path / "world"
+    assert "Model:" in run("train", "--out", str(model), "--miniature")
+    assert (model / "training" / "denoiser" / "losses.json").is_file()
+    # a panel a phase: denoiser, autoencoder, detector, clip
+    with Image.open(model / "training" / "losses.png") as curves:
+        assert curves.height == 4 * 240
+    run("sample", "--model", str(model), "--out", str(tmp_path / "sheet.png"))
     assert (tmp_path / "sheet.png").is_file()
+
+    seeds = ("--single-seeds", "1", "--two-seeds", "2", "--three-seeds", "0", "--pointing-seeds", "1")
+    run("evaluate", "--model", str(model), "--out", str(out), "--miniature", *seeds)
+    figures = json.loads((out / "figures.json").read_text())
+    assert set(figures) >= {"single", "two", "pointing", "speed"}
+    assert figures["two"]["images"] == 6
+
+    audit = ("audit", "--model", str(model), "--out", str(tmp_path / "audit"), "--images", "5")
+    assert "audit.json" in run(*audit, "--records", str(out / "two.jsonl"))
+    path = tmp_path / "audit" / "audit.json"
+    listed = json.loads(path.read_text())
+    assert len(listed["images"]) == 5
+    for entry in listed["images"]:
+        entry["seen"] = "neglect"
+    path.write_text(json.dumps(listed))
+    assert json.loads(run("agreement", str(path), "--json"))["false_failures"]["value"] == 0
+    assert "false failures, of the judge's failures: 0.000" in run("agreement", str(path))
+
+
+def test_an_audit_without_records_to_draw_from_says_where_they_come_from(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="heedful world evaluate"):
+        run("audit", "--out", str(tmp_path), "--records", str(tmp_path / "two.jsonl"))

@@ -4,13 +4,15 @@ Knows the options. What is slow is imported when a command runs.
 """
 
 import json
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from heedful.cli.console import err, say, say_json
+from heedful.cli.console import err, say, say_json, tell
 
 app = typer.Typer(help="The embedded model: its card, samples and figures, and how it is made.", no_args_is_help=True)
 
@@ -60,33 +62,122 @@ def evaluate(
     single_seeds: Annotated[int, typer.Option("--single-seeds", help="Seeds of the 156 single-concept prompts.")] = 16,
     two_seeds: Annotated[int, typer.Option("--two-seeds", help="Seeds of the 276 two-concept prompts.")] = 8,
     three_seeds: Annotated[int, typer.Option("--three-seeds", help="Seeds of the 60 three-concept prompts.")] = 4,
+    pointing_seeds: Annotated[
+        int, typer.Option("--pointing-seeds", help="Seeds of the 276 two-concept prompts whose maps are read.")
+    ] = 2,
+    miniature: Annotated[
+        bool, typer.Option("--miniature", help="A few images and renders of each kind, to try the machinery.")
+    ] = False,
     model: Folder = None,
     threads: Threads = None,
 ) -> None:
-    """Measure the figures of the card, as JSON: painting, detector, autoencoder, speed. A killed run goes on."""
-    import torch
-
+    """Measure the figures of the card, as JSON: painting, maps, detector, autoencoder, speed. A killed run goes on."""
     from heedful.evaluation import world_figures as figures
+    from heedful.evaluation.pointing import play, pointing_figures, pointing_table
+    from heedful.evaluation.trial import Trial
     from heedful.files import write_atomic
     from heedful.world.embedded import load, load_detector
     from heedful.world.sprites import font_is_installed
+    from heedful.world.vocabulary import two_concept_prompts
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    _use(threads)
     pipe, detector = load(model), load_detector(model)
     pipe.set_progress_bar_config(disable=True)
     seeds = {"single": single_seeds, "two": two_seeds, "three": three_seeds}
+    every, part = (92, 64) if miniature else (1, 1)
     with _progress() as bar:
-        tasks = {suite: bar.add_task(suite, total=None) for suite in seeds}
-        measured: dict[str, Any] = figures.painting_figures(
-            pipe, detector, out, seeds, lambda suite, done, total: bar.update(tasks[suite], completed=done, total=total)
-        )
-    measured["speed"] = figures.speed_figures(pipe)
+        tasks = {suite: bar.add_task(suite, total=None) for suite in (*seeds, "pointing")}
+
+        def on_images(suite: str, done: int, total: int) -> None:
+            bar.update(tasks[suite], completed=done, total=total)
+
+        measured: dict[str, Any] = figures.painting_figures(pipe, detector, out, seeds, on_images, every=every)
+        if pointing_seeds > 0:
+            trial = Trial(prompts=two_concept_prompts()[::every], seeds=tuple(range(pointing_seeds)))
+            objects = play(
+                pipe, detector, trial, out / "pointing.jsonl", lambda done, total: on_images("pointing", done, total)
+            )
+            measured["pointing"] = pointing_figures(objects)
+            tell(pointing_table(measured["pointing"]))
+    measured["speed"] = figures.speed_figures(pipe, 32 // min(part, 16))
+    if not miniature:
+        measured["loading"] = figures.loading_figures(model)
     if font_is_installed():
-        measured["detector"] = figures.detector_figures(detector)
-        measured["autoencoder"] = figures.autoencoder_figures(pipe)
+        measured["detector"] = figures.detector_figures(detector, 2048 // part)
+        measured["autoencoder"] = figures.autoencoder_figures(pipe, 256 // part)
     write_atomic(out / "figures.json", json.dumps(measured, indent=1))
     say_json(measured)
+
+
+@app.command()
+def audit(
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where pages and list go.")] = Path("out/audit"),
+    images: Annotated[int, typer.Option("--images", min=1, help="How many images to look at.")] = 300,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Seeds of the 276 prompts to draw from.")] = 4,
+    records: Annotated[
+        Path | None,
+        typer.Option(
+            "--records", metavar="FILE", help="Draw from these records instead: FOLDER/two.jsonl of evaluate."
+        ),
+    ] = None,
+    blind: Annotated[bool, typer.Option("--blind", help="Leave the verdicts off the pages.")] = False,
+    model: Folder = None,
+    threads: Threads = None,
+) -> None:
+    """Write sheets of painted images, as many of each verdict, and a list to fill in. A killed run goes on.
+
+    Write into the field `seen` of the list what you see, `success` or faults with commas, then: heedful world agreement
+    """
+    from heedful.evaluation import agreement as audits
+    from heedful.evaluation.trial import Trial, run_trial
+    from heedful.guidance.methods import NONE
+    from heedful.report.audit import write_audit
+    from heedful.world.embedded import load, load_detector
+    from heedful.world.vocabulary import two_concept_prompts
+
+    _use(threads)
+    pipe, detector = load(model), load_detector(model)
+    pipe.set_progress_bar_config(disable=True)
+    with _progress() as bar:
+
+        def counted(name: str) -> Callable[[int, int], None]:
+            task = bar.add_task(name, total=None)
+            return lambda done, total: bar.update(task, completed=done, total=total)
+
+        if records is None:
+            fresh = range(audits.AUDIT_SEED, audits.AUDIT_SEED + seeds)
+            trial = Trial(prompts=two_concept_prompts(), seeds=tuple(fresh))
+            records = out / "records.jsonl"
+            run_trial(pipe, detector, trial, NONE, records, on_images=counted("painting"))
+        made, how = audits.read_records(records)
+        cases = audits.draw_cases(made, images)
+        judged = audits.judge_again(
+            pipe,
+            detector,
+            cases,
+            steps=how["steps"],
+            guidance_scale=how["guidance_scale"],
+            on_images=counted("painting those drawn"),
+        )
+    drawn = Counter(case.kind for case in cases)
+    tell("Drawn: " + ", ".join(f"{drawn[kind]} {kind}" for kind in audits.KINDS))
+    say(f"List: {write_audit(judged, audits.shares_of(made), out, blind=blind)}")
+
+
+@app.command()
+def agreement(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The list of an audit, filled in.", exists=True)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
+) -> None:
+    """Say how far a person's verdicts agree with the judge's, with 95 % intervals."""
+    from heedful.evaluation.agreement import agreement as agree
+    from heedful.report.audit import agreement_lines
+
+    found = agree(file)
+    if as_json:
+        say_json(found)
+    else:
+        say("\n".join(agreement_lines(found)))
 
 
 @app.command()
@@ -99,23 +190,31 @@ def train(
     ] = False,
 ) -> None:
     """Make the model from nothing; killed at any moment, the same command goes on."""
-    import torch
-
+    from heedful.report.curves import loss_curves
     from heedful.world.training.recipe import MINIATURE, RECIPE
     from heedful.world.training.train import train as train_world
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    _use(threads)
     with _progress() as bar:
         tasks: dict[str, Any] = {}
 
         def on_step(phase: str, step: int, steps: int, loss: float) -> None:
             if phase not in tasks:
+                if tasks:  # a phase has ended, and its losses are written
+                    loss_curves(out / "training")
                 tasks[phase] = bar.add_task(phase, total=steps)
             bar.update(tasks[phase], completed=step, description=f"{phase} (loss {loss:.4f})")
 
         folder = train_world(out, MINIATURE if miniature else RECIPE, device=device, on_step=on_step)
+    say(f"Losses: {loss_curves(out / 'training')}")
     say(f"Model: {folder}")
+
+
+def _use(threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
 
 
 def _progress() -> Progress:

@@ -46,17 +46,20 @@ def painting_figures(
     folder: Path,
     seeds: dict[str, int],
     on_images: Callable[[str, int, int], None] = lambda suite, done, total: None,
+    *,
+    every: int = 1,
 ) -> dict[str, Any]:
     """Success and faults of plain sampling (20 steps, guidance scale 4) on single, two and three concepts.
 
     `seeds` says how many seeds each suite (`single`, `two`, `three`) gets. Records go to `folder`, and are resumed.
+    `every` takes only each so many-th prompt.
     """
     suites = {"single": single_concept_prompts(), "two": two_concept_prompts(), "three": three_concept_prompts()}
     figures: dict[str, Any] = {}
     for suite, prompts in suites.items():
         if seeds.get(suite, 0) == 0:
             continue
-        trial = Trial(prompts=prompts, seeds=tuple(range(seeds[suite])))
+        trial = Trial(prompts=prompts[::every], seeds=tuple(range(seeds[suite])))
         records = run_trial(
             pipe,
             detector,
