@@ -63,6 +63,30 @@ BIBTEX: dict[str, str] = {
   year      = {2024},
   note      = {arXiv:2403.18551}
 }""",
+    "li2023divide": """\
+@inproceedings{li2023divide,
+  title     = {Divide \\& Bind Your Attention for Improved Generative Semantic Nursing},
+  author    = {Li, Yumeng and Keuper, Margret and Zhang, Dan and Khoreva, Anna},
+  booktitle = {Proceedings of the British Machine Vision Conference (BMVC)},
+  year      = {2023},
+  note      = {arXiv:2307.10864}
+}""",
+    "meral2024conform": """\
+@inproceedings{meral2024conform,
+  title     = {{CONFORM}: Contrast is All You Need for High-Fidelity Text-to-Image Diffusion Models},
+  author    = {Meral, Tuna Han Salih and Simsar, Enis and Tombari, Federico and Yanardag, Pinar},
+  booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition (CVPR)},
+  year      = {2024},
+  note      = {arXiv:2312.06059}
+}""",
+    "bill2025focus": """\
+@article{bill2025focus,
+  title   = {{FOCUS}: Optimal Control for Multi-Entity World Modeling in Text-to-Image Generation},
+  author  = {Bill, Eric Tillmann and Simsar, Enis and Hofmann, Thomas},
+  journal = {arXiv preprint arXiv:2510.02315},
+  year    = {2025},
+  note    = {First version: Optimal Control Meets Flow Matching: A Principled Route to Multi-Subject Fidelity}
+}""",
     "song2021ddim": """\
 @inproceedings{song2021ddim,
   title     = {Denoising Diffusion Implicit Models},

@@ -1,5 +1,6 @@
 """What every loss promises, for the list of all losses: a new one joins the list and is covered."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,11 +8,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heedful import losses
 from heedful.attention import Maps
 from heedful.losses import (
+    CONFORM,
     EBAMA,
+    FOCUS,
     AttendAndExcite,
     Bind,
+    DivideAndBind,
     Evenness,
     Exclusivity,
     Loss,
@@ -43,6 +48,13 @@ LOSSES: list[Loss] = [
     SynGen(),
     EBAMA(),
     EBAMA(distance="kl", scale=20.0, sigma=None),
+    DivideAndBind(),
+    DivideAndBind(bind=0.0, differences="reference", reference_tokens=77),
+    DivideAndBind(attend=0.0, scale=20.0, sigma=None),
+    CONFORM(),
+    CONFORM(scale=None, sigma=None, temperature=0.07),
+    FOCUS(),
+    FOCUS(power=1.0, sigma=None),
     Bind(),
     Bind(ratio="true", normalisation="none", sigma=None),
     SeparateAndStrengthen(),
@@ -58,7 +70,8 @@ LOSSES: list[Loss] = [
     2.0 * AttendAndExcite() + Segregation() + 0.5 * Retention(),
 ]
 ALL = pytest.mark.parametrize("loss", LOSSES, ids=repr)
-MAY_BE_NEGATIVE = (SynGen, EBAMA)  # they push words apart, without a bound or to one below zero
+# They push words apart, without a bound or to one below zero; or ask for as much variation as there can be.
+MAY_BE_NEGATIVE = (SynGen, EBAMA, DivideAndBind)
 NOT_NEGATIVE = pytest.mark.parametrize("loss", [it for it in LOSSES if not isinstance(it, MAY_BE_NEGATIVE)], ids=repr)
 HOLDS_SOME_CONSTANT = (Bind,)  # the value follows the class map, the gradient does not: see tests/losses
 DIFFERENTIABLE = pytest.mark.parametrize(
@@ -83,6 +96,12 @@ def prompt_of(concepts: int) -> Prompt:
 sizes = st.tuples(st.integers(2, 5), st.integers(2, 5))
 batches = st.lists(st.integers(1, 3), min_size=1, max_size=3)
 seeds = st.integers(0, 10_000)
+
+
+@ALL
+def test_repr_can_be_evaluated(loss: Loss) -> None:
+    names = {name: getattr(losses, name) for name in losses.__all__}
+    assert eval(repr(loss), names) == loss
 
 
 @ALL
@@ -208,6 +227,10 @@ def test_ideal_maps_of_phrases_are_the_minimum() -> None:
     assert float(SynGen(push=0.0)(ideal, prompts)) == 0
     assert float(EBAMA(push=0.0, intensity=0.0)(ideal, prompts)) == pytest.approx(0, abs=1e-6)
     assert float(Bind(sigma=None)(ideal, prompts)) == 0
+    assert float(DivideAndBind(attend=0.0, sigma=None)(ideal, prompts)) == pytest.approx(0, abs=1e-7)
+    assert float(FOCUS(sigma=None)(ideal, prompts)) == pytest.approx(0, abs=1e-6)
+    least = math.log(1 + 4 * math.exp(-2))  # of two concepts of two tokens and their memory, at temperature .5
+    assert float(CONFORM(scale=None, sigma=None)(ideal, prompts, ideal)) == pytest.approx(least)
     apart, _ = halves([1, 7], [2, 6])  # modifiers swapped
-    for loss in (SynGen(), EBAMA(), Bind()):
+    for loss in (SynGen(), EBAMA(), Bind(), DivideAndBind(bind=10.0), CONFORM(), FOCUS()):
         assert float(loss(ideal, prompts)) < float(loss(apart, prompts))

@@ -3,10 +3,13 @@
 from heedful.losses.a_star import Retention, Segregation
 from heedful.losses.areas import OwnArea
 from heedful.losses.attend_and_excite import AttendAndExcite
+from heedful.losses.conform import CONFORM
 from heedful.losses.disendiff import Bind, SeparateAndStrengthen
+from heedful.losses.divide_and_bind import DIVIDE_AND_BIND_SCHEDULE, DivideAndBind
 from heedful.losses.ebama import EBAMA
 from heedful.losses.evenness import Evenness
 from heedful.losses.exclusivity import Exclusivity
+from heedful.losses.focus import FOCUS
 from heedful.losses.loss import AnyLoss, Loss, Total, Weighted, citations_of
 from heedful.losses.masks import high_cells
 from heedful.losses.normalise import text_softmax
@@ -15,10 +18,14 @@ from heedful.losses.syngen import SynGen
 from heedful.losses.wrong_tokens import WrongTokens
 
 __all__ = [
+    "CONFORM",
+    "DIVIDE_AND_BIND_SCHEDULE",
     "EBAMA",
+    "FOCUS",
     "AnyLoss",
     "AttendAndExcite",
     "Bind",
+    "DivideAndBind",
     "Evenness",
     "Exclusivity",
     "Loss",

@@ -1,0 +1,108 @@
+"""CONFORM (Meral et al., CVPR 2024, arXiv 2312.06059): contrast; tokens of a concept attract, others repel.
+
+Knows the loss. The paper's other variant, a margin-based contrastive loss, is not here. Nor is its anchor step: memory
+is the step before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from heedful.attention.filters import Convention
+from heedful.attention.maps import Maps
+from heedful.losses.loss import Loss
+from heedful.losses.normalise import Columns, at_least_tiny
+from heedful.losses.phrases import group_words, phrase
+from heedful.losses.shares import text_shares
+from heedful.losses.words import missing_pair
+from heedful.prompts import Prompt
+from heedful.shapes import PerItem
+
+
+@dataclass(frozen=True, kw_only=True)
+class CONFORM(Loss):
+    """L = mean over (i, j) of -log[e^(c_ij / T) / (e^(c_ij / T) + sum over k of e^(c_ik / T))]   (NT-Xent).
+
+    The samples are the maps of all tokens of all concepts, modifiers included, now and at the step before, each
+    prepared as in `AttendAndExcite`. c_ij is the cosine of two maps, in [0, 1]; (i, j) are ordered pairs of samples of
+    the same concept, k the samples of the other concepts, T the temperature. Not negative; for two concepts of two
+    tokens, with memory, it is least at ln(1 + 4 e^(-1/T)).
+
+    No gradient flows into the step before. At the first step there is none, so a concept of one token has no pair, and
+    a prompt of such concepts alone gets 0. The published code multiplies the maps that it remembers by 100 at each
+    call, in place, until they overflow; here memory is never changed. A prompt with fewer than two concepts has
+    nothing to repel, so it gets 0 and no gradient; `heedful.guide` says so once.
+    """
+
+    citation: ClassVar[str] = "meral2024conform"
+
+    temperature: float = 0.5
+    """As published; lower ones weigh the nearest samples more. Above 0."""
+    scale: float | None = 100.0
+    """Sharpness of the renormalisation over the text; None for raw maps, as in the published examples."""
+    reference_tokens: int | None = None
+    """For how many tokens `scale` is meant; see `AttendAndExcite`."""
+    columns: Columns = "padded"
+    """Tokens that take part in the renormalisation."""
+    sigma: float | None = 0.5
+    """Smoothing in cells of the map; None for none."""
+    convention: Convention = "reference"
+    """How sigma is meant: the published code's effective sigma is .707."""
+
+    def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
+        """Return L for each item."""
+        steps = [maps] if previous is None else [maps, previous.detach()]
+        words = [[(index,) for concept in prompt.concepts for index in phrase(concept)] for prompt in prompts]
+        groups = [group_words(self._prepared(step, prompts), words) for step in steps]
+        samples = torch.cat([group.maps for group in groups], dim=1).flatten(-2)  # -> (batch, sample, cell)
+        is_there = torch.cat([group.is_there for group in groups], dim=1)
+        owners = _owners(prompts, groups[0].maps.shape[1]).to(samples.device).repeat(1, len(steps))
+        return nt_xent(samples, owners, is_there, self.temperature)
+
+    def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
+        """Return that fewer than two concepts have nothing to repel."""
+        return missing_pair("CONFORM", prompt)
+
+    def _prepared(self, maps: Maps, prompts: Sequence[Prompt]) -> Maps:
+        return text_shares(
+            maps,
+            prompts,
+            scale=self.scale,
+            reference_tokens=self.reference_tokens,
+            columns=self.columns,
+            sigma=self.sigma,
+            convention=self.convention,
+        )
+
+
+def nt_xent(
+    samples: Float[Tensor, "batch sample cell"],
+    owners: Int[Tensor, "batch sample"],
+    is_there: Bool[Tensor, "batch sample"],
+    temperature: float,
+) -> PerItem:
+    """Return the mean over ordered pairs of samples of one owner of ln(1 + sum over the others' e^(c_ik - c_ij)).
+
+    c is the cosine over the temperature. 0 where all samples have one owner, or each has its own.
+    """
+    directions = F.normalize(samples, dim=-1, eps=float(at_least_tiny(samples.new_zeros(()))))
+    likeness = directions @ directions.mT / temperature  # -> (batch, sample, sample)
+    is_pair = is_there[:, :, None] & is_there[:, None, :]
+    is_same = owners[:, :, None] == owners[:, None, :]
+    is_self = torch.eye(samples.shape[1], dtype=torch.bool, device=samples.device)
+    lowest = torch.finfo(likeness.dtype).min  # not infinite: a row without others would have no gradient
+    others = likeness.masked_fill(is_same | ~is_pair, lowest).logsumexp(-1, keepdim=True)
+    is_positive = is_pair & is_same & ~is_self
+    values = F.softplus(others - likeness).masked_fill(~is_positive, 0)
+    return values.sum((-2, -1)) / is_positive.sum((-2, -1)).clamp(min=1)
+
+
+def _owners(prompts: Sequence[Prompt], places: int) -> Int[Tensor, "batch sample"]:
+    """Return which concept each sample of one step belongs to; -1 in empty places."""
+    own = [[place for place, concept in enumerate(it.concepts) for _ in phrase(concept)] for it in prompts]
+    return torch.tensor([row + [-1] * (places - len(row)) for row in own], dtype=torch.long).view(len(own), places)

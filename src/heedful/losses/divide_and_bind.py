@@ -1,0 +1,148 @@
+"""Divide & Bind (Li et al., BMVC 2023, arXiv 2307.10864): concepts excite several places, modifiers the same ones.
+
+Knows the loss, and the published schedule of its weight. Where the paper leaves open how maps are brought to a common
+scale, this is what its code was seen to do.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from heedful.attention.filters import Convention
+from heedful.attention.maps import Maps
+from heedful.losses.divergences import jensen_shannon
+from heedful.losses.loss import Loss
+from heedful.losses.normalise import Columns
+from heedful.losses.phrases import group_words
+from heedful.losses.shares import text_shares
+from heedful.losses.words import missing_modifiers
+from heedful.prompts import Prompt
+from heedful.shapes import PerItem
+
+Differences = Literal["true", "reference"]
+"""Between vertical neighbours; or, as the published code has it, between each row and the last one."""
+
+EVERYWHERE = 1e-5
+"""Added to each cell before the divergence, as published: no cell is zero."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DivideAndBind(Loss):
+    """L = max over concepts s of bind * JSD(N(A_s), N(A_a)) - attend * TV(A_s),   a the modifier of s.
+
+    TV(A) = mean of abs(A(y, x + 1) - A(y, x)) + mean of abs(A(y + 1, x) - A(y, x)), in [0, 2]: many borders, so not an
+    even area. N(A) = max(0, softmax of A over the cells - q max of softmax of A_s over the cells) + 1e-5, which does
+    not sum to 1; the noun's maximum cuts both maps. q is .3 while TV(A_s) is below .1, then .2. Maps are first
+    renormalised over the text and smoothed, as in `AttendAndExcite`.
+
+    The paper's attendance loss, - min of TV, is `DivideAndBind(bind=0.0)`, in [-2, 0]. Only the concept with the
+    largest term gets a gradient. Binding is weak by construction: a softmax of values in [0, 1] is nearly even, so
+    that two of them are never far apart.
+
+    A concept without a modifier has no JSD, one with several has their mean. A prompt without concepts gets 0; without
+    an attendance, so does one without modifiers. The published code takes the modifiers' maps from finer sites; here
+    all come from the maps that are given. A concept of several tokens is their mean.
+    """
+
+    citation: ClassVar[str] = "li2023divide"
+
+    attend: float = 1.0
+    """Weight of the total variation."""
+    bind: float = 1.0
+    """Weight of the divergence. Published: 1, then 5, then 10; see `DIVIDE_AND_BIND_SCHEDULE`."""
+    differences: Differences = "true"
+    """What the vertical part of TV compares."""
+    cut: float = 0.2
+    """q, the share of the noun's maximum below which a cell does not count in the divergence."""
+    cut_if_weak: float = 0.3
+    """q for concepts whose TV is below `weak_below`."""
+    weak_below: float = 0.1
+    scale: float = 100.0
+    """Sharpness of the renormalisation over the text."""
+    reference_tokens: int | None = None
+    """For how many tokens `scale` is meant; see `AttendAndExcite`."""
+    columns: Columns = "padded"
+    """Tokens that take part in the renormalisation."""
+    sigma: float | None = 0.5
+    """Smoothing in cells of the map; None for none."""
+    convention: Convention = "reference"
+    """How sigma is meant: the published code's effective sigma is .707."""
+
+    def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
+        """Return L for each item."""
+        shares = text_shares(
+            maps,
+            prompts,
+            scale=self.scale,
+            reference_tokens=self.reference_tokens,
+            columns=self.columns,
+            sigma=self.sigma,
+            convention=self.convention,
+        )
+        nouns = shares.group(prompts)
+        if nouns.maps.shape[1] == 0:
+            return maps.tokens.new_zeros(len(maps))
+        variation = total_variation(nouns.maps, self.differences)
+        values = self.bind * self._apart(shares, prompts, nouns.maps, variation) - self.attend * variation
+        worst = values.masked_fill(~nouns.is_there, -torch.inf).amax(1)
+        return worst.masked_fill(~nouns.is_there.any(1), 0)
+
+    def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
+        """Return that there is nothing to attend to, or to bind if that is all that is asked for."""
+        return super().idle_for(prompt) if self.attend else missing_modifiers("DivideAndBind(attend=0.0)", prompt)
+
+    def _apart(
+        self,
+        shares: Maps,
+        prompts: Sequence[Prompt],
+        nouns: Float[Tensor, "batch concept height width"],
+        variation: Float[Tensor, "batch concept"],
+    ) -> Float[Tensor, "batch concept"]:
+        """Return how far each concept's modifiers are from it: the mean of their divergences, 0 without modifiers."""
+        rows = list(_rows(prompts))
+        if not rows:
+            return torch.zeros_like(variation)
+        item, place, index = torch.tensor([row[:3] for row in rows], device=nouns.device).unbind(1)
+        words = [[it.token_indices for concept in prompt.concepts for it in concept.modifiers] for prompt in prompts]
+        modifiers = group_words(shares, words).maps
+        is_weak = variation.detach()[item, place] < self.weak_below
+        q = torch.where(is_weak, nouns.new_tensor(self.cut_if_weak), nouns.new_tensor(self.cut))
+        noun, modifier = nouns[item, place].flatten(-2).softmax(-1), modifiers[item, index].flatten(-2).softmax(-1)
+        border = q[:, None] * noun.amax(-1, keepdim=True)
+        pair = torch.stack([noun - border, modifier - border], dim=-2).clamp(min=0) + EVERYWHERE
+        values = jensen_shannon(pair) * pair.new_tensor([row[3] for row in rows])
+        return torch.zeros_like(variation).index_put((item, place), values, accumulate=True)
+
+
+def _rows(prompts: Sequence[Prompt]) -> Iterator[tuple[int, int, int, float]]:
+    """Yield each modifier's item, concept, place among the item's modifiers, and share in its concept's mean."""
+    for item, prompt in enumerate(prompts):
+        owners = [(place, 1 / len(it.modifiers)) for place, it in enumerate(prompt.concepts) for _ in it.modifiers]
+        yield from ((item, place, index, share) for index, (place, share) in enumerate(owners))
+
+
+def total_variation(
+    maps: Float[Tensor, "batch concept height width"], differences: Differences = "true"
+) -> Float[Tensor, "batch concept"]:
+    """Return the mean absolute difference of horizontal neighbours plus that of vertical ones, in [0, 2].
+
+    A map of one column or one row has no such neighbours, which count as no difference.
+    """
+    upper = maps[..., -1:, :] if differences == "reference" else maps[..., :-1, :]
+    steps = (maps[..., 1:] - maps[..., :-1], maps[..., 1:, :] - upper)
+    parts = [step.abs().mean((-2, -1)) if step.numel() else torch.zeros_like(maps[..., 0, 0]) for step in steps]
+    return parts[0] + parts[1]
+
+
+DIVIDE_AND_BIND_SCHEDULE: tuple[tuple[float, DivideAndBind], ...] = tuple(
+    (where, DivideAndBind(bind=weight)) for where, weight in ((0.0, 1.0), (0.2, 5.0), (0.4, 10.0))
+)
+"""(where, loss): from this fraction of the run on, the loss of the published code; steps 0, 10 and 20 of its 50.
+
+A loss is pure and does not know the step, and a method has one loss for the whole run: take one of these for it. The
+default of `DivideAndBind` is the first.
+"""
