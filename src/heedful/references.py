@@ -37,6 +37,17 @@ BIBTEX: dict[str, str] = {
   year      = {2023},
   note      = {arXiv:2306.14544}
 }""",
+    "fisher1936": """\
+@article{fisher1936,
+  title   = {The Use of Multiple Measurements in Taxonomic Problems},
+  author  = {Fisher, Ronald A.},
+  journal = {Annals of Eugenics},
+  volume  = {7},
+  number  = {2},
+  pages   = {179--188},
+  year    = {1936},
+  doi     = {10.1111/j.1469-1809.1936.tb02137.x}
+}""",
     "rassin2023syngen": """\
 @inproceedings{rassin2023syngen,
   title     = {Linguistic Binding in Diffusion Models: Enhancing Attribute Correspondence through Attention Map

@@ -13,6 +13,7 @@ from heedful.losses.focus import FOCUS
 from heedful.losses.loss import AnyLoss, Loss, Total, Weighted, citations_of
 from heedful.losses.masks import high_cells
 from heedful.losses.normalise import text_softmax
+from heedful.losses.separability import Separability
 from heedful.losses.suppression import Suppression
 from heedful.losses.syngen import SynGen
 from heedful.losses.wrong_tokens import WrongTokens
@@ -32,6 +33,7 @@ __all__ = [
     "OwnArea",
     "Retention",
     "Segregation",
+    "Separability",
     "SeparateAndStrengthen",
     "Suppression",
     "SynGen",
