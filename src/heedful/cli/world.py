@@ -71,12 +71,16 @@ def evaluate(
     model: Folder = None,
     threads: Threads = None,
 ) -> None:
-    """Measure the figures of the card, as JSON: painting, maps, detector, autoencoder, speed. A killed run goes on."""
+    """Measure the figures of the card, as JSON: painting, maps, speed, detector, autoencoder, CLIP.
+
+    A killed run goes on.
+    """
     from heedful.evaluation import world_figures as figures
     from heedful.evaluation.pointing import play, pointing_figures, pointing_table
+    from heedful.evaluation.retrieval import retrieval_figures
     from heedful.evaluation.trial import Trial
     from heedful.files import write_atomic
-    from heedful.world.embedded import load, load_detector
+    from heedful.world.embedded import load, load_clip, load_detector
     from heedful.world.sprites import font_is_installed
     from heedful.world.vocabulary import two_concept_prompts
 
@@ -105,6 +109,7 @@ def evaluate(
     if font_is_installed():
         measured["detector"] = figures.detector_figures(detector, 2048 // part)
         measured["autoencoder"] = figures.autoencoder_figures(pipe, 256 // part)
+        measured["clip"] = retrieval_figures(*load_clip(model), sets=1 if miniature else 10)
     write_atomic(out / "figures.json", json.dumps(measured, indent=1))
     say_json(measured)
 
@@ -183,13 +188,17 @@ def agreement(
 @app.command()
 def train(
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the model goes.")],
+    start: Annotated[
+        Path | None,
+        typer.Option("--start", metavar="FOLDER", help="Train this world model further.", show_default=False),
+    ] = None,
     device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where to train.")] = "auto",
     threads: Threads = None,
     miniature: Annotated[
         bool, typer.Option("--miniature", help="A recipe of seconds that paints nothing, to try the machinery.")
     ] = False,
 ) -> None:
-    """Make the model from nothing; killed at any moment, the same command goes on."""
+    """Make the model from nothing, or from `--start`; killed at any moment, the same command goes on."""
     from heedful.report.curves import loss_curves
     from heedful.world.training.recipe import MINIATURE, RECIPE
     from heedful.world.training.train import train as train_world
@@ -205,7 +214,8 @@ def train(
                 tasks[phase] = bar.add_task(phase, total=steps)
             bar.update(tasks[phase], completed=step, description=f"{phase} (loss {loss:.4f})")
 
-        folder = train_world(out, MINIATURE if miniature else RECIPE, device=device, on_step=on_step)
+        recipe = MINIATURE if miniature else RECIPE
+        folder = train_world(out, recipe, start=start, device=device, on_step=on_step)
     say(f"Losses: {loss_curves(out / 'training')}")
     say(f"Model: {folder}")
 

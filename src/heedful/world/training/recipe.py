@@ -59,7 +59,7 @@ RECIPE = Recipe(
     ),
     autoencoder_steps=1800,
     detector_steps=6000,
-    clip_steps=4000,
+    clip_steps=2400,
 )
 
 # A recipe of seconds, for tests of the machinery; it paints nothing.
