@@ -90,6 +90,14 @@ BIBTEX: dict[str, str] = {
   year      = {2024},
   note      = {arXiv:2312.06059}
 }""",
+    "guo2024initno": """\
+@inproceedings{guo2024initno,
+  title     = {{InitNO}: Boosting Text-to-Image Diffusion Models via Initial Noise Optimization},
+  author    = {Guo, Xiefan and Liu, Jinlin and Cui, Miaomiao and Li, Jiankai and Yang, Hongyu and Huang, Di},
+  booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition (CVPR)},
+  year      = {2024},
+  note      = {arXiv:2404.04650}
+}""",
     "bill2025focus": """\
 @article{bill2025focus,
   title   = {{FOCUS}: Optimal Control for Multi-Entity World Modeling in Text-to-Image Generation},

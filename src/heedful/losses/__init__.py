@@ -10,7 +10,8 @@ from heedful.losses.ebama import EBAMA
 from heedful.losses.evenness import Evenness
 from heedful.losses.exclusivity import Exclusivity
 from heedful.losses.focus import FOCUS
-from heedful.losses.loss import AnyLoss, Loss, Total, Weighted, citations_of
+from heedful.losses.initno import SelfConflict
+from heedful.losses.loss import AnyLoss, Loss, Total, Weighted, citations_of, needs_self_attention
 from heedful.losses.masks import high_cells
 from heedful.losses.normalise import text_softmax
 from heedful.losses.separability import Separability
@@ -33,6 +34,7 @@ __all__ = [
     "OwnArea",
     "Retention",
     "Segregation",
+    "SelfConflict",
     "Separability",
     "SeparateAndStrengthen",
     "Suppression",
@@ -42,5 +44,6 @@ __all__ = [
     "WrongTokens",
     "citations_of",
     "high_cells",
+    "needs_self_attention",
     "text_softmax",
 ]

@@ -29,6 +29,11 @@ class Loss(ABC):
     citation: ClassVar[str] = ""
     """Key of the paper in `heedful.references`."""
 
+    @property
+    def needs_self_attention(self) -> bool:
+        """Whether it reads `maps.self_attention`, which costs something; `previous` has none in any case."""
+        return False
+
     @abstractmethod
     def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
         """Return one value per item; item i depends on `maps[i]`, `prompts[i]` and `previous[i]` alone.
@@ -65,6 +70,11 @@ class Weighted(Loss):
         """Keys of the papers behind it."""
         return citations_of(self.loss)
 
+    @property
+    def needs_self_attention(self) -> bool:
+        """Whether the loss does."""
+        return needs_self_attention(self.loss)
+
     def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
         """Return the weighted loss of each item."""
         return self.weight * self.loss(maps, prompts, previous)
@@ -84,6 +94,11 @@ class Total(Loss):
     def citations(self) -> tuple[str, ...]:
         """Keys of the papers behind it, each once."""
         return tuple(dict.fromkeys(key for loss in self.losses for key in citations_of(loss)))
+
+    @property
+    def needs_self_attention(self) -> bool:
+        """Whether any of them does."""
+        return any(needs_self_attention(loss) for loss in self.losses)
 
     def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
         """Return the sum of the losses of each item."""
@@ -105,6 +120,11 @@ def citations_of(loss: object) -> tuple[str, ...]:
     one: str = getattr(loss, "citation", "")
     several: tuple[str, ...] = getattr(loss, "citations", ())
     return (*([one] if one else []), *several)
+
+
+def needs_self_attention(loss: object) -> bool:
+    """Return whether a loss reads self-attention; a function of your own says so by an attribute of this name."""
+    return bool(getattr(loss, "needs_self_attention", False))
 
 
 def _idle_for(loss: AnyLoss, prompt: Prompt) -> tuple[str, ...]:

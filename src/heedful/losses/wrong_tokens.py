@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from heedful.attention.maps import Maps
-from heedful.losses.loss import AnyLoss, Loss, citations_of
+from heedful.losses.loss import AnyLoss, Loss, citations_of, needs_self_attention
 from heedful.prompts import Concept, Prompt
 from heedful.shapes import PerItem
 
@@ -27,6 +27,11 @@ class WrongTokens(Loss):
     def citations(self) -> tuple[str, ...]:
         """Keys of the papers behind it."""
         return citations_of(self.loss)
+
+    @property
+    def needs_self_attention(self) -> bool:
+        """Whether the loss does."""
+        return needs_self_attention(self.loss)
 
     def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
         """Return the loss of the other tokens for each item."""
