@@ -43,6 +43,9 @@ _PASTELS = {
     "purple": (216, 204, 238), "white": (232, 232, 232), "yellow": (242, 234, 190),
 }  # fmt: skip
 
+# white comes three times as often as another colour: against pale backgrounds it is the hardest to learn
+_COLOUR_SHARES = np.array([3.0 if colour == "white" else 1.0 for colour in COLOURS]) / (len(COLOURS) + 2)
+
 
 def held_out_pairs() -> frozenset[frozenset[str]]:
     """The 30 % of class pairs that no training scene ever shows together (stated seed 2301)."""
@@ -102,7 +105,7 @@ def _place(rng: np.random.Generator, names: tuple[str, ...], low: int, high: int
                     break
             else:
                 break
-            colour = None if name in ANIMALS else str(rng.choice(COLOURS))
+            colour = None if name in ANIMALS else str(rng.choice(COLOURS, p=_COLOUR_SHARES))
             items.append(Item(name, colour, x, y, size, bool(rng.random() < 0.5), int(rng.integers(-5, 6))))
         if len(items) == len(names):
             return tuple(items)

@@ -31,7 +31,7 @@ def test_swapped_colours_are_among_the_wrong_captions() -> None:
         scene = random_scene(rng, count=2)
         wrong = wrong_caption(rng, scene)
         swapped += wrong != scene.caption and sorted(wrong.split()) == sorted(scene.caption.split())
-    assert swapped > 10
+    assert swapped >= 5
 
 
 @pytest.mark.usefixtures("drawn_sprites")

@@ -50,12 +50,13 @@ class Recipe:
 
 # Stage 1 shows single objects on small canvases at their later pixel scale: classes and colours are learnt four times
 # cheaper there (a trial found this the biggest gain). The mix of stage 2 decides how often two concepts come out well;
-# stage 3, mostly single objects, makes shapes whole and keeps one object from coming twice.
+# stages 3 and 4, mostly single objects, make shapes whole and keep one object from coming twice.
 RECIPE = Recipe(
     stages=(
         Stage(name="objects", steps=1600, batch=64, canvas=32, mix=(1.0, 0.0, 0.0), sizes=(22, 30)),
         Stage(name="scenes", steps=3700, batch=32, canvas=64, mix=(0.55, 0.42, 0.03)),
-        Stage(name="singles", steps=5600, batch=64, canvas=64, mix=(0.75, 0.22, 0.03)),
+        Stage(name="shapes", steps=5600, batch=64, canvas=64, mix=(0.75, 0.22, 0.03)),
+        Stage(name="singles", steps=900, batch=64, canvas=64, mix=(0.88, 0.11, 0.01)),
     ),
     autoencoder_steps=1800,
     detector_steps=6000,
