@@ -28,9 +28,19 @@ Threads = Annotated[
 
 
 @app.command()
-def card(model: Folder = None) -> None:
-    """Print the model card: how it was made, what it can and cannot do, and its measured figures."""
+def card(
+    model: Folder = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", metavar="FILE", help="Put in these figures.", show_default=False, exists=True),
+    ] = None,
+) -> None:
+    """Print the model card: how it was made, what it can and cannot do, and its measured figures.
+
+    `--figures FOLDER/figures.json`, which `heedful world evaluate` wrote, replaces the figures of the card.
+    """
     from heedful.errors import ModelNotFound
+    from heedful.report.world_card import with_figures
     from heedful.world.embedded import WEIGHTS
 
     path = (model or WEIGHTS) / "README.md"
@@ -38,7 +48,8 @@ def card(model: Folder = None) -> None:
         raise ModelNotFound(
             f"Expected a model card at {path}, found none. Make the model: heedful world train --out FOLDER"
         )
-    say(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    say(text if figures is None else with_figures(text, json.loads(figures.read_text(encoding="utf-8"))))
 
 
 @app.command()

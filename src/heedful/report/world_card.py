@@ -1,0 +1,95 @@
+"""The section of the model card that holds figures, written from what `heedful world evaluate` measured.
+
+Knows the card's Markdown. Measures nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from heedful.evaluation.pointing import pointing_table
+
+HEADING = "## Figures"
+_SUITES = {"single": "156 single concepts", "two": "276 two concepts", "three": "60 three concepts"}
+_FAULTS = {"neglect": "missing", "leakage": "leaked", "hybrid": "hybrid", "duplicate": "duplicate", "extra": "extra"}
+
+
+def with_figures(card: str, figures: Mapping[str, Any]) -> str:
+    """Return the card with its section of figures replaced by one that is made from `figures`."""
+    before, _, rest = card.partition(f"{HEADING}\n")
+    _, heading, after = rest.partition("\n## ")
+    return f"{before}{figures_section(figures)}{heading}{after}"
+
+
+def figures_section(figures: Mapping[str, Any]) -> str:
+    """The figures as Markdown, heading included."""
+    parts = [HEADING, "", _preamble(figures), "", _painting(figures), "", _parts(figures)]
+    if "pointing" in figures:
+        parts += ["", _pointing(figures["pointing"])]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _preamble(figures: Mapping[str, Any]) -> str:
+    seeds = {suite: figures[suite]["images"] // int(name.split()[0]) for suite, name in _SUITES.items()}
+    options = " ".join(f"--{suite}-seeds {count}" for suite, count in seeds.items())
+    return (
+        f"`heedful world evaluate {options} --threads {figures['speed']['threads']}` on a CPU;\n"
+        "DDIM, 20 steps, guidance scale 4, no attention guidance. Right means every concept exactly once, in its\n"
+        "colour, and nothing else, by the detector; a picture can have several faults. Leaked means that an object\n"
+        "holds a colour of another concept, or one that nobody asked for. Intervals are 95 % and resample prompts."
+    )
+
+
+def _painting(figures: Mapping[str, Any]) -> str:
+    lines = [
+        f"| prompts | images | right | {' | '.join(_FAULTS.values())} |",
+        f"|{'---|' * (3 + len(_FAULTS))}",
+    ]
+    for suite, name in _SUITES.items():
+        row = figures[suite]
+        right = "{value:.3f} [{low:.3f}, {high:.3f}]".format(**row["success"])
+        faults = " | ".join(f"{row[fault]:.3f}" for fault in _FAULTS)
+        lines.append(f"| {name} | {row['images']} | {right} | {faults} |")
+    two = figures["two"]
+    kinds = ", ".join(f"{kind} {share:.3f}" for kind, share in two["by_kind"].items())
+    lines += [
+        "",
+        f"Right among the two-concept prompts: {kinds}; class pairs that met in training\n"
+        f"{two['seen_pairs']:.3f}, pairs that never did {two['unseen_pairs']:.3f}. "
+        f"Worst single prompts: {_worst(figures['single'])}.",
+    ]
+    return "\n".join(lines)
+
+
+def _worst(suite: Mapping[str, Any]) -> str:
+    return ", ".join(f'"{prompt}" {share:.2f}' for prompt, share in list(suite["worst_prompts"].items())[:5])
+
+
+def _parts(figures: Mapping[str, Any]) -> str:
+    detector, objects = figures["detector"], figures["detector"]["objects"]
+    clip, speed, loading = figures["clip"], figures["speed"], figures["loading"]
+    rows = {
+        f"detector, {detector['renders']} held-out renders": (
+            f"by object: class {objects['class']:.4f}, colour {objects['colour']:.4f}; by picture: count "
+            f"{detector['count']:.4f}, everything {detector['exact']:.4f}"
+        ),
+        f"CLIP, {clip['sets']:.0f} x {clip['captions']:.0f} held-out captions": (
+            f"caption to picture {clip['caption_to_picture']:.3f}, back {clip['picture_to_caption']:.3f}; "
+            f"told from a caption wrong in one place {clip['wrong_caption']:.3f}"
+        ),
+        f"autoencoder, {figures['autoencoder']['renders']} held-out renders": (
+            f"encode and decode: {figures['autoencoder']['psnr']:.1f} dB PSNR"
+        ),
+        "speed": (
+            f"{speed['images_per_second']:.2f} images a second, batch of {speed['batch']}, 25 steps with "
+            f"classifier-free guidance, {speed['threads']} threads"
+        ),
+        "loading": f"{loading['seconds']:.1f} s, imports of torch and diffusers apart",
+    }
+    return "\n".join(["| part | figure |", "|---|---|", *(f"| {part} | {text} |" for part, text in rows.items())])
+
+
+def _pointing(pointing: Mapping[str, Any]) -> str:
+    return (
+        f"Does the peak of a concept's map lie in its object? Share of {pointing['objects']} objects, in pictures\n"
+        "where each concept is once, by the third of the run in which the map was read:\n\n" + pointing_table(pointing)
+    )
