@@ -4,13 +4,16 @@ from heedful.guidance import (
     A_STAR,
     ATTEND_AND_EXCITE,
     ATTEND_AND_EXCITE_A_STAR,
+    INITNO,
     METHODS,
     NONE,
     RANDOM,
     WRONG_TOKENS,
+    InitialNoise,
+    Settings,
     presets,
 )
-from heedful.losses import AttendAndExcite, Retention, Segregation, WrongTokens
+from heedful.losses import AttendAndExcite, Retention, Segregation, SelfConflict, WrongTokens
 from heedful.references import cite
 from heedful.world.architecture import build_unet
 from tests.pipelines import tiny_unet
@@ -23,6 +26,7 @@ def test_methods_stand_under_their_own_names() -> None:
         "attend-and-excite",
         "a-star",
         "attend-and-excite+a-star",
+        "initno",
         "random",
         "wrong-tokens",
     ]
@@ -33,7 +37,17 @@ def test_methods_hold_the_published_losses() -> None:
     retention = Retention(threshold="quantile", quantile=0.9)
     assert A_STAR.loss == Segregation() + retention
     assert ATTEND_AND_EXCITE_A_STAR.loss == AttendAndExcite(reference_tokens=77) + Segregation() + retention
+    assert INITNO.loss == AttendAndExcite(reference_tokens=77) + SelfConflict(reference_tokens=77)
     assert NONE.loss is None
+
+
+def test_search_for_a_noise_has_its_published_numbers() -> None:
+    search = INITNO.settings.initial_noise
+    assert search is not None
+    assert (search.noises, search.iterations, search.final_iterations) == (5, 10, 50)
+    assert (search.cross_limit, search.conflict_limit, search.gate) == (0.2, 0.3, 0.5)
+    assert (search.learning_rate, search.epsilon, search.divergence) == (1e-2, 1e-3, 1e-3)
+    assert Settings(initial_noise=InitialNoise()).initial_noise == search
 
 
 def test_controls_step_as_far_as_attend_and_excite_without_refinement() -> None:
@@ -56,3 +70,5 @@ def test_every_method_cites_its_papers() -> None:
     assert "heedful" in cite(NONE)
     for method in (A_STAR, ATTEND_AND_EXCITE_A_STAR, WRONG_TOKENS):
         assert "A-STAR" in cite(method)
+    assert "InitNO" in cite(INITNO)
+    assert "InitNO" in cite(replace(NONE, settings=INITNO.settings))

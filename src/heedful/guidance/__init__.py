@@ -2,10 +2,12 @@
 
 from heedful.guidance.guide import Guided, denoiser_of, guide
 from heedful.guidance.history import MapHistory
+from heedful.guidance.initial_noise import InitialNoise
 from heedful.guidance.methods import (
     A_STAR,
     ATTEND_AND_EXCITE,
     ATTEND_AND_EXCITE_A_STAR,
+    INITNO,
     METHODS,
     NONE,
     RANDOM,
@@ -13,19 +15,22 @@ from heedful.guidance.methods import (
     Method,
 )
 from heedful.guidance.settings import Settings
-from heedful.guidance.trace import StepTrace, Trace
+from heedful.guidance.trace import NoiseTrace, StepTrace, Trace
 
 __all__ = [
     "ATTEND_AND_EXCITE",
     "ATTEND_AND_EXCITE_A_STAR",
     "A_STAR",
+    "INITNO",
     "METHODS",
     "NONE",
     "RANDOM",
     "WRONG_TOKENS",
     "Guided",
+    "InitialNoise",
     "MapHistory",
     "Method",
+    "NoiseTrace",
     "Settings",
     "StepTrace",
     "Trace",

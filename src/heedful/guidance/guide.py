@@ -77,7 +77,8 @@ def guide(
 
     `prompt` is what the pipeline is called with; a list for several prompts, in the same order. `concepts` are found in
     each prompt unless given: a list for all prompts, or a list of lists. `method` is one of `heedful.methods`, or a
-    loss. `settings` replace the method's own. `seeds`, one per image, are those of a method with random directions.
+    loss. `settings` replace the method's own. `seeds`, one per image, are those of random directions, and of further
+    initial noises where a method tries several.
     With `keep_maps=False`, only the latest maps stay in memory.
 
     Nothing is subclassed or patched for good: the instances of denoiser and scheduler have their `forward`, `step` and
@@ -96,12 +97,13 @@ def guide(
         method = Method(name="custom", loss=method)
     denoiser = denoiser_of(pipe)
     settings = settings or method.settings_for(denoiser)
-    policy = None if method.loss is None else policy_of(pipe.scheduler)
+    is_moved = method.loss is not None or settings.initial_noise is not None
+    policy = policy_of(pipe.scheduler) if is_moved else None
     prompts = _prompts(pipe, prompt, concepts)
-    _check_prompts(prompts, method)
+    _check_prompts(prompts, method, settings)
     steering = Steering(pipe, denoiser, prompts, method, settings, policy, seeds, keep_maps)
     with ExitStack() as stack:
-        if method.loss is not None:
+        if is_moved:
             stack.enter_context(_frozen(denoiser))
         stack.enter_context(replaced(denoiser, "forward", steering.forward))
         stack.enter_context(replaced(steering.scheduler, "step", steering.step))
@@ -139,9 +141,11 @@ def _prompts(pipe: Any, prompt: str | Prompt | Sequence[str | Prompt], concepts:
     )
 
 
-def _check_prompts(prompts: Sequence[Prompt], method: Method) -> None:
+def _check_prompts(prompts: Sequence[Prompt], method: Method, settings: Settings) -> None:
     """Refuse prompts without concepts; say once which part of a loss has nothing to do for a prompt."""
-    if not isinstance(method.loss, Loss):
+    losses = [method.loss, *([settings.initial_noise.loss] if settings.initial_noise else [])]
+    losses = [loss for loss in losses if isinstance(loss, Loss)]
+    if not losses:
         return
     for prompt in prompts:
         if not prompt.concepts:
@@ -149,7 +153,7 @@ def _check_prompts(prompts: Sequence[Prompt], method: Method) -> None:
                 f"Expected concepts to guide by, got none in {prompt.text!r}. "
                 f"Name them: concepts=[...], from the words {', '.join(prompt.words())}."
             )
-    reasons = dict.fromkeys(reason for prompt in prompts for reason in method.loss.idle_for(prompt))
+    reasons = dict.fromkeys(reason for prompt in prompts for loss in losses for reason in loss.idle_for(prompt))
     for reason in reasons:
         warnings.warn(reason, UserWarning, stacklevel=4)  # where the block begins
 

@@ -21,6 +21,8 @@ class Run:
     def __init__(self, prompts: Sequence[Prompt], steps: int, method: Method, settings: Settings, seeds: Sequence[int]):
         self.prompts = tuple(prompts)
         """One per image."""
+        self.seeds = tuple(seeds)
+        """One per image."""
         self.steps = steps
         self.step = 0
         """The step that is being made, counted from 0."""

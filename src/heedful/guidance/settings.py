@@ -1,6 +1,7 @@
 """How hard, how long and by what a method steers, relative to the number of steps.
 
-Knows numbers. Knows no loss and no pipeline. The numbers of each method are data in `presets`.
+Knows numbers, and the search for an initial noise, which brings losses of its own. Knows no pipeline. The numbers of
+each method are data in `presets`.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 
 from heedful.attention import SiteSelection
 from heedful.errors import SettingsError
+from heedful.guidance.initial_noise import InitialNoise
 
 PUBLISHED_SITES = SiteSelection(scale=4)
 """Every cross-attention with 16x16 maps at 512 px, in all blocks (Attend-and-Excite and its descendants)."""
@@ -41,6 +43,8 @@ class Settings:
     """(where, target): at this step, refine an image until its loss is at most 1 - target."""
     max_refinements: int = 20
     """Updates of one image in one refinement, at most."""
+    initial_noise: InitialNoise | None = None
+    """How the noise is chosen and moved before the first step; None takes the pipeline's."""
 
     def __post_init__(self) -> None:
         if self.step_size < 0 or self.max_refinements < 0 or self.guided < 0:

@@ -7,7 +7,7 @@ denoiser's input alone would be lost; `scheduler.step` commits the same move. Ev
 
 import inspect
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,12 +17,14 @@ from torch import Tensor
 from heedful.attention import Maps, Reader, Record
 from heedful.errors import PipelineError, SettingsError
 from heedful.guidance.call import Call, copies_in
+from heedful.guidance.initial_noise import InitialNoise, Scores, choose_noise
 from heedful.guidance.methods import Method
 from heedful.guidance.policy import Policy
 from heedful.guidance.run import Run
 from heedful.guidance.settings import Settings
 from heedful.guidance.trace import StepTrace
 from heedful.guidance.update import Look, move
+from heedful.losses import needs_self_attention
 from heedful.prompts import Prompt
 from heedful.shapes import Latents, PerItem
 
@@ -120,6 +122,11 @@ class Steering:
         timesteps = self.scheduler.timesteps.tolist()
         now = _timestep(call)
         first = timesteps.index(now) if now in timesteps else 0
+        if first > 0 and self._settings.initial_noise is not None:
+            raise SettingsError(
+                f"Expected a run that begins with noise, for which an initial noise can be chosen, got one that begins "
+                f"at step {first} of {len(timesteps)}. Pass settings with initial_noise=None for image-to-image."
+            )
         return Run(prompts, len(timesteps) - first, self._method, self._settings, seeds)
 
     def _steer(self, call: Call, run: Run) -> None:
@@ -128,10 +135,12 @@ class Steering:
         entry = StepTrace(step=run.step, timestep=_timestep(call))
         if self._policy is not None and self._policy.keeps_update(self.scheduler):
             target = run.take_target()
+            before = latents = call.latents
+            if run.step == 0 and self._settings.initial_noise is not None:
+                latents = self._choose_noise(call, run, self._settings.initial_noise)
             if run.is_guided or target is not None:
-                before = call.latents
                 moved = move(
-                    before,
+                    latents,
                     self._look(call, run),
                     run.direct,
                     run.step_size,
@@ -139,8 +148,7 @@ class Steering:
                     target=target,
                     max_refinements=self._settings.max_refinements,
                 )
-                run.delta = moved.latents - before
-                run.committed = run.delta / self._input_scale(call)
+                latents = moved.latents
                 entry = replace(
                     entry,
                     step_size=run.step_size,
@@ -148,25 +156,55 @@ class Steering:
                     refinements=tuple(moved.refinements.tolist()),
                     skipped=tuple(moved.skipped.tolist()),
                 )
+            if latents is not before:
+                run.delta = latents - before
+                run.committed = run.delta / self._input_scale(call)
         run.trace.steps.append(entry)
-        self._warn_of_skipped(entry)
+        self._warn_of_skipped(run.step, entry.skipped)
 
     def _look(self, call: Call, run: Run) -> Look:
         """Return a function that reads loss and gradient of some images of `call` at any latents."""
+        needed = needs_self_attention(self._method.loss)
 
         def look(items: Sequence[int], latents: Latents) -> tuple[PerItem, Latents]:
-            run.trace.gradient_rows += len(items)
-            record = Record()
-            with torch.enable_grad():
-                latents = latents.detach().requires_grad_()
-                self._reader.run(self._forward, call.conditional(items, latents), record, stop_after_last=True)
-                loss = self._loss(record.maps(), run, items)
-                if not loss.requires_grad:  # a loss that has nothing to say yet, such as retention at the first step
-                    return loss, torch.zeros_like(latents)
-                (gradient,) = torch.autograd.grad(loss.sum(), latents)
-            return loss.detach(), gradient
+            return self._gradient(call, run, items, latents, lambda maps: self._loss(maps, run, items), needed)
 
         return look
+
+    def _choose_noise(self, call: Call, run: Run, settings: InitialNoise) -> Latents:
+        """Return the noise that each image is to begin with."""
+
+        def look(items: Sequence[int], latents: Latents) -> tuple[Scores, Latents]:
+            prompts = [run.prompts[item] for item in items]
+            return self._gradient(
+                call, run, items, latents, lambda maps: settings(maps, prompts), settings.needs_self_attention
+            )
+
+        noise, run.trace.noises = choose_noise(settings, call.latents, run.seeds, look)
+        self._warn_of_skipped(run.step, [trace.skipped > 0 for trace in run.trace.noises])
+        return noise
+
+    def _gradient(
+        self,
+        call: Call,
+        run: Run,
+        items: Sequence[int],
+        latents: Latents,
+        measure: Callable[[Maps], Tensor],
+        self_attention: bool,
+    ) -> tuple[Tensor, Latents]:
+        """Return what `measure` says of the maps of `items` at `latents`, and the gradient of its sum."""
+        run.trace.gradient_rows += len(items)
+        record = Record()
+        with torch.enable_grad():
+            latents = latents.detach().requires_grad_()
+            arguments = call.conditional(items, latents)
+            self._reader.run(self._forward, arguments, record, stop_after_last=True, self_attention=self_attention)
+            values = measure(record.maps())
+            if not values.requires_grad:  # a loss that has nothing to say yet, such as retention at the first step
+                return values, torch.zeros_like(latents)
+            (gradient,) = torch.autograd.grad(values.sum(), latents)
+        return values.detach(), gradient
 
     def _loss(self, maps: Maps, run: Run, items: Sequence[int]) -> PerItem:
         """Return the method's loss; raises `SettingsError` if it is not one value per item."""
@@ -190,13 +228,13 @@ class Steering:
             return 1.0
         return float(scale(call.latents.new_ones(1), call.arguments["timestep"]))
 
-    def _warn_of_skipped(self, entry: StepTrace) -> None:
+    def _warn_of_skipped(self, step: int, skipped: Sequence[bool]) -> None:
         """Say once per block that an update was left out."""
-        if any(entry.skipped) and not self._has_warned:
+        if any(skipped) and not self._has_warned:
             self._has_warned = True
-            images = ", ".join(str(image) for image, is_skipped in enumerate(entry.skipped) if is_skipped)
+            images = ", ".join(str(image) for image, is_skipped in enumerate(skipped) if is_skipped)
             warnings.warn(
-                f"The gradient of image {images} at step {entry.step} is not finite, so its latents stay as they are. "
+                f"The gradient of image {images} at step {step} is not finite, so its latents stay as they are. "
                 "guided.trace counts such updates. Use float32 or a smaller step size if there are many.",
                 RuntimeWarning,
                 stacklevel=2,

@@ -31,6 +31,24 @@ class StepTrace:
         return self.step_size is not None
 
 
+@dataclass(frozen=True)
+class NoiseTrace:
+    """The search for one image's initial noise."""
+
+    noises: int
+    """Noises tried, the pipeline's own included."""
+    iterations: int
+    """Gradient passes."""
+    is_accepted: bool
+    """Whether one was found whose scores are below their limits; else the best that was seen is used."""
+    cross: tuple[float, float]
+    """Cross response of the pipeline's own noise, and of the one that is used."""
+    conflict: tuple[float, float]
+    """Conflict of both."""
+    skipped: int
+    """Noises given up because a score or gradient was not finite."""
+
+
 @dataclass
 class Trace(Sequence[StepTrace]):
     """One run of a pipeline, step by step."""
@@ -38,6 +56,8 @@ class Trace(Sequence[StepTrace]):
     images: int
     """Images made together."""
     steps: list[StepTrace] = field(default_factory=list)
+    noises: tuple[NoiseTrace, ...] = ()
+    """One per image; empty if the initial noise is the pipeline's own."""
     plain_rows: int = 0
     """Rows that the pipeline's own calls brought through the denoiser (two per image and step under CFG)."""
     gradient_rows: int = 0
@@ -50,8 +70,8 @@ class Trace(Sequence[StepTrace]):
 
     @property
     def skipped(self) -> int:
-        """Updates that were left out, over all images and steps."""
-        return sum(sum(step.skipped) for step in self.steps)
+        """Updates that were left out, over all images and steps, those of the initial noise included."""
+        return sum(sum(step.skipped) for step in self.steps) + sum(noise.skipped for noise in self.noises)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -66,7 +86,9 @@ class Trace(Sequence[StepTrace]):
         """Return everything as plain data; numbers that are not finite become None, which JSON can say."""
         plain: dict[str, Any] = {**asdict(self), "relative_cost": self.relative_cost}
         for step in plain["steps"]:
-            step["loss"] = [value if abs(value) < float("inf") else None for value in step["loss"]]
+            step["loss"] = _sayable(step["loss"])
+        for noise in plain["noises"]:
+            noise |= {name: _sayable(noise[name]) for name in ("cross", "conflict")}
         return plain
 
     def to_json(self) -> str:
@@ -79,8 +101,19 @@ class Trace(Sequence[StepTrace]):
             f"Trace of {self.images} images, {len(self.steps)} steps, {len(guided)} guided, "
             f"{self.skipped} updates skipped, {self.relative_cost:.2f} times the denoiser rows of a plain run"
         )
+        if self.noises:
+            accepted = sum(noise.is_accepted for noise in self.noises)
+            head += (
+                f"\ninitial noise: {accepted} of {self.images} accepted, {sum(n.noises for n in self.noises)} noises "
+                f"tried in {sum(n.iterations for n in self.noises)} iterations"
+            )
         rows = [f"{'step':>4} {'timestep':>8} {'size':>8}  loss (refinements)"] if guided else []
         return "\n".join([head, *rows, *(_row(step) for step in guided)])
+
+
+def _sayable(values: Sequence[float]) -> list[float | None]:
+    """Return `values` with None for those that are not finite."""
+    return [value if abs(value) < float("inf") else None for value in values]
 
 
 def _row(step: StepTrace) -> str:

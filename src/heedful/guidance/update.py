@@ -90,7 +90,7 @@ class Direction:
 
     def __init__(self, rule: Literal["raw", "rms"], kind: Literal["gradient", "random"], seeds: Sequence[int]):
         self._rule = rule
-        self._generators = [_generator(seed) for seed in seeds] if kind == "random" else None
+        self._generators = [stream("direction", seed) for seed in seeds] if kind == "random" else None
 
     def __call__(self, items: Sequence[int], gradient: Latents) -> Latents:
         """Return the directions of `items`, whose gradients are `gradient`."""
@@ -102,13 +102,13 @@ class Direction:
         return noise / _rms(noise, floor=True) * _rms(direction)
 
 
-def _generator(seed: int) -> torch.Generator:
-    """Return a stream of numbers for an image's directions.
+def stream(purpose: str, seed: int) -> torch.Generator:
+    """Return a stream of random numbers of an image's own, one for each purpose.
 
     Not the stream of the seed itself: an image's noise is often drawn from the same seed and has the same shape, so the
     first direction would be that noise.
     """
-    digest = hashlib.sha256(f"direction {seed}".encode()).digest()
+    digest = hashlib.sha256(f"{purpose} {seed}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))
 
 
