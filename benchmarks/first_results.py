@@ -21,13 +21,13 @@ from heedful.evaluation.trial import FAULTS, Record, Trial, run_trial, split_pro
 from heedful.files import write_atomic
 
 BASELINES = ("none", "random", "wrong-tokens")
-METHODS = ("none", "random", "wrong-tokens", "attend-and-excite", "a-star", "attend-and-excite+a-star")
+METHODS = ("none", "random", "wrong-tokens", "attend-and-excite", "a-star", "attend-and-excite+a-star", "heedful")
 
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder of the records and the results.")] = Path("out/first-results"),
     half: Annotated[str, typer.Option(help="'report' or 'development' half of the 276 prompts.")] = "report",
-    prompts: Annotated[int, typer.Option(help="How many prompts of the half.")] = 60,
+    prompts: Annotated[int, typer.Option(help="How many prompts of the half.")] = 64,
     seeds: Annotated[int, typer.Option(help="Seeds 0 .. N-1 of each prompt.")] = 8,
     methods: Annotated[str, typer.Option(help="Comma-separated; 'none' is the baseline.")] = ",".join(METHODS),
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,

@@ -6,7 +6,7 @@ from heedful import world
 from heedful.errors import SettingsError
 from heedful.evaluation import trial as trials
 from heedful.evaluation.trial import Trial, run_trial, split_prompts, success_table
-from heedful.guidance import ATTEND_AND_EXCITE, NONE, RANDOM
+from heedful.guidance import ATTEND_AND_EXCITE, HEEDFUL, NONE, RANDOM
 
 TRIAL = Trial(prompts=("a cat and a blue clock", "a bird and a bear"), seeds=(0, 1, 2), steps=4, batch=4)
 
@@ -58,3 +58,12 @@ def test_records_of_another_method_are_refused(pipe, detector, tmp_path: Path) -
     run_trial(pipe, detector, TRIAL, NONE, tmp_path / "records.jsonl")
     with pytest.raises(SettingsError, match="delete the file"):
         run_trial(pipe, detector, TRIAL, ATTEND_AND_EXCITE, tmp_path / "records.jsonl")
+
+
+def test_our_method_helps_on_the_embedded_world(pipe, detector, tmp_path: Path) -> None:
+    """24 prompts of the half that methods may be tuned on, the same noise."""
+    trial = Trial(prompts=split_prompts()[0][60:84], seeds=(77,), batch=24)
+    plain = run_trial(pipe, detector, trial, NONE, tmp_path / "none.jsonl")
+    guided = run_trial(pipe, detector, trial, HEEDFUL, tmp_path / "heedful.jsonl")
+    assert success_table(guided, trial).mean() >= success_table(plain, trial).mean() + 0.05
+    assert guided[0].relative_cost <= 1.3

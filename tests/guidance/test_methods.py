@@ -4,6 +4,7 @@ from heedful.guidance import (
     A_STAR,
     ATTEND_AND_EXCITE,
     ATTEND_AND_EXCITE_A_STAR,
+    HEEDFUL,
     INITNO,
     METHODS,
     NONE,
@@ -13,7 +14,7 @@ from heedful.guidance import (
     Settings,
     presets,
 )
-from heedful.losses import AttendAndExcite, Retention, Segregation, SelfConflict, WrongTokens
+from heedful.losses import AttendAndExcite, Retention, Segregation, SelfConflict, Separability, WrongTokens
 from heedful.references import cite
 from heedful.world.architecture import build_unet
 from tests.pipelines import tiny_unet
@@ -27,6 +28,7 @@ def test_methods_stand_under_their_own_names() -> None:
         "a-star",
         "attend-and-excite+a-star",
         "initno",
+        "heedful",
         "random",
         "wrong-tokens",
     ]
@@ -38,6 +40,7 @@ def test_methods_hold_the_published_losses() -> None:
     assert A_STAR.loss == Segregation() + retention
     assert ATTEND_AND_EXCITE_A_STAR.loss == AttendAndExcite(reference_tokens=77) + Segregation() + retention
     assert INITNO.loss == AttendAndExcite(reference_tokens=77) + SelfConflict(reference_tokens=77)
+    assert HEEDFUL.loss == Separability()
     assert NONE.loss is None
 
 

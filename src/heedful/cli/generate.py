@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from heedful.evaluation import Gallery, Line, Made, Model, Plan
 
 DEFAULT_METHOD = "attend-and-excite"
-METHOD_NAMES = "none, attend-and-excite, a-star, attend-and-excite+a-star, initno, random, wrong-tokens"
+METHOD_NAMES = "none, attend-and-excite, a-star, attend-and-excite+a-star, initno, heedful, random, wrong-tokens"
 
 
 def generate(
