@@ -33,6 +33,11 @@ def test_development_and_report_halves_share_no_prompt() -> None:
     assert not set(development) & set(report)
 
 
+def test_no_two_images_share_their_noise() -> None:
+    seeds = [seed for _, seed in Trial(prompts=world.two_concept_prompts(), seeds=tuple(range(16))).cases]
+    assert len(set(seeds)) == len(seeds) == 276 * 16
+
+
 @pytest.mark.parametrize("method", [NONE, ATTEND_AND_EXCITE, RANDOM], ids=lambda method: method.name)
 def test_a_killed_trial_goes_on_to_the_same_records(pipe, detector, tmp_path: Path, method) -> None:
     run_trial(pipe, detector, TRIAL, method, tmp_path / "whole.jsonl")

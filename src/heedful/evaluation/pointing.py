@@ -59,7 +59,7 @@ def play(
     """
     if trial.steps < len(THIRDS):
         raise SettingsError(f"Expected at least 3 steps, so that each third has one, got {trial.steps}. Take 20.")
-    cases = [(prompt, seed) for prompt in trial.prompts for seed in trial.seeds]
+    cases = trial.cases
     head = {"trial": {**asdict(trial), "prompts": list(trial.prompts), "seeds": list(trial.seeds)}}
     done, objects = _read(path, head)
     for start in range(done, len(cases), trial.batch):

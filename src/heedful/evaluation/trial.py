@@ -1,7 +1,9 @@
 """Run a method over prompts x seeds of the embedded world and let the detector judge every image.
 
-All methods get the same noise: image (prompt, seed) starts from a CPU generator seeded by `seed`. Records are written
-as each batch is done, so a killed trial goes on where it was. Knows nothing of tables or intervals (`statistics`).
+All methods get the same noise: image (prompt, seed) starts from a CPU generator seeded by `seed`. No two prompts share
+a seed: much of how an image comes out is settled by its noise, and intervals that resample prompts would not see that.
+Records are written as each batch is done, so a killed trial goes on where it was. Knows nothing of tables or intervals
+(`statistics`).
 """
 
 import json
@@ -36,6 +38,11 @@ class Trial:
     steps: int = 20
     guidance_scale: float = 4.0
     batch: int = 24
+
+    @property
+    def cases(self) -> list[tuple[str, int]]:
+        """Prompt and seed of every image; the seeds of prompt i are `seeds` moved by 1000 i."""
+        return [(prompt, 1000 * i + seed) for i, prompt in enumerate(self.prompts) for seed in self.seeds]
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ def run_trial(
     `settings` replace the method's own. The first line of the file says how the records were made; a file made
     otherwise raises `SettingsError`.
     """
-    cases = [(prompt, seed) for prompt in trial.prompts for seed in trial.seeds]
+    cases = trial.cases
     head = json.dumps(_provenance(pipe, trial, method, settings), sort_keys=True)
     records = _read(path, head)
     # batches are cut from the whole list, so a resumed trial makes the very batches that a whole one makes
@@ -168,6 +175,7 @@ def _provenance(pipe: Any, trial: Trial, method: Method, settings: Settings | No
         "batch": trial.batch,
         "prompts": list(trial.prompts),
         "seeds": list(trial.seeds),
+        "seeds_move_by_prompt": 1000,
     }
 
 
