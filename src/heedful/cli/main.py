@@ -16,6 +16,7 @@ from heedful.cli.console import exit_code, quiet_libraries, say, say_error
 from heedful.cli.doctor import doctor
 from heedful.cli.generate import generate
 from heedful.cli.see import see
+from heedful.cli.study import app as study
 from heedful.cli.world import app as world
 from heedful.errors import HeedfulError
 
@@ -36,6 +37,7 @@ app.command()(generate)
 app.command()(see)
 app.command()(doctor)
 app.command()(cite)
+app.add_typer(study, name="study")
 app.add_typer(world, name="world")
 
 

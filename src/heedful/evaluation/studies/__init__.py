@@ -1,0 +1,1 @@
+"""What the papers and our own first idea claim, put to the test on the embedded world: overlap, retention, evenness."""
