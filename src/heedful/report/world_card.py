@@ -88,7 +88,7 @@ def _parts(figures: Mapping[str, Any]) -> str:
     return "\n".join(["| part | figure |", "|---|---|", *(f"| {part} | {text} |" for part, text in rows.items())])
 
 
-def _pointing(pointing: Mapping[str, Any]) -> str:
+def _pointing(pointing: dict[str, Any]) -> str:
     return (
         f"Does the peak of a concept's map lie in its object? Share of {pointing['objects']} objects, in pictures\n"
         "where each concept is once, by the third of the run in which the map was read:\n\n" + pointing_table(pointing)

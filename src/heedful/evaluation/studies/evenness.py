@@ -220,7 +220,7 @@ def _effect(before: Sequence[Watched], after: Sequence[Watched], trial: Trial) -
 
     def paired(name: str) -> dict[str, Any]:
         tables = [np.array([getattr(r, name) for r in side], dtype=float).reshape(shape) for side in (before, after)]
-        found = compare(*tables)
+        found = compare(tables[0], tables[1])
         return {
             "before": round(float(tables[0].mean()), 5),
             "after": round(float(tables[1].mean()), 5),

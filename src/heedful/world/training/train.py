@@ -112,7 +112,8 @@ def _assemble(
         pipeline.save_pretrained(staged, safe_serialization=True)
         weights = {name: value.half().cpu() for name, value in detector.network.state_dict().items()}
         write_atomic(staged / "detector.safetensors", save(weights))
-        clip.clip.to("cpu").half().save_pretrained(staged / CLIP_FOLDER)
+        clip.modules.to("cpu").half()
+        clip.clip.save_pretrained(staged / CLIP_FOLDER)
         build_processor().save_pretrained(staged / CLIP_FOLDER)
         for part in sorted(staged.iterdir(), key=lambda part: part.name == "model_index.json"):
             place = target / part.name
