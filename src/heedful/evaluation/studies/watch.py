@@ -96,7 +96,7 @@ def watch(
 
     `weights` is the fingerprint of those that paint and judge. A file made otherwise raises `SettingsError`.
     """
-    cases = [(prompt, seed) for prompt in trial.prompts for seed in trial.seeds]
+    cases = trial.cases
     settings = method.settings_for(pipe.unet)
     head = json.dumps(
         {
