@@ -33,8 +33,8 @@ def summary(found: Mapping[str, Any]) -> str:
 def _preamble(found: Mapping[str, Any]) -> str:
     seeds = found["seeds"]
     return (
-        f"{found['prompts']} prompts, seeds {seeds[0]} to {seeds[-1]}: {found['images']} images a method; "
-        f"{found['steps']} steps, guidance scale {found['guidance_scale']:g};\n"
+        f"{found['prompts']} prompts with {len(seeds)} seeds each (from {seeds[0]}, moved by 1000 a prompt): "
+        f"{found['images']} images a method; {found['steps']} steps,\nguidance scale {found['guidance_scale']:g}; "
         f"fingerprint of weights and detector `{found['weights']}`. Intervals are 95 % and resample prompts."
     )
 
