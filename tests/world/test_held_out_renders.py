@@ -64,7 +64,7 @@ def test_the_clip_sees_swapped_colours() -> None:
             right, wrong = (picture @ texts.T)[0].tolist()
             swaps.append(right > wrong)
     assert len(swaps) >= 5
-    assert sum(swaps) >= 0.9 * len(swaps)
+    assert sum(swaps) >= 0.8 * len(swaps)
 
 
 def test_it_is_an_ordinary_clip() -> None:

@@ -1,0 +1,22 @@
+"""The card says what was measured: its section of figures is what the committed JSON gives."""
+
+import json
+
+from heedful.report.world_card import HEADING, figures_section, with_figures
+from heedful.world import WEIGHTS
+
+CARD = (WEIGHTS / "README.md").read_text(encoding="utf-8")
+FIGURES = json.loads((WEIGHTS / "figures.json").read_text(encoding="utf-8"))
+
+
+def test_the_committed_card_holds_the_committed_figures() -> None:
+    assert with_figures(CARD, FIGURES) == CARD
+
+
+def test_only_the_section_of_figures_is_replaced() -> None:
+    other = FIGURES | {"autoencoder": {"psnr": 12.345, "renders": 7}}
+    changed = with_figures(CARD, other)
+    assert "12.3 dB" in changed
+    assert changed.partition(HEADING)[0] == CARD.partition(HEADING)[0]
+    assert changed.rpartition("\n## ")[2] == CARD.rpartition("\n## ")[2]
+    assert figures_section(other) in changed
