@@ -22,7 +22,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(INSTALLED) ## Paint one prompt with three methods on the embedded model; ends by saying where the grid is
-	$(BIN)/heedful generate "a cat and a blue clock" --compare none,attend-and-excite,a-star --seeds 0-3 --out out/demo
+	$(BIN)/heedful generate "a cat and a blue clock" --compare none,attend-and-excite,heedful --seeds 0-3 --out out/demo
 
 test: $(INSTALLED) ## The default tests
 	$(BIN)/python -m pytest
