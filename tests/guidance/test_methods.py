@@ -14,7 +14,7 @@ from heedful.guidance import (
     Settings,
     presets,
 )
-from heedful.losses import AttendAndExcite, Retention, Segregation, SelfConflict, Separability, WrongTokens
+from heedful.losses import AttendAndExcite, Elsewhere, Retention, Segregation, SelfConflict, Separability, WrongTokens
 from heedful.references import cite
 from heedful.world.architecture import build_unet
 from tests.pipelines import tiny_unet
@@ -28,6 +28,11 @@ def test_methods_stand_under_their_own_names() -> None:
         "a-star",
         "attend-and-excite+a-star",
         "initno",
+        "divide-and-bind",
+        "syngen",
+        "ebama",
+        "conform",
+        "focus",
         "heedful",
         "random",
         "wrong-tokens",
@@ -40,7 +45,7 @@ def test_methods_hold_the_published_losses() -> None:
     assert A_STAR.loss == Segregation() + retention
     assert ATTEND_AND_EXCITE_A_STAR.loss == AttendAndExcite(reference_tokens=77) + Segregation() + retention
     assert INITNO.loss == AttendAndExcite(reference_tokens=77) + SelfConflict(reference_tokens=77)
-    assert HEEDFUL.loss == Separability()
+    assert HEEDFUL.loss == Separability() + 1.5 * Elsewhere()
     assert NONE.loss is None
 
 

@@ -32,7 +32,7 @@ from heedful.errors import SettingsError
 if TYPE_CHECKING:
     from heedful.evaluation import Gallery, Line, Made, Model, Plan
 
-DEFAULT_METHOD = "attend-and-excite"
+DEFAULT_METHOD = "heedful"
 METHOD_NAMES = "none, attend-and-excite, a-star, attend-and-excite+a-star, initno, heedful, random, wrong-tokens"
 
 

@@ -15,8 +15,9 @@ from heedful.guidance.methods import (
     WRONG_TOKENS,
     Method,
 )
+from heedful.guidance.restart import Restart
 from heedful.guidance.settings import Settings
-from heedful.guidance.trace import NoiseTrace, StepTrace, Trace
+from heedful.guidance.trace import NoiseTrace, RestartTrace, StepTrace, Trace
 
 __all__ = [
     "ATTEND_AND_EXCITE",
@@ -33,6 +34,8 @@ __all__ = [
     "MapHistory",
     "Method",
     "NoiseTrace",
+    "Restart",
+    "RestartTrace",
     "Settings",
     "StepTrace",
     "Trace",

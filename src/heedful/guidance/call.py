@@ -4,7 +4,7 @@ Knows batches: classifier-free guidance doubles them, unconditional rows first. 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -42,11 +42,26 @@ class Call:
         latents = self._input[-self.images :, : self.channels].detach()
         return latents.to(torch.promote_types(latents.dtype, torch.float32))
 
+    @property
+    def dtype_and_device(self) -> Tensor:
+        """An empty tensor of the denoiser's input's kind, for `Tensor.to`."""
+        return self._input.new_empty(0)
+
     def conditional(self, items: Sequence[int], latents: Latents) -> dict[str, Any]:
         """Return the arguments of a call for the conditional rows of `items` only, at other `latents`."""
         rows = [self.batch - self.images + item for item in items]
         taken = {name: _take(value, rows, self.batch) for name, value in self.arguments.items()}
         return taken | {self.layout.latents: self._with_latents(taken[self.layout.latents], latents)}
+
+    def again(self, items: Sequence[int], latents: Latents, timestep: Any) -> "Call":
+        """Return a call for all copies of `items` only, at other `latents` and another `timestep`."""
+        rows = [copy * self.images + item for copy in range(self.copies) for item in items]
+        taken = {
+            name: _take(value, rows, self.batch) for name, value in (self.arguments | {"timestep": timestep}).items()
+        }
+        repeated = latents.repeat(self.copies, 1, 1, 1)
+        taken |= {self.layout.latents: self._with_latents(taken[self.layout.latents], repeated)}
+        return replace(self, arguments=taken)
 
     def moved(self, delta: Latents) -> dict[str, Any]:
         """Return the arguments with `delta` added to the latents of each image, in each of its copies."""

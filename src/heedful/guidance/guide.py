@@ -78,7 +78,7 @@ def guide(
     `prompt` is what the pipeline is called with; a list for several prompts, in the same order. `concepts` are found in
     each prompt unless given: a list for all prompts, or a list of lists. `method` is one of `heedful.methods`, or a
     loss. `settings` replace the method's own. `seeds`, one per image, are those of random directions, and of further
-    initial noises where a method tries several.
+    noises where a method tries several or begins again.
     With `keep_maps=False`, only the latest maps stay in memory.
 
     Nothing is subclassed or patched for good: the instances of denoiser and scheduler have their `forward`, `step` and
@@ -97,7 +97,7 @@ def guide(
         method = Method(name="custom", loss=method)
     denoiser = denoiser_of(pipe)
     settings = settings or method.settings_for(denoiser)
-    is_moved = method.loss is not None or settings.initial_noise is not None
+    is_moved = not (method.loss is None and settings.initial_noise is None and settings.restart is None)
     policy = policy_of(pipe.scheduler) if is_moved else None
     prompts = _prompts(pipe, prompt, concepts)
     _check_prompts(prompts, method, settings)
@@ -143,7 +143,11 @@ def _prompts(pipe: Any, prompt: str | Prompt | Sequence[str | Prompt], concepts:
 
 def _check_prompts(prompts: Sequence[Prompt], method: Method, settings: Settings) -> None:
     """Refuse prompts without concepts; say once which part of a loss has nothing to do for a prompt."""
-    losses = [method.loss, *([settings.initial_noise.loss] if settings.initial_noise else [])]
+    losses = [
+        method.loss,
+        *([settings.initial_noise.loss] if settings.initial_noise else []),
+        *([settings.restart.loss] if settings.restart else []),
+    ]
     losses = [loss for loss in losses if isinstance(loss, Loss)]
     if not losses:
         return

@@ -32,6 +32,12 @@ class MapHistory:
         """Add the maps of one more step."""
         self._steps.append(Maps(maps.tokens[:, : self._length].detach().clone()))
 
+    def put(self, item: int, other: "MapHistory", index: int) -> None:
+        """Replace what one image looked at by what image `index` of `other`, of the same prompt, looked at."""
+        end = self.prompts[item].end + 1
+        for mine, theirs in zip(self._steps, other._steps, strict=True):
+            mine.tokens[item, :end] = theirs.tokens[index, :end]
+
     def __len__(self) -> int:
         return len(self._steps)
 

@@ -27,6 +27,35 @@ A_STAR = Settings(sites=PUBLISHED_SITES, step_size=20.0, decay=(1.0, 0.5), guide
 ATTEND_AND_EXCITE_A_STAR = Settings(sites=PUBLISHED_SITES, step_size=20.0, decay=(1.0, 0.5), guided=0.5)
 """Nobody's published settings: Attend-and-Excite's without refinement, whose targets are not meant for a sum."""
 
+_EVERY_TIME = float("inf")
+"""A target that no loss reaches: as many refinements as are allowed."""
+
+DIVIDE_AND_BIND = Settings(
+    sites=PUBLISHED_SITES,
+    guided=0.5,
+    thresholds=((0.0, 1.05), (0.2, 1.2), (0.4, 1.3)),
+    max_refinements=50,
+)
+"""Its code's: refined at steps 0, 10 and 20 of 50 until the total variation is .05, .2 and .3; here, until the whole
+loss is below minus that."""
+
+SYNGEN = Settings(sites=PUBLISHED_SITES, decay=(1.0, 1.0), guided=0.5)
+"""Its code's: a constant step in 25 of 50 steps, without refinement."""
+
+EBAMA = Settings(sites=PUBLISHED_SITES, decay=(1.0, 1.0), guided=0.52)
+"""Its code's: a constant step in 26 of 50 steps, without refinement."""
+
+CONFORM = Settings(
+    sites=PUBLISHED_SITES,
+    guided=0.5,
+    thresholds=((0.0, _EVERY_TIME), (0.2, _EVERY_TIME), (0.4, _EVERY_TIME)),
+    max_refinements=20,
+)
+"""Its code's: 20 refinements at each of steps 0, 10 and 20 of 50."""
+
+FOCUS = Settings(sites=PUBLISHED_SITES, guided=0.5)
+"""Attend-and-Excite's: the paper steers flow matching models, to which its own numbers belong."""
+
 HEEDFUL = Settings(sites=PUBLISHED_SITES, step_size=25.0, decay=(1.0, 0.5), guided=0.3)
 """Those of the embedded world at the published sites: nobody has tuned them for Stable Diffusion."""
 
@@ -47,6 +76,16 @@ WORLD_A_STAR = Settings(sites=WORLD_SITES, step_size=12.0, decay=(1.0, 0.5), gui
 """Larger steps made more duplicates."""
 
 WORLD_ATTEND_AND_EXCITE_A_STAR = WORLD
+
+WORLD_DIVIDE_AND_BIND = WORLD
+
+WORLD_SYNGEN = WORLD
+
+WORLD_EBAMA = WORLD
+
+WORLD_CONFORM = WORLD
+
+WORLD_FOCUS = WORLD
 
 WORLD_HEEDFUL = Settings(sites=WORLD_SITES, step_size=25.0, decay=(1.0, 0.5), guided=0.3)
 """Steps of 20 and 30, guided in 30 % or in half of the run, did as well: the cheapest was taken."""

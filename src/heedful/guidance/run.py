@@ -4,10 +4,14 @@ Knows steps, targets and results. Knows nothing of how they are made (`steering`
 """
 
 from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
 
 from heedful.attention import Maps
 from heedful.guidance.history import MapHistory
 from heedful.guidance.methods import Method
+from heedful.guidance.restart import Past
 from heedful.guidance.settings import Settings
 from heedful.guidance.trace import Trace
 from heedful.guidance.update import Direction
@@ -18,11 +22,24 @@ from heedful.shapes import Latents
 class Run:
     """The state of one run. Everything that outlives it is in `trace` and `maps`."""
 
-    def __init__(self, prompts: Sequence[Prompt], steps: int, method: Method, settings: Settings, seeds: Sequence[int]):
+    def __init__(
+        self,
+        prompts: Sequence[Prompt],
+        seeds: Sequence[int],
+        scheduler: Any,
+        *,
+        steps: int,
+        method: Method,
+        settings: Settings,
+    ):
         self.prompts = tuple(prompts)
         """One per image."""
         self.seeds = tuple(seeds)
         """One per image."""
+        self.scheduler = scheduler
+        """The pipeline's, or one of its own for a run that is made again."""
+        self.past: Past | None = None
+        """The steps so far, if some images may begin again."""
         self.steps = steps
         self.step = 0
         """The step that is being made, counted from 0."""
@@ -38,8 +55,13 @@ class Run:
         """This step's update, as the denoiser sees latents; None without one."""
         self.committed: Latents | None = None
         """The same update as the scheduler sees latents."""
+        self.prediction: Tensor | None = None
+        """What the denoiser predicted in this step, and"""
+        self.seen_at: Any = None
+        """the timestep that it was told."""
         self.direct = Direction(settings.step_rule, method.direction, seeds)
         self._guided = settings.guided_steps(steps) if method.loss is not None else 0
+        self._restart = settings.restart_step(steps)
         self._sizes = settings.step_sizes(steps)
         self._targets = settings.targets(steps) if method.loss is not None else {}
 
@@ -60,8 +82,25 @@ class Run:
 
     @property
     def needs_maps_later(self) -> bool:
-        """Whether a later step may make an update, for which a loss may ask for the maps of this one."""
-        return self.step + 1 < self._guided or any(where > self.step for where in self._targets)
+        """Whether a later step may make an update or begin again, for which a loss may ask for the maps of this one."""
+        is_asked = self._restart is not None or any(where > self.step for where in self._targets)
+        return self.step + 1 < self._guided or is_asked
+
+    def take_restart(self) -> bool:
+        """Return whether this step asks which images are to begin again; once, and at the next step if this cannot."""
+        is_due = self.past is not None and self._restart is not None and self.step >= self._restart
+        if is_due:
+            self._restart = None
+        return is_due
+
+    def take_over(self, item: int, other: "Run", index: int) -> None:
+        """Put image `index` of another run, which is as far as this one, in the place of `item`."""
+        assert self.previous is not None and other.previous is not None
+        tokens = self.previous.tokens.clone()
+        tokens[item] = other.previous.tokens[index]
+        self.previous = Maps(tokens)
+        self.maps.put(item, other.maps, index)
+        self.trace.put(item, other.trace, index)
 
     def take_target(self) -> float | None:
         """Return the largest loss that this step accepts without refinement, if one is due, and forget it.
@@ -79,4 +118,4 @@ class Run:
         self.step += 1
         self.previous, self.seen = self.seen, None
         self.is_steered = False
-        self.delta = self.committed = None
+        self.delta = self.committed = self.prediction = None

@@ -12,6 +12,7 @@ import numpy as np
 from heedful.attention import SiteSelection
 from heedful.errors import SettingsError
 from heedful.guidance.initial_noise import InitialNoise
+from heedful.guidance.restart import Restart
 
 PUBLISHED_SITES = SiteSelection(scale=4)
 """Every cross-attention with 16x16 maps at 512 px, in all blocks (Attend-and-Excite and its descendants)."""
@@ -45,6 +46,8 @@ class Settings:
     """Updates of one image in one refinement, at most."""
     initial_noise: InitialNoise | None = None
     """How the noise is chosen and moved before the first step; None takes the pipeline's."""
+    restart: Restart | None = None
+    """When an image begins again with another noise; None for never."""
 
     def __post_init__(self) -> None:
         if self.step_size < 0 or self.max_refinements < 0 or self.guided < 0:
@@ -63,6 +66,10 @@ class Settings:
     def guided_steps(self, steps: int) -> int:
         """Return how many of `steps` steps are guided; they are the first ones."""
         return min(_place(self.guided, steps), steps)
+
+    def restart_step(self, steps: int) -> int | None:
+        """Return the step at which images may begin again, if any."""
+        return None if self.restart is None else min(max(_place(self.restart.step, steps), 1), steps - 1)
 
     def targets(self, steps: int) -> dict[int, float]:
         """Return the largest loss that refinement accepts, by the step at which it is asked for."""

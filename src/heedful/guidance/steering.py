@@ -9,6 +9,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,10 +17,12 @@ from torch import Tensor
 
 from heedful.attention import Maps, Reader, Record
 from heedful.errors import PipelineError, SettingsError
+from heedful.guidance.begin_again import begin_again, input_scale
 from heedful.guidance.call import Call, copies_in
 from heedful.guidance.initial_noise import InitialNoise, Scores, choose_noise
 from heedful.guidance.methods import Method
 from heedful.guidance.policy import Policy
+from heedful.guidance.restart import Past, Restart
 from heedful.guidance.run import Run
 from heedful.guidance.settings import Settings
 from heedful.guidance.trace import StepTrace
@@ -69,10 +72,21 @@ class Steering:
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Move the latents where the method says so, predict the noise there, and read the maps of that pass."""
         call, run = self._begin(self._reader.layout.arguments(self._denoiser, *args, **kwargs))
+        return self._predict(call, run)
+
+    def _predict(self, call: Call, run: Run) -> Any:
+        """Steer, if this is the first call of a step; predict the noise, and see the maps of that pass."""
         if not run.is_steered:
             self._steer(call, run)
-        arguments = call.arguments if run.delta is None else call.moved(run.delta)
         run.trace.plain_rows += call.batch
+        output = self._pass(call, run)
+        if run.past is not None:
+            run.prediction = _prediction(output)
+            run.seen_at = call.arguments["timestep"]
+        return output
+
+    def _pass(self, call: Call, run: Run) -> Any:
+        arguments = call.arguments if run.delta is None else call.moved(run.delta)
         if not (self._keep_maps or run.needs_maps_later):
             return self._forward(**arguments)
         record = Record()
@@ -85,10 +99,13 @@ class Steering:
         run = self.run
         if run is None or self._is_new_run:
             return self._step(*args, **kwargs)
-        if run.committed is not None:
+        if run.committed is not None or run.past is not None:
             bound = inspect.signature(self._step).bind(*args, **kwargs)
-            latents: Tensor = bound.arguments["sample"]
-            bound.arguments["sample"] = (latents.to(run.committed.dtype) + run.committed).to(latents.dtype)
+            if run.past is not None and run.prediction is not None:
+                run.past.append(run.seen_at, run.prediction, bound.arguments)
+            if run.committed is not None:
+                latents: Tensor = bound.arguments["sample"]
+                bound.arguments["sample"] = (latents.to(run.committed.dtype) + run.committed).to(latents.dtype)
             args, kwargs = bound.args, bound.kwargs
         run.advance(keep_maps=self._keep_maps)
         return self._step(*args, **kwargs)
@@ -122,20 +139,28 @@ class Steering:
         timesteps = self.scheduler.timesteps.tolist()
         now = _timestep(call)
         first = timesteps.index(now) if now in timesteps else 0
-        if first > 0 and self._settings.initial_noise is not None:
+        if first > 0 and not (self._settings.initial_noise is None and self._settings.restart is None):
             raise SettingsError(
-                f"Expected a run that begins with noise, for which an initial noise can be chosen, got one that begins "
-                f"at step {first} of {len(timesteps)}. Pass settings with initial_noise=None for image-to-image."
+                "Expected a run that begins with noise, for which an initial noise can be chosen, got one that begins "
+                f"at step {first} of {len(timesteps)}. For image-to-image, pass settings with initial_noise=None and "
+                "restart=None."
             )
-        return Run(prompts, len(timesteps) - first, self._method, self._settings, seeds)
+        run = Run(
+            prompts, seeds, self.scheduler, steps=len(timesteps) - first, method=self._method, settings=self._settings
+        )
+        if self._settings.restart is not None:
+            run.past = Past(self.scheduler, self._pipe.guidance_scale if call.copies == 2 else None)
+        return run
 
     def _steer(self, call: Call, run: Run) -> None:
         """Make this step's update, if one is due and the scheduler will keep it."""
         run.is_steered = True
         entry = StepTrace(step=run.step, timestep=_timestep(call))
-        if self._policy is not None and self._policy.keeps_update(self.scheduler):
+        if self._policy is not None and self._policy.keeps_update(run.scheduler):
             target = run.take_target()
             before = latents = call.latents
+            if self._settings.restart is not None and run.take_restart():
+                latents = self._restart(call, run, self._settings.restart)
             if run.step == 0 and self._settings.initial_noise is not None:
                 latents = self._choose_noise(call, run, self._settings.initial_noise)
             if run.is_guided or target is not None:
@@ -158,7 +183,7 @@ class Steering:
                 )
             if latents is not before:
                 run.delta = latents - before
-                run.committed = run.delta / self._input_scale(call)
+                run.committed = run.delta / input_scale(call, run.scheduler)
         run.trace.steps.append(entry)
         self._warn_of_skipped(run.step, entry.skipped)
 
@@ -183,6 +208,25 @@ class Steering:
         noise, run.trace.noises = choose_noise(settings, call.latents, run.seeds, look)
         self._warn_of_skipped(run.step, [trace.skipped > 0 for trace in run.trace.noises])
         return noise
+
+    def _restart(self, call: Call, run: Run, settings: Restart) -> Latents:
+        """Return the latents with which each image goes on: its own, or those of another noise that promises more."""
+
+        def foretell(run: Run) -> PerItem:
+            assert run.previous is not None
+            loss = settings.loss or self._method.loss
+            if loss is None:
+                raise SettingsError("Expected a loss that foretells a failure, got none. Pass Restart(loss=...).")
+            return loss(run.previous, run.prompts, None)
+
+        def predict(call: Call, run: Run) -> tuple[Tensor, Latents | None]:
+            output = self._predict(call, run)
+            update = run.committed
+            run.advance(keep_maps=self._keep_maps)
+            return _prediction(output), update
+
+        again = partial(Run, steps=run.steps, method=self._method, settings=self._settings)
+        return begin_again(settings, call, run, again, foretell, predict)
 
     def _gradient(
         self,
@@ -218,16 +262,6 @@ class Steering:
             )
         return loss
 
-    def _input_scale(self, call: Call) -> float:
-        """Return what the scheduler multiplies latents by before the denoiser sees them: 1 / sqrt(sigma^2 + 1) or 1.
-
-        The pipeline has just done the same for its latents, so asking again changes nothing in the scheduler.
-        """
-        scale = getattr(self.scheduler, "scale_model_input", None)
-        if scale is None:
-            return 1.0
-        return float(scale(call.latents.new_ones(1), call.arguments["timestep"]))
-
     def _warn_of_skipped(self, step: int, skipped: Sequence[bool]) -> None:
         """Say once per block that an update was left out."""
         if any(skipped) and not self._has_warned:
@@ -245,3 +279,7 @@ def _timestep(call: Call) -> float:
     """Return the scheduler's timestep of a call, which pipelines pass as a number, a scalar or one for each row."""
     timestep = call.arguments["timestep"]
     return float(timestep.flatten()[0]) if isinstance(timestep, Tensor) else float(timestep)
+
+
+def _prediction(output: Any) -> Tensor:
+    return output[0] if isinstance(output, tuple) else output.sample

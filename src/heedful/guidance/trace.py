@@ -5,7 +5,7 @@ Knows numbers only; everything here goes to JSON.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 
@@ -49,6 +49,16 @@ class NoiseTrace:
     """Noises given up because a score or gradient was not finite."""
 
 
+@dataclass(frozen=True)
+class RestartTrace:
+    """What was foretold of one image, and whether it began again."""
+
+    tries: int
+    """Other noises tried; 0 if the loss was not above the limit."""
+    loss: tuple[float, float]
+    """Of the noise that the image began with, and of the one that went on."""
+
+
 @dataclass
 class Trace(Sequence[StepTrace]):
     """One run of a pipeline, step by step."""
@@ -58,20 +68,34 @@ class Trace(Sequence[StepTrace]):
     steps: list[StepTrace] = field(default_factory=list)
     noises: tuple[NoiseTrace, ...] = ()
     """One per image; empty if the initial noise is the pipeline's own."""
+    restarts: tuple[RestartTrace, ...] = ()
+    """One per image; empty if no step asked whether to begin again."""
     plain_rows: int = 0
     """Rows that the pipeline's own calls brought through the denoiser (two per image and step under CFG)."""
     gradient_rows: int = 0
     """Rows that guidance brought through the denoiser, up to the last site that it reads, and back."""
+    restart_rows: int = 0
+    """Rows of the steps that were made again from another noise, without those of their guidance."""
 
     @property
     def relative_cost(self) -> float:
         """Denoiser rows with guidance over rows without. An upper bound of the forward cost: guided rows end early."""
-        return (self.plain_rows + self.gradient_rows) / max(self.plain_rows, 1)
+        return (self.plain_rows + self.gradient_rows + self.restart_rows) / max(self.plain_rows, 1)
 
     @property
     def skipped(self) -> int:
         """Updates that were left out, over all images and steps, those of the initial noise included."""
         return sum(sum(step.skipped) for step in self.steps) + sum(noise.skipped for noise in self.noises)
+
+    def put(self, item: int, other: "Trace", index: int) -> None:
+        """Replace what happened to one image by what happened to image `index` of another run, which is as long."""
+        for place, (mine, theirs) in enumerate(zip(self.steps, other.steps, strict=True)):
+            rows = {
+                name: (*values[:item], getattr(theirs, name)[index], *values[item + 1 :])
+                for name in ("loss", "refinements", "skipped")
+                if (values := getattr(mine, name))
+            }
+            self.steps[place] = replace(mine, **rows)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -89,6 +113,8 @@ class Trace(Sequence[StepTrace]):
             step["loss"] = _sayable(step["loss"])
         for noise in plain["noises"]:
             noise |= {name: _sayable(noise[name]) for name in ("cross", "conflict")}
+        for restart in plain["restarts"]:
+            restart["loss"] = _sayable(restart["loss"])
         return plain
 
     def to_json(self) -> str:
@@ -107,6 +133,9 @@ class Trace(Sequence[StepTrace]):
                 f"\ninitial noise: {accepted} of {self.images} accepted, {sum(n.noises for n in self.noises)} noises "
                 f"tried in {sum(n.iterations for n in self.noises)} iterations"
             )
+        if self.restarts:
+            begun = sum(restart.tries > 0 for restart in self.restarts)
+            head += f"\nrestarts: {begun} of {self.images} images, {sum(r.tries for r in self.restarts)} noises tried"
         rows = [f"{'step':>4} {'timestep':>8} {'size':>8}  loss (refinements)"] if guided else []
         return "\n".join([head, *rows, *(_row(step) for step in guided)])
 

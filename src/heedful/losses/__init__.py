@@ -7,6 +7,7 @@ from heedful.losses.conform import CONFORM
 from heedful.losses.disendiff import Bind, SeparateAndStrengthen
 from heedful.losses.divide_and_bind import DIVIDE_AND_BIND_SCHEDULE, DivideAndBind
 from heedful.losses.ebama import EBAMA
+from heedful.losses.elsewhere import Elsewhere
 from heedful.losses.evenness import Evenness
 from heedful.losses.exclusivity import Exclusivity
 from heedful.losses.focus import FOCUS
@@ -28,6 +29,7 @@ __all__ = [
     "AttendAndExcite",
     "Bind",
     "DivideAndBind",
+    "Elsewhere",
     "Evenness",
     "Exclusivity",
     "Loss",

@@ -1,0 +1,69 @@
+"""Begin some images of a run again: other noises, the same steps, until the maps promise better.
+
+Knows a run, and how its images are replaced. Knows no loss and no denoiser: whoever calls passes `foretell` and
+`predict`. Images never mix: each has its own noises, drawn from its own seed.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from heedful.guidance.call import Call
+from heedful.guidance.restart import Restart, graft
+from heedful.guidance.run import Run
+from heedful.guidance.trace import RestartTrace
+from heedful.guidance.update import stream
+from heedful.prompts import Prompt
+from heedful.shapes import Latents, PerItem
+
+NewRun = Callable[[Sequence[Prompt], Sequence[int], Any], Run]
+"""(prompts, seeds, scheduler) -> a run of these images, at its first step."""
+
+Predict = Callable[[Call, Run], tuple[Tensor, Latents | None]]
+"""(a call, its run) -> the denoiser's prediction, and the update that was made, as the scheduler sees latents."""
+
+
+def begin_again(
+    restart: Restart, call: Call, run: Run, new_run: NewRun, foretell: Callable[[Run], PerItem], predict: Predict
+) -> Latents:
+    """Return the latents with which each image goes on, as the denoiser sees them; `run` and its scheduler follow."""
+    assert run.past is not None
+    latents, loss = call.latents.clone(), foretell(run).clone()
+    first, tries = loss.tolist(), [0] * call.images
+    for number in range(1, restart.tries + 1):
+        items = [item for item, value in enumerate(loss.tolist()) if value > restart.limit]
+        if not items:
+            break
+        seeds = [run.seeds[item] for item in items]
+        scheduler = run.past.scheduler
+        again = new_run([run.prompts[item] for item in items], seeds, scheduler)
+        drawn = [torch.randn(latents.shape[1:], generator=stream(f"noise {number}", seed)) for seed in seeds]
+        made = run.past.repeat(
+            scheduler,
+            torch.stack(drawn).to(call.dtype_and_device),
+            [stream(f"steps {number}", seed) for seed in seeds],
+            lambda told, scaled, items=items, again=again: predict(call.again(items, scaled, told), again),
+        )
+        found = foretell(again)
+        for index, item in enumerate(items):
+            tries[item] = number
+            if found[index] < loss[item]:
+                loss[item] = found[index]
+                latents[item] = made[index] * input_scale(call, run.scheduler)
+                run.take_over(item, again, index)
+                graft(scheduler, index, run.scheduler, item)
+        run.trace.gradient_rows += again.trace.gradient_rows
+        run.trace.restart_rows += again.trace.plain_rows
+    run.trace.restarts = tuple(map(RestartTrace, tries, zip(first, loss.tolist(), strict=True)))
+    return latents
+
+
+def input_scale(call: Call, scheduler: Any) -> float:
+    """Return what the scheduler multiplies latents by before the denoiser sees them: 1 / sqrt(sigma^2 + 1) or 1.
+
+    The pipeline has just done the same for its latents, so asking again changes nothing in the scheduler.
+    """
+    scale = getattr(scheduler, "scale_model_input", None)
+    return 1.0 if scale is None else float(scale(call.latents.new_ones(1), call.arguments["timestep"]))

@@ -1,0 +1,51 @@
+"""Elsewhere: where no concept is, the image should look at nothing but the start token.
+
+Knows the loss. A second cat seldom shows in the map of "cat": it grows in a third place, out of the words between the
+concepts and of the end token, which carries the whole caption. What all of them together do there, the start token
+tells, for the attention of a cell sums to 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from heedful.attention.maps import Maps
+from heedful.losses.loss import Loss
+from heedful.losses.normalise import at_least_tiny
+from heedful.prompts import Prompt
+from heedful.shapes import PerItem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elsewhere(Loss):
+    """L = F / (F + N),   F and N the maximum of H(x) = 1 - A_start(x) over the cells far from and near the concepts.
+
+    H(x) is how much a cell heeds any of the text, padding and end token included. A cell is near a concept if it is no
+    farther from the peak of its map than `reach` times the grid's longer side. In [0, 1]: 0 if all that is heeded lies
+    around the concepts, 1/2 if a third place is heeded as much. No gradient flows through where the peaks are.
+
+    It needs a text encoder that puts a start token first, as CLIP does.
+    """
+
+    reach: float = 0.45
+    """An object of the embedded world is up to half a picture wide; smaller reaches take its rim for another object."""
+
+    def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
+        """Return the share of each item, in [0, 1]; 0 for a prompt without concepts."""
+        groups = maps.group(prompts)
+        near = (_distance_from_peak(groups.maps) <= self.reach * max(maps.size)) & groups.is_there[..., None]
+        heeded = 1 - maps.tokens[:, 0].flatten(1)
+        is_near = near.any(1)
+        far, close = (heeded.masked_fill(hidden, 0).amax(-1) for hidden in (is_near, ~is_near))
+        return (far / at_least_tiny(far + close)).masked_fill(~groups.is_there.any(1), 0)
+
+
+def _distance_from_peak(maps: Float[Tensor, "batch concept height width"]) -> Float[Tensor, "batch concept cell"]:
+    """Return how many cells each cell is from the highest of its map."""
+    rows, columns = torch.meshgrid(*(torch.arange(size, device=maps.device) for size in maps.shape[-2:]), indexing="ij")
+    places = torch.stack([rows, columns], -1).flatten(0, 1).to(maps.dtype)  # -> (cell, 2)
+    peaks = places[maps.flatten(-2).argmax(-1)]  # -> (batch, concept, 2)
+    return (places - peaks[:, :, None]).square().sum(-1).sqrt()

@@ -1,0 +1,185 @@
+"""Images that begin again with another noise."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+from torch import Tensor
+
+from heedful.attention import Maps, SiteSelection
+from heedful.errors import PipelineError, SettingsError
+from heedful.guidance import Method, Restart, Settings, guide
+from heedful.guidance.update import stream
+from heedful.losses import Separability
+from heedful.prompts import Prompt
+from tests.guidance.test_guide import state
+from tests.guidance.test_initial_noise import noise_of
+from tests.pipelines import SCHEDULER, generator, latents_of, tiny_pipeline, tiny_sdxl_pipeline
+
+# diffusers' schedulers hand tensors to numpy in a way that numpy 2 warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
+
+TWO = "a cat and a blue clock"
+METHOD = Method(name="separability", loss=Separability())
+PLAIN = Settings(sites=SiteSelection(scale=2), step_size=5.0, guided=1.0)
+
+
+class Told:
+    """A loss that says what it is told to say, look by look."""
+
+    def __init__(self, *looks: Sequence[float]):
+        self.looks = [torch.tensor(look) for look in looks]
+
+    def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> Tensor:
+        return self.looks.pop(0)[: len(maps)]
+
+
+def restarting(*looks: Sequence[float], step: float | int = 2, tries: int = 1) -> Settings:
+    return replace(PLAIN, restart=Restart(step=step, limit=0.5, tries=tries, loss=Told(*looks)))
+
+
+@pytest.fixture(scope="module")
+def pipe() -> Any:
+    return tiny_pipeline()
+
+
+def noise(number: int, seed: int, size: int = 8) -> Tensor:
+    return torch.randn(4, size, size, generator=stream(f"noise {number}", seed))[None]
+
+
+def test_pipeline_is_bit_for_bit_as_it_was(pipe: Any) -> None:
+    plain = latents_of(pipe, TWO)
+    before = state(pipe)
+    with guide(pipe, TWO, METHOD, settings=restarting([0.9], [0.1])):
+        moved = latents_of(pipe, TWO)
+    assert state(pipe) == before
+    assert not moved.equal(plain)
+    assert latents_of(pipe, TWO).equal(plain)
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        diffusers.DDIMScheduler,
+        diffusers.EulerDiscreteScheduler,
+        diffusers.DPMSolverMultistepScheduler,
+        diffusers.LMSDiscreteScheduler,
+        diffusers.PNDMScheduler,
+    ],
+)
+@pytest.mark.parametrize("guidance_scale", [1.0, 5.0])
+def test_image_is_what_the_pipeline_makes_of_the_noise_that_goes_on(scheduler: Any, guidance_scale: float) -> None:
+    """Also for schedulers that remember earlier predictions, with and without classifier-free guidance."""
+    if scheduler is diffusers.LMSDiscreteScheduler:
+        pytest.importorskip("scipy")
+    skip: dict[str, Any] = {"skip_prk_steps": True} if scheduler is diffusers.PNDMScheduler else {}
+    config = SCHEDULER if scheduler is diffusers.DDIMScheduler else {"steps_offset": 1} | skip
+    pipe: Any = tiny_pipeline(torch.float64, scheduler=scheduler(**config))
+    common: dict[str, Any] = {"num_inference_steps": 6, "guidance_scale": guidance_scale}
+    own = noise_of(2, 4, 8, 8).double()
+    other = torch.cat([own[:1], noise(1, 8).double()])
+    prompts = [TWO, "a dog and a frog"]
+    with guide(pipe, prompts, METHOD, settings=PLAIN, seeds=[7, 8]) as direct:
+        expected = latents_of(pipe, prompts, latents=other, **common)
+    # of the two images, only the second is above the limit
+    with guide(pipe, prompts, METHOD, settings=restarting([0.2, 0.9], [0.1]), seeds=[7, 8]) as guided:
+        image = latents_of(pipe, prompts, latents=own, **common)
+    torch.testing.assert_close(image, expected, rtol=1e-4, atol=1e-4)
+    assert [restart.tries for restart in guided.trace.restarts] == [0, 1]
+    for name in ("cat", "frog"):
+        torch.testing.assert_close(guided.maps[name], direct.maps[name], rtol=1e-3, atol=1e-5, equal_nan=True)
+    for mine, theirs in zip(guided.trace, direct.trace, strict=True):
+        assert mine.loss == pytest.approx(theirs.loss, rel=1e-3)
+
+
+def test_noise_with_the_least_loss_goes_on(pipe: Any) -> None:
+    settings = restarting([0.9], [0.7], [0.8], tries=2)
+    with guide(pipe, TWO, METHOD, settings=settings, seeds=[3]) as guided:
+        image = latents_of(pipe, TWO)
+    (restart,) = guided.trace.restarts
+    assert restart.tries == 2
+    assert restart.loss == pytest.approx((0.9, 0.7))
+    with guide(pipe, TWO, METHOD, settings=PLAIN):
+        torch.testing.assert_close(latents_of(pipe, TWO, latents=noise(1, 3)), image, rtol=1e-3, atol=1e-3)
+
+
+def test_own_noise_goes_on_if_no_other_is_better_or_can_be_compared(pipe: Any) -> None:
+    with guide(pipe, TWO, METHOD, settings=PLAIN):
+        own = latents_of(pipe, TWO)
+    for worse in (0.95, torch.nan):
+        with guide(pipe, TWO, METHOD, settings=restarting([0.9], [worse]), seeds=[3]):
+            assert latents_of(pipe, TWO).equal(own)
+
+
+def test_cost_counts_the_steps_that_were_made_again(pipe: Any) -> None:
+    settings = replace(restarting([0.9, 0.2], [0.1], step=2), guided=1)
+    with guide(pipe, TWO, METHOD, settings=settings, seeds=[3, 4]) as guided:
+        latents_of(pipe, TWO, num_images_per_prompt=2, num_inference_steps=4)
+    trace = guided.trace
+    assert (trace.plain_rows, trace.gradient_rows, trace.restart_rows) == (16, 3, 4)
+    assert trace.relative_cost == pytest.approx(23 / 16)
+    assert "restarts: 1 of 2 images, 1 noises tried" in repr(trace)
+    assert trace.to_dict()["restarts"][0]["tries"] == 1
+
+
+def test_step_that_cannot_be_guided_leaves_the_question_to_the_next() -> None:
+    """Heun's second half-steps go back to latents that it remembers."""
+    pipe: Any = tiny_pipeline(scheduler=diffusers.HeunDiscreteScheduler(steps_offset=1))
+    with guide(pipe, TWO, METHOD, settings=restarting([0.9], [0.1], step=1), seeds=[3]) as guided:
+        latents_of(pipe, TWO)
+    assert [restart.tries for restart in guided.trace.restarts] == [1]
+
+
+def test_scheduler_that_adds_noise() -> None:
+    pipe: Any = tiny_pipeline(scheduler=diffusers.EulerAncestralDiscreteScheduler(steps_offset=1))
+
+    def image() -> Tensor:
+        with guide(pipe, TWO, METHOD, settings=restarting([0.9], [0.1]), seeds=[3]):
+            return latents_of(pipe, TWO)
+
+    assert image().isfinite().all()
+    assert image().equal(image())
+
+
+def test_sdxl() -> None:
+    pipe: Any = tiny_sdxl_pipeline()
+    with guide(pipe, TWO, METHOD, settings=restarting([0.9], [0.1]), seeds=[3]) as guided:
+        image = latents_of(pipe, TWO)
+    assert image.isfinite().all()
+    assert guided.trace.restarts[0].tries == 1
+
+
+def test_pipeline_that_combines_its_predictions_otherwise_is_refused(pipe: Any) -> None:
+    with (
+        pytest.raises(PipelineError, match=r"u \+ s \(c - u\).*restart=None"),
+        guide(pipe, TWO, METHOD, settings=restarting([0.9], [0.1])),
+    ):
+        latents_of(pipe, TWO, guidance_rescale=0.7)
+
+
+def test_run_that_does_not_begin_with_noise_is_refused() -> None:
+    pipe = diffusers.StableDiffusionImg2ImgPipeline(**tiny_pipeline().components)
+    pipe.set_progress_bar_config(disable=True)
+    with (
+        pytest.raises(SettingsError, match=r"begins with noise.*restart=None"),
+        guide(pipe, TWO, METHOD, settings=restarting([0.9], [0.1])),
+    ):
+        pipe(TWO, image=torch.rand(1, 3, 16, 16), strength=0.5, num_inference_steps=4, generator=generator(0))
+
+
+def test_restart_without_a_loss_is_refused(pipe: Any) -> None:
+    settings = replace(PLAIN, restart=Restart(limit=0.5))
+    with (
+        pytest.raises(SettingsError, match="loss that foretells"),
+        guide(pipe, TWO, Method(name="nothing", loss=None), settings=settings),
+    ):
+        latents_of(pipe, TWO)
+
+
+@pytest.mark.parametrize("numbers", [{"tries": 0}, {"step": 0}, {"step": 1.5}])
+def test_impossible_numbers_are_refused(numbers: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match="Expected a restart after at least one step"):
+        Restart(**numbers)
