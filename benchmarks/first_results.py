@@ -1,12 +1,16 @@
-"""Does guidance help on the embedded model? Methods and controls on the same prompts and noise, with intervals.
+"""Does guidance help on the embedded model? Every method and control on the same prompts and noise, with intervals.
 
-    python benchmarks/first_results.py --out out/first-results            # the reported run
-    python benchmarks/first_results.py --half development --out out/dev   # for tuning
+    python benchmarks/first_results.py --bfloat16                                          # the reported run
+    python benchmarks/first_results.py --bfloat16 --half development --out out/dev         # for tuning
+    python benchmarks/first_results.py --bfloat16 --half single --seeds 8 --methods none,heedful   # single concepts
+    python benchmarks/first_results.py --bfloat16 --methods none,heedful,ablations         # its parts
 
-Writes OUT/HALF/METHOD.jsonl (records; a killed run goes on), OUT/HALF/results.json and prints the table.
+Writes OUT/HALF/METHOD.jsonl (records; a killed run goes on), OUT/HALF/results.json and prints the tables.
 """
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,38 +20,66 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import heedful
-from heedful.evaluation.statistics import compare, estimate
+from heedful.evaluation.statistics import compare, estimate, failure_ratio
 from heedful.evaluation.trial import FAULTS, Record, Trial, run_trial, split_prompts, success_table
 from heedful.files import write_atomic
+from heedful.guidance import HEEDFUL, METHODS, Method
+from heedful.losses import Elsewhere, Separability
+from heedful.world.vocabulary import single_concept_prompts
 
 BASELINES = ("none", "random", "wrong-tokens")
-METHODS = ("none", "random", "wrong-tokens", "attend-and-excite", "a-star", "attend-and-excite+a-star", "heedful")
+
+
+def _ablation(name: str, loss: Any, *, restart: bool) -> Method:
+    settings = HEEDFUL.world
+    assert settings is not None
+    return replace(HEEDFUL, name=name, loss=loss, world=settings if restart else replace(settings, restart=None))
+
+
+ABLATIONS = {
+    method.name: method
+    for method in (
+        _ablation("without-restart", HEEDFUL.loss, restart=False),
+        _ablation("without-elsewhere", Separability(), restart=True),
+        _ablation("without-separability", Elsewhere(), restart=True),
+        _ablation("separability-alone", Separability(), restart=False),
+        _ablation("elsewhere-alone", Elsewhere(), restart=False),
+        _ablation("restart-alone", None, restart=True),
+    )
+}
+"""`heedful` with one part left out, and each part alone."""
 
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder of the records and the results.")] = Path("out/first-results"),
-    half: Annotated[str, typer.Option(help="'report' or 'development' half of the 276 prompts.")] = "report",
-    prompts: Annotated[int, typer.Option(help="How many prompts of the half.")] = 64,
+    half: Annotated[
+        str, typer.Option(help="'report' or 'development' half of the 276 prompts, or 'single'.")
+    ] = "report",
+    prompts: Annotated[int | None, typer.Option(help="How many prompts; all of them unless given.")] = None,
     seeds: Annotated[int, typer.Option(help="Seeds 0 .. N-1 of each prompt.")] = 8,
-    methods: Annotated[str, typer.Option(help="Comma-separated; 'none' is the baseline.")] = ",".join(METHODS),
+    methods: Annotated[
+        str, typer.Option(help="Comma-separated; 'ablations' stands for the parts of heedful.")
+    ] = ",".join([*BASELINES, *(name for name in METHODS if name not in BASELINES)]),
+    bfloat16: Annotated[bool, typer.Option(help="Products in bfloat16: 1.6 times as fast.")] = False,
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
+    model: Annotated[Path | None, typer.Option(help="A world model of your own.")] = None,
 ) -> None:
     """Paint, judge, compare."""
     torch.set_num_threads(threads)
-    pipe, detector = heedful.world.load(), heedful.world.load_detector()
+    pipe, detector = heedful.world.load(model), heedful.world.load_detector(model)
     pipe.set_progress_bar_config(disable=True)
     development, report = split_prompts()
-    chosen = {"development": development, "report": report}[half][:prompts]
-    trial = Trial(prompts=chosen, seeds=tuple(range(seeds)))
+    suite = {"development": development, "report": report, "single": single_concept_prompts()}[half][:prompts]
+    trial = Trial(prompts=suite, seeds=tuple(range(seeds)), bfloat16=bfloat16)
     records: dict[str, list[Record]] = {}
     with Progress(*Progress.get_default_columns()[:1], BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
-        for name in methods.split(","):
-            task = bar.add_task(name, total=len(chosen) * seeds)
+        for name, method in _chosen(methods):
+            task = bar.add_task(name, total=len(suite) * seeds)
             records[name] = run_trial(
                 pipe,
                 detector,
                 trial,
-                heedful.methods.METHODS[name],
+                method,
                 out / half / f"{name}.jsonl",
                 on_images=lambda done, total, task=task: bar.update(task, completed=done),
             )
@@ -56,34 +88,48 @@ def main(
     Console(width=160).print(_markdown(results))
 
 
+def _chosen(names: str) -> Iterator[tuple[str, Method]]:
+    for name in names.split(","):
+        if name == "ablations":
+            yield from ABLATIONS.items()
+        else:
+            yield name, METHODS[name] if name in METHODS else ABLATIONS[name]
+
+
 def _row(name: str, records: dict[str, list[Record]], trial: Trial) -> dict[str, Any]:
     table = success_table(records[name], trial)
     row: dict[str, Any] = {"success": vars(estimate(table)), "images": table.size}
     row |= {fault: float(success_table(records[name], trial, fault).mean()) for fault in FAULTS}
-    row["relative_cost"] = sum(r.relative_cost for r in records[name]) / len(records[name])
-    row["seconds"] = sum(r.seconds for r in records[name]) / len(records[name])
+    for field in ("confidence", "relative_cost", "seconds"):
+        row[field] = sum(getattr(record, field) for record in records[name]) / len(records[name])
     # controls are compared with what stands before them, methods with all three
     before = BASELINES[: BASELINES.index(name)] if name in BASELINES else BASELINES
     for baseline in (baseline for baseline in before if baseline in records):
         result = compare(success_table(records[baseline], trial), table)
         row[baseline] = vars(result) | {"difference": vars(result.difference)}
+    if name not in BASELINES and "heedful" in records:
+        ratio = failure_ratio(table, success_table(records["heedful"], trial))
+        row["failures_left_by_heedful"] = vars(ratio)
     return row
 
 
 def _markdown(results: dict[str, dict[str, Any]]) -> str:
-    shares = _rows(["method", "success [95 %]", *FAULTS, "cost", "seconds"])
+    shares = _rows(["method", "success [95 %]", *FAULTS, "confidence", "cost", "seconds"])
     for name, row in results.items():
         faults = [f"{row[fault]:.3f}" for fault in FAULTS]
-        shares += _rows(
-            [name, _interval(row["success"]), *faults, f"{row['relative_cost']:.2f}", f"{row['seconds']:.2f}"]
-        )
+        numbers = [f"{row['confidence']:.3f}", f"{row['relative_cost']:.2f}", f"{row['seconds']:.2f}"]
+        shares += _rows([name, _interval(row["success"]), *faults, *numbers])
     pairs = _rows(["method", "against", "difference [95 %]", "p", "gained / lost"])
     for name, row in results.items():
         for baseline in (baseline for baseline in BASELINES if baseline in row):
             found = row[baseline]
             counts = f"{found['gained']} / {found['lost']}"
             pairs += _rows([name, baseline, _interval(found["difference"], "+"), f"{found['p_value']:.4f}", counts])
-    return "\n".join([*_with_rule(shares), "", *_with_rule(pairs)])
+    ratios = _rows(["method", "failures that heedful leaves of its failures [95 %]"])
+    for name, row in results.items():
+        if "failures_left_by_heedful" in row and name != "heedful":
+            ratios += _rows([name, _interval(row["failures_left_by_heedful"])])
+    return "\n".join([*_with_rule(shares), "", *_with_rule(pairs), "", *_with_rule(ratios)])
 
 
 def _rows(cells: list[str]) -> list[str]:

@@ -97,7 +97,7 @@ def judge_again(
     cases: Sequence[Drawn],
     *,
     steps: int = 20,
-    guidance_scale: float = 4.0,
+    guidance_scale: float = 3.0,
     batch: int = 24,
     on_images: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Judged]:

@@ -51,7 +51,7 @@ class Model:
     @property
     def guidance_scale(self) -> float:
         """The classifier-free guidance weight of a run unless told otherwise."""
-        return 4.0 if self.is_world else 7.5
+        return 3.0 if self.is_world else 7.5
 
     @property
     def batch_size(self) -> int:

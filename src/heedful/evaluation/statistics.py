@@ -60,6 +60,20 @@ def compare(baseline: np.ndarray, treated: np.ndarray, seed: int = 0) -> Compari
     return Comparison(estimate(change, seed), int((change > 0).sum()), int((change < 0).sum()), p_value)
 
 
+def failure_ratio(baseline: np.ndarray, treated: np.ndarray, seed: int = 0) -> Estimate:
+    """The failures that `treated` leaves, over those of `baseline`: below 1 if it helps.
+
+    Both (prompt, seed), success as 0 or 1, on the same prompts and seeds. Interval as in `estimate`, of the ratio.
+    """
+    before, after = (1 - _table(values).mean(axis=1) for values in (baseline, treated))
+    drawn = np.random.default_rng(seed).integers(0, len(before), (RESAMPLES, len(before)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = after[drawn].mean(axis=1) / before[drawn].mean(axis=1)
+        ratio = after.mean() / before.mean()
+    low, high = np.percentile(np.nan_to_num(ratios, nan=1.0, posinf=np.inf), (2.5, 97.5))
+    return Estimate(float(ratio), float(low), float(high), np.asarray(treated).size)
+
+
 def _table(values: np.ndarray) -> np.ndarray:
     table = np.asarray(values, dtype=np.float64)
     if table.ndim != 2 or table.size == 0:

@@ -49,7 +49,7 @@ def painting_figures(
     *,
     every: int = 1,
 ) -> dict[str, Any]:
-    """Success and faults of plain sampling (20 steps, guidance scale 4) on single, two and three concepts.
+    """Success and faults of plain sampling (20 steps, guidance scale 3) on single, two and three concepts.
 
     `seeds` says how many seeds each suite (`single`, `two`, `three`) gets. Records go to `folder`, and are resumed.
     `every` takes only each so many-th prompt.
@@ -163,10 +163,10 @@ def autoencoder_figures(pipe: Any, renders: int = 256) -> dict[str, float]:
 
 
 def speed_figures(pipe: Any, images: int = 32) -> dict[str, float]:
-    """Images a second in one batch (25 steps, guidance scale 4) with the threads that torch has now."""
+    """Images a second in one batch (25 steps, guidance scale 3) with the threads that torch has now."""
     pipe("a cat", num_inference_steps=1, output_type="np")
     start = time.perf_counter()
-    pipe(["a cat and a blue clock"] * images, num_inference_steps=25, guidance_scale=4.0, output_type="np")
+    pipe(["a cat and a blue clock"] * images, num_inference_steps=25, guidance_scale=3.0, output_type="np")
     seconds = time.perf_counter() - start
     return {"images_per_second": images / seconds, "batch": images, "threads": torch.get_num_threads()}
 
