@@ -26,6 +26,7 @@ def record(seed: int, *faults: str) -> Record:
         skipped=0,
         seconds=0.1,
         relative_cost=1.0,
+        restarts=0,
     )
 
 

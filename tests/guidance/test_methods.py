@@ -45,7 +45,7 @@ def test_methods_hold_the_published_losses() -> None:
     assert A_STAR.loss == Segregation() + retention
     assert ATTEND_AND_EXCITE_A_STAR.loss == AttendAndExcite(reference_tokens=77) + Segregation() + retention
     assert INITNO.loss == AttendAndExcite(reference_tokens=77) + SelfConflict(reference_tokens=77)
-    assert HEEDFUL.loss == Separability() + 1.5 * Elsewhere()
+    assert HEEDFUL.loss == Separability() + 3.0 * Elsewhere()
     assert NONE.loss is None
 
 

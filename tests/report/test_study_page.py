@@ -22,7 +22,7 @@ STEPS = {
     "prompts": 4,
     "seeds": [0, 1, 2, 3],
     "steps": 3,
-    "guidance_scale": 4.0,
+    "guidance_scale": 3.0,
     "weights": "abc",
     "shares": dict.fromkeys(("success", *OUTCOMES), INTERVAL),
     "pairs": {outcome: {"images": 9, "pairs": 63, "within": 12, "prompts": 4} for outcome in OUTCOMES},

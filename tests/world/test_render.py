@@ -43,3 +43,13 @@ def test_without_the_font_the_error_names_the_package(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sprites, "FONT", tmp_path / "missing.ttf")
     with pytest.raises(ModelNotFound, match="apt-get install fonts-noto-color-emoji"):
         sprites._glyph("cat")
+
+
+def test_white_sprites_have_an_outline_that_others_lack() -> None:
+    """The rim is gray, the middle stays white."""
+    white, yellow = (np.asarray(sprites.sprite("bowl", colour), dtype=float) for colour in ("white", "yellow"))
+    column = white.shape[1] // 2
+    seen = np.flatnonzero(white[:, column, 3] > 250)
+    rim, middle = white[seen[0] + 1, column, :3], white[seen[len(seen) // 2], column, :3]
+    assert rim.max() < 140 < 220 < middle.min()
+    assert yellow[seen[0] + 1, column, 0] > 200

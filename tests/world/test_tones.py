@@ -30,7 +30,7 @@ def test_a_two_coloured_object_holds_both_colours(name: str) -> None:
         missed += [(one, two)] * bool({one, two} - held)
         invented += [(one, two, held)] * bool(held - {one, two})
     assert missed == []
-    assert len(invented) <= 0.1 * len(pairs), invented
+    assert len(invented) <= 0.12 * len(pairs), invented
 
 
 @pytest.mark.usefixtures("drawn_sprites")

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from heedful.evaluation import Gallery, Line, Made, Model, Plan
 
 DEFAULT_METHOD = "heedful"
-METHOD_NAMES = "none, attend-and-excite, a-star, attend-and-excite+a-star, initno, heedful, random, wrong-tokens"
+METHOD_NAMES = (
+    "none, attend-and-excite, a-star, attend-and-excite+a-star, initno, divide-and-bind, syngen, ebama, conform, "
+    "focus, heedful, random, wrong-tokens"
+)
 
 
 def generate(

@@ -35,6 +35,8 @@ class Outcome:
     """The loss at the last guided step; None for a method without a loss, and if it was not finite."""
     skipped_updates: int
     """Steps at which an update was left out because its gradient was not finite."""
+    restarts: int = 0
+    """Other noises tried before the one that the image was made from was settled."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,10 @@ def _outcomes(trace: Trace) -> list[Outcome]:
     guided = [step for step in trace if step.is_guided]
     last = guided[-1].loss if guided else (math.nan,) * trace.images
     skipped = [sum(step.skipped[item] for step in guided) for item in range(trace.images)]
+    tries = [restart.tries for restart in trace.restarts] or [0] * trace.images
     return [
-        Outcome(float(loss) if math.isfinite(loss) else None, count) for loss, count in zip(last, skipped, strict=True)
+        Outcome(float(loss) if math.isfinite(loss) else None, count, begun)
+        for loss, count, begun in zip(last, skipped, tries, strict=True)
     ]
 
 

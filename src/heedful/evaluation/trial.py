@@ -21,6 +21,7 @@ from heedful.files import write_atomic
 from heedful.guidance.guide import guide
 from heedful.guidance.methods import Method
 from heedful.guidance.settings import Settings
+from heedful.guidance.trace import Trace
 from heedful.world.detector import Detection, Detector
 from heedful.world.judge import judge
 from heedful.world.vocabulary import two_concept_prompts
@@ -66,6 +67,7 @@ class Record:
     skipped: int
     seconds: float
     relative_cost: float
+    restarts: int
 
 
 def split_prompts() -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -136,14 +138,11 @@ def _paint(
     seconds = (time.perf_counter() - start) / len(batch)
     found = detector((images * 255).round().astype(np.uint8))
     steps = [step for step in guided.trace if step.is_guided]
-    return [
-        _record(prompt, seed, found[i], steps, i, seconds, guided.trace.relative_cost)
-        for i, (prompt, seed) in enumerate(batch)
-    ]
+    return [_record(prompt, seed, found[i], steps, i, seconds, guided.trace) for i, (prompt, seed) in enumerate(batch)]
 
 
 def _record(
-    prompt: str, seed: int, detections: list[Detection], steps: list[Any], item: int, seconds: float, cost: float
+    prompt: str, seed: int, detections: list[Detection], steps: list[Any], item: int, seconds: float, trace: Trace
 ) -> Record:
     verdict = judge(prompt, detections)
     final = steps[-1].loss[item] if steps else None
@@ -166,7 +165,8 @@ def _record(
         refinements=sum(step.refinements[item] for step in steps),
         skipped=sum(step.skipped[item] for step in steps),
         seconds=round(seconds, 4),
-        relative_cost=round(cost, 4),
+        relative_cost=round(trace.relative_cost, 4),
+        restarts=trace.restarts[item].tries if trace.restarts else 0,
     )
 
 

@@ -150,7 +150,7 @@ FOCUS = Method(
 
 HEEDFUL = Method(
     name="heedful",
-    loss=Separability() + 1.5 * Elsewhere(),
+    loss=Separability() + 3.0 * Elsewhere(),
     settings=presets.HEEDFUL,
     world=presets.WORLD_HEEDFUL,
 )

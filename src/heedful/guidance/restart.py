@@ -31,10 +31,10 @@ class Restart:
     u + s (c - u).
     """
 
-    step: float | int = 0.25
+    step: float | int = 0.15
     """A fraction of the run if it is a float, a step counted from 0 if it is an int."""
-    limit: float = 0.25
-    tries: int = 1
+    limit: float = 0.43
+    tries: int = 2
     loss: AnyLoss | None = None
     """What foretells a failure; None for the method's own loss."""
 

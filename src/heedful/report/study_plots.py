@@ -13,7 +13,7 @@ from PIL import Image
 from heedful.errors import require
 from heedful.files import write_atomic
 
-_INKS = ("#1850be", "#c8461e", "#1e8c50", "#8c46b4")
+_INKS = ("#1850be", "#c8461e", "#1e8c50", "#8c46b4", "#a08c1e")
 _GROUP_INKS = {"success": "#1e8c50", "neglect": "#c8461e", "duplicate": "#1850be"}
 _SHORT = {"attend-and-excite": "A&E"}
 _DPI = 90
@@ -38,25 +38,28 @@ def plot(found: Mapping[str, Any], path: Path) -> Path:
 
 def _draw_steps(figure: Any, found: Mapping[str, Any]) -> Any:
     """Above, each measure by step for each group of images; below, how well it foretells what is wrong."""
-    canvas = figure(figsize=(14, 6.6), layout="constrained")
-    above, below = canvas.subplots(2, 4)
     measures = found["measures"]
-    for axes, (name, measure) in zip(above, measures.items(), strict=True):
+    columns = max(4, len(measures))
+    canvas = figure(figsize=(3.5 * columns, 6.6), layout="constrained")
+    above, below = canvas.subplots(2, columns)
+    for axes in below[4:]:
+        axes.set_visible(False)
+    for axes, (name, measure) in zip(above, measures.items(), strict=False):
         for group, course in measure["courses"].items():
             _band(axes, course, _GROUP_INKS[group], group)
         axes.set_title(name)
     _legend(above[0])
     for axes, outcome in zip(below, ("failure", "neglect", "duplicate"), strict=False):
-        for ink, (name, measure) in zip(_INKS, measures.items(), strict=True):
+        for ink, (name, measure) in zip(_INKS, measures.items(), strict=False):
             _band(axes, measure["within"][outcome]["by_step"], ink, name)
         axes.set_title(f"AUC within prompts: {outcome}")
     missing = found["missing"]["measures"] if "missing" in found else None
     if missing:
-        for ink, (name, measure) in zip(_INKS, missing.items(), strict=True):
+        for ink, (name, measure) in zip(_INKS, missing.items(), strict=False):
             _band(below[3], measure["share"], ink, name)
         below[3].set_title("larger for the missing concept")
     else:
-        for ink, (name, measure) in zip(_INKS, measures.items(), strict=True):
+        for ink, (name, measure) in zip(_INKS, measures.items(), strict=False):
             _band(below[3], measure["all"]["failure"]["by_step"], ink, name)
         below[3].set_title("AUC over all images: failure")
     for axes in below:

@@ -33,7 +33,7 @@ def _preamble(figures: Mapping[str, Any]) -> str:
     options = " ".join(f"--{suite}-seeds {count}" for suite, count in seeds.items())
     return (
         f"`heedful world evaluate {options} --threads {figures['speed']['threads']}` on a CPU;\n"
-        "DDIM, 20 steps, guidance scale 4, no attention guidance. Right means every concept exactly once, in its\n"
+        "DDIM, 20 steps, guidance scale 3, no attention guidance. Right means every concept exactly once, in its\n"
         "colour, and nothing else, by the detector; a picture can have several faults. Leaked means that an object\n"
         "holds a colour of another concept, or one that nobody asked for. Intervals are 95 % and resample prompts."
     )

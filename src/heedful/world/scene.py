@@ -43,8 +43,17 @@ _PASTELS = {
     "purple": (216, 204, 238), "white": (232, 232, 232), "yellow": (242, 234, 190),
 }  # fmt: skip
 
-# white comes three times as often as another colour: against pale backgrounds it is the hardest to learn
-_COLOUR_SHARES = np.array([3.0 if colour == "white" else 1.0 for colour in COLOURS]) / (len(COLOURS) + 2)
+_FAINT_ON = {colour: (colour,) for colour in BACKGROUNDS} | {"white": ("white", "yellow")}
+_PALE_ANIMALS = {"elephant": ("gray",), "mouse": ("gray", "white"), "rabbit": ("gray", "white")}
+"""On which backgrounds an object of a colour, or an animal, is hardly seen, and learnt as a faint blur."""
+
+_USUAL_COLOURS = {
+    "apple": "red", "backpack": "blue", "balloon": "red", "bench": "brown", "bow": "pink", "bowl": "blue", "car": "red",
+    "chair": "brown", "clock": "red", "crown": "yellow", "glasses": "black", "suitcase": "brown",
+}  # fmt: skip
+"""The colour of an object that a caption names without one."""
+
+_DRAWN_COLOURS = (*COLOURS, "white")  # twice: thin white objects are the hardest to learn
 
 
 def held_out_pairs() -> frozenset[frozenset[str]]:
@@ -105,25 +114,47 @@ def _place(rng: np.random.Generator, names: tuple[str, ...], low: int, high: int
                     break
             else:
                 break
-            colour = None if name in ANIMALS else str(rng.choice(COLOURS, p=_COLOUR_SHARES))
-            items.append(Item(name, colour, x, y, size, bool(rng.random() < 0.5), int(rng.integers(-5, 6))))
+            items.append(
+                Item(
+                    name,
+                    _draw_colour(rng, name, len(names)),
+                    x,
+                    y,
+                    size,
+                    bool(rng.random() < 0.5),
+                    int(rng.integers(-5, 6)),
+                )
+            )
         if len(items) == len(names):
             return tuple(items)
 
 
+def _draw_colour(rng: np.random.Generator, name: str, count: int) -> str | None:
+    if name in ANIMALS:
+        return None
+    # the benchmark names bow, crown and glasses without a colour when an animal wears them
+    usual_share = 0.4 if name in ACCESSORIES else 0.3 if count == 1 else 0.2
+    return _USUAL_COLOURS[name] if rng.random() < usual_share else str(rng.choice(_DRAWN_COLOURS))
+
+
 def _draw_background(rng: np.random.Generator, items: tuple[Item, ...], named: bool) -> str:
-    # white on pale is learnt as a faint blur, so only a caption that says so shows it
-    pale = () if named or all(item.colour != "white" for item in items) else ("white", "yellow")
-    return str(rng.choice([background for background in BACKGROUNDS if background not in pale]))
+    unfit: set[str] = set()
+    if not named:
+        unfit.update(
+            *(
+                _FAINT_ON[item.colour] if item.colour in _FAINT_ON else _PALE_ANIMALS.get(item.name, ())
+                for item in items
+            )
+        )
+    return str(rng.choice([background for background in BACKGROUNDS if background not in unfit]))
 
 
 def _caption(rng: np.random.Generator, items: tuple[Item, ...], background: str | None) -> str:
     phrases = []
     for item in items:
-        # the benchmark names bow, crown and glasses without a colour when an animal wears them
-        plain_share = 0.35 if item.name in ACCESSORIES else 0.25 if len(items) == 1 else 0.15
-        colour = None if rng.random() < plain_share else item.colour
-        phrases.append(f"a {item.name}" if colour is None else f"a {colour} {item.name}")
+        usual = item.colour == _USUAL_COLOURS.get(item.name)
+        said = item.colour is not None and (not usual or rng.random() < 0.25)
+        phrases.append(f"a {item.colour} {item.name}" if said else f"a {item.name}")
     joiner = " and "
     if len(items) == 2 and items[0].name in ANIMALS and items[1].name in ACCESSORIES and rng.random() < 0.5:
         joiner = " with "

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from heedful.errors import ModelNotFound
 from heedful.world.vocabulary import CLASSES
@@ -33,9 +33,11 @@ _TONES = {
     "pink": ((176, 50, 116), (250, 120, 184), (255, 200, 228)),
     "purple": ((54, 16, 100), (128, 50, 196), (202, 152, 244)),
     "red": ((100, 4, 10), (214, 26, 34), (255, 140, 136)),
-    "white": ((150, 150, 152), (240, 240, 241), (255, 255, 255)),
+    "white": ((166, 166, 170), (242, 242, 243), (255, 255, 255)),
     "yellow": ((160, 120, 0), (248, 212, 20), (255, 240, 150)),
 }
+_OUTLINE = np.array((112, 114, 120), dtype=np.float32)
+_OUTLINE_WIDTH = 3  # pixels of a sprite whose longer side is 96 px
 TONE_RANGE = (0.35, 1.45)
 """The positions in a colour's tones that painted sprites use."""
 
@@ -116,4 +118,16 @@ def _painted(natural: Image.Image, colour: str) -> Image.Image:
     first, last = TONE_RANGE
     position = np.clip((luminance - low) / max(high - low, 1.0), 0, 1) * (last - first) + first
     painted = tone(colour, position)
+    if colour == "white":
+        # white on a pale ground has hardly any contrast: without an outline the denoiser learns a faint blur
+        painted += _outline(rgba[..., 3])[..., None] * (_OUTLINE - painted)
     return Image.fromarray(np.dstack([painted, rgba[..., 3]]).round().clip(0, 255).astype(np.uint8), "RGBA")
+
+
+def _outline(alpha: np.ndarray) -> np.ndarray:
+    """Return how much of each pixel belongs to the rim of a sprite, in [0, 1]."""
+    width = _OUTLINE_WIDTH
+    # the filter leaves the border of a picture as it is, and sprites reach theirs
+    padded = Image.fromarray(np.pad(alpha, width).astype(np.uint8)).filter(ImageFilter.MinFilter(2 * width + 1))
+    inner = np.asarray(padded, dtype=np.float32)[width:-width, width:-width]
+    return (alpha - inner).clip(0) / 255

@@ -49,9 +49,13 @@ def tone_shares(picture: np.ndarray, box: Box, others: Sequence[Box] = ()) -> di
         return {}
     distances = np.linalg.norm(pixels[:, None, None] - _CURVES, axis=-1).min(axis=2)  # -> (pixel, colour)
     nearest = np.where(distances.min(axis=1) < _FAR, distances.argmin(axis=1), -1)
-    return {
+    shares = {
         colour: float((nearest == index).mean()) for index, colour in enumerate(COLOURS) if (nearest == index).any()
     }
+    # the outline of white sprites is gray
+    if "white" in shares and shares["white"] >= shares.get("gray", 0) / 2:
+        shares["white"] += shares.pop("gray", 0)
+    return shares
 
 
 def _window(picture: np.ndarray, box: Box) -> np.ndarray:

@@ -81,7 +81,7 @@ class DenoiserPhase(Phase):
 
     @torch.no_grad()
     def report(self, folder: Path, step: int) -> None:
-        """A sheet of samples decoded by the plain projection: 20 DDIM steps, guidance scale 4, fixed noise."""
+        """A sheet of samples decoded by the plain projection: 20 DDIM steps, guidance scale 3, fixed noise."""
         scheduler = build_scheduler()
         scheduler.set_timesteps(20)
         shape = (len(_SHEET), self.unet.config.in_channels, 16, 16)  # pyright: ignore[reportAttributeAccessIssue]
@@ -89,7 +89,7 @@ class DenoiserPhase(Phase):
         embeddings = torch.cat([self._embed([""] * len(_SHEET)), self._embed(list(_SHEET))])
         for timestep in scheduler.timesteps:
             plain, conditional = self.unet(torch.cat([latents, latents]), timestep, embeddings).sample.chunk(2)
-            latents = scheduler.step(plain + 4 * (conditional - plain), timestep, latents).prev_sample  # pyright: ignore
+            latents = scheduler.step(plain + 3 * (conditional - plain), timestep, latents).prev_sample  # pyright: ignore
         sheet = to_images(self.projection.decode(latents.cpu()))  # -> (16, 64, 64, 3)
         rows = sheet.reshape(2, 8, 64, 64, 3).transpose(0, 2, 1, 3, 4).reshape(128, 512, 3)
         Image.fromarray(rows).resize((1024, 256), Image.Resampling.LANCZOS).save(folder / f"samples-{step:05d}.png")

@@ -5,6 +5,8 @@ Some animals are painted, and some objects are painted in two colours, so that l
 Pictures are bent a little, blurred, shifted in colour and made noisy, as painted ones are.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -35,11 +37,13 @@ class DetectorPhase(Phase):
     the box; a fake has class `other` and no colour to learn.
     """
 
-    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+    def __init__(self, recipe: Recipe, device: torch.device, autoencoder: Any = None) -> None:
         torch.manual_seed(recipe.seed + 2)
         self.name = "detector"
         self.recipe = recipe
         self.device = device
+        self.autoencoder = autoencoder
+        """If there is one, half of the pictures are what it makes of slightly wrong latents, as painted ones are."""
         self.network = DetectorNetwork()
         self.modules = nn.ModuleDict({"network": self.network}).to(device)
         self.steps = recipe.detector_steps
@@ -48,7 +52,10 @@ class DetectorPhase(Phase):
         """Loss of a batch of pictures with fakes among them."""
         rng = step_rng(self.recipe.seed, self.name, step)
         drawn = [training_picture(rng) for _ in range(self.recipe.detector_batch)]
-        images = _spoiled(to_tensor(np.stack([image for image, _ in drawn])), torch_generator(rng))
+        generator = torch_generator(rng)
+        images = _spoiled(to_tensor(np.stack([image for image, _ in drawn])), generator)
+        if self.autoencoder is not None:
+            images[::2] = _decoded(self.autoencoder, images[::2], generator)
         centre, classes, colours, sides = split(self.network(images.to(self.device)))
         heat, cells, names, paints, distances = (part.to(self.device) for part in _targets([t for _, t in drawn]))
         item, row, column = cells.T
@@ -159,6 +166,15 @@ def _spoiled(images: Tensor, generator: torch.Generator) -> Tensor:
     images = images + 0.06 * torch.randn(batch, 3, 1, 1, generator=generator)
     strength = 0.06 * torch.rand(batch, 1, 1, 1, generator=generator)
     return (images + strength * torch.randn(images.shape, generator=generator)).clamp(-1, 1)
+
+
+@torch.no_grad()
+def _decoded(autoencoder: Any, images: Tensor, generator: torch.Generator) -> Tensor:
+    """Encode, add noise of random strength (up to .3 of the latents' variance of 1), and decode."""
+    latents = autoencoder.encode(images.to(autoencoder.device)).latent_dist.mode()
+    strength = 0.3 * torch.rand(len(images), 1, 1, 1, generator=generator)
+    noise = strength * torch.randn(latents.shape, generator=generator)
+    return autoencoder.decode(latents + noise.to(latents)).sample.clamp(-1, 1).to(images)
 
 
 def _bent_grid(batch: int, generator: torch.Generator) -> Tensor:

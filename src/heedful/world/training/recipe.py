@@ -56,7 +56,7 @@ RECIPE = Recipe(
         Stage(name="objects", steps=1600, batch=64, canvas=32, mix=(1.0, 0.0, 0.0), sizes=(22, 30)),
         Stage(name="scenes", steps=3700, batch=32, canvas=64, mix=(0.55, 0.42, 0.03)),
         Stage(name="shapes", steps=5600, batch=64, canvas=64, mix=(0.75, 0.22, 0.03)),
-        Stage(name="singles", steps=900, batch=64, canvas=64, mix=(0.88, 0.11, 0.01)),
+        Stage(name="singles", steps=4200, batch=64, canvas=64, mix=(0.84, 0.14, 0.02)),
     ),
     autoencoder_steps=1800,
     detector_steps=6000,

@@ -52,7 +52,7 @@ def train(
     projection = _projection(work / "projection.safetensors", recipe)
     denoiser = DenoiserPhase(recipe, tokenizer, projection, chosen)
     autoencoder = AutoencoderPhase(recipe, projection, chosen)
-    detector = DetectorPhase(recipe, chosen)
+    detector = DetectorPhase(recipe, chosen, autoencoder.autoencoder)
     clip = ClipPhase(recipe, tokenizer, chosen)
     if start is not None:
         _start_from(Path(start), denoiser, autoencoder, detector)
