@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from heedful.evaluation.statistics import compare, estimate
+from heedful.evaluation.statistics import compare, estimate, failure_ratio
 
 
 def test_the_interval_is_wider_when_images_of_a_prompt_agree() -> None:
@@ -35,3 +35,14 @@ def test_no_difference_has_a_large_p_value_and_a_clear_one_a_small() -> None:
 def test_tables_of_different_shape_are_refused() -> None:
     with pytest.raises(ValueError, match="same prompts and seeds"):
         compare(np.zeros((2, 3)), np.zeros((3, 2)))
+
+
+def test_failures_are_compared_as_a_ratio() -> None:
+    rng = np.random.default_rng(4)
+    plain = rng.random((60, 8)) < 0.6
+    better = plain | (rng.random((60, 8)) < 0.5)
+    ratio = failure_ratio(plain, better)
+    assert ratio.value == pytest.approx((~better).sum() / (~plain).sum())
+    assert ratio.low < ratio.value < ratio.high < 1
+    assert failure_ratio(plain, plain).value == 1
+    assert failure_ratio(np.ones((3, 2)), np.zeros((3, 2))).value == np.inf

@@ -57,7 +57,7 @@ ScaleOption = Annotated[
     float | None,
     typer.Option(
         "--guidance-scale",
-        help="Weight of classifier-free guidance. Without it: 4 on the embedded model, else 7.5.",
+        help="Weight of classifier-free guidance. Without it: 3 on the embedded model, else 7.5.",
         show_default=False,
         rich_help_panel=_MAKING,
     ),
@@ -85,3 +85,12 @@ OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Make images again that are there, instead of going on from them.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout; progress goes to stderr.")]
+WorldModelOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--model", metavar="FOLDER", help="A world model of your own. Without it, the embedded one.", show_default=False
+    ),
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", help="Threads of torch. Without it, torch's choice.", show_default=False)
+]

@@ -13,7 +13,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from heedful.cli.console import err, say, say_json
-from heedful.cli.options import DeviceOption, JsonOption
+from heedful.cli.options import DeviceOption, JsonOption, ThreadsOption, WorldModelOption
 
 app = typer.Typer(help="Claims about attention, tested on the embedded model, with plots.", no_args_is_help=True)
 
@@ -25,15 +25,6 @@ Prompts = Annotated[
 Seeds = Annotated[str, typer.Option("--seeds", help="Seeds of each prompt: 0-3, 0,5,7 or 0-3,8.")]
 Steps = Annotated[int, typer.Option("--steps", min=3, help="Denoising steps.")]
 Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where records, figures and plot go.")]
-ModelFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--model", metavar="FOLDER", help="A world model of your own. Without it, the embedded one.", show_default=False
-    ),
-]
-Threads = Annotated[
-    int | None, typer.Option("--threads", help="Threads of torch. Without it, torch's choice.", show_default=False)
-]
 
 
 @app.command()
@@ -42,9 +33,9 @@ def overlap(
     seeds: Seeds = "500-515",
     steps: Steps = 20,
     out: Out = _FOLDER,
-    model: ModelFolder = None,
+    model: WorldModelOption = None,
     device: DeviceOption = "auto",
-    threads: Threads = None,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Does overlap of two concepts' maps foretell the failure, and from which step on? (A-STAR's first observation)
@@ -62,9 +53,9 @@ def retention(
     seeds: Seeds = "500-515",
     steps: Steps = 20,
     out: Out = _FOLDER,
-    model: ModelFolder = None,
+    model: WorldModelOption = None,
     device: DeviceOption = "auto",
-    threads: Threads = None,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Is what the first steps see of a concept lost where images fail? (A-STAR's second observation)
@@ -82,9 +73,9 @@ def evenness(
     seeds: Seeds = "500-505",
     steps: Steps = 20,
     out: Out = _FOLDER,
-    model: ModelFolder = None,
+    model: WorldModelOption = None,
     device: DeviceOption = "auto",
-    threads: Threads = None,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Does even attention over an object mean a better one? Correlations, and guidance by evenness alone.

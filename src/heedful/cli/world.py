@@ -13,23 +13,14 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from heedful.cli.console import err, say, say_json, tell
+from heedful.cli.options import ThreadsOption, WorldModelOption
 
 app = typer.Typer(help="The embedded model: its card, samples and figures, and how it is made.", no_args_is_help=True)
-
-Folder = Annotated[
-    Path | None,
-    typer.Option(
-        "--model", metavar="FOLDER", help="A world model of your own. Without it, the embedded one.", show_default=False
-    ),
-]
-Threads = Annotated[
-    int | None, typer.Option("--threads", help="Threads of torch. Without it, torch's choice.", show_default=False)
-]
 
 
 @app.command()
 def card(
-    model: Folder = None,
+    model: WorldModelOption = None,
     figures: Annotated[
         Path | None,
         typer.Option("--figures", metavar="FILE", help="Put in these figures.", show_default=False, exists=True),
@@ -56,7 +47,7 @@ def card(
 def sample(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The PNG to write.")] = Path("out/world.png"),
     seed: Annotated[int, typer.Option("--seed", help="Seed of the noise, the same for every prompt.")] = 0,
-    model: Folder = None,
+    model: WorldModelOption = None,
 ) -> None:
     """Write a sheet of samples: every class, some colours, and pairs, without guidance."""
     from heedful.report.world_sheet import sheet
@@ -79,8 +70,8 @@ def evaluate(
     miniature: Annotated[
         bool, typer.Option("--miniature", help="A few images and renders of each kind, to try the machinery.")
     ] = False,
-    model: Folder = None,
-    threads: Threads = None,
+    model: WorldModelOption = None,
+    threads: ThreadsOption = None,
 ) -> None:
     """Measure the figures of the card, as JSON: painting, maps, speed, detector, autoencoder, CLIP.
 
@@ -137,8 +128,8 @@ def audit(
         ),
     ] = None,
     blind: Annotated[bool, typer.Option("--blind", help="Leave the verdicts off the pages.")] = False,
-    model: Folder = None,
-    threads: Threads = None,
+    model: WorldModelOption = None,
+    threads: ThreadsOption = None,
 ) -> None:
     """Write sheets of painted images, as many of each verdict, and a list to fill in. A killed run goes on.
 
@@ -204,7 +195,7 @@ def train(
         typer.Option("--start", metavar="FOLDER", help="Train this world model further.", show_default=False),
     ] = None,
     device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where to train.")] = "auto",
-    threads: Threads = None,
+    threads: ThreadsOption = None,
     miniature: Annotated[
         bool, typer.Option("--miniature", help="A recipe of seconds that paints nothing, to try the machinery.")
     ] = False,

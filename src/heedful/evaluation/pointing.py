@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from heedful.attention import Maps, Record, SiteSelection, capture
 from heedful.errors import SettingsError
-from heedful.evaluation.trial import Trial
+from heedful.evaluation.trial import Trial, paint
 from heedful.files import write_atomic
 from heedful.prompts import Prompt
 from heedful.world.detector import Detection, Detector
@@ -111,8 +110,7 @@ def is_inside(row: int, column: int, side: int, box: Box) -> bool:
 
 
 def _watch(pipe: Any, detector: Detector, trial: Trial, batch: Sequence[tuple[str, int]]) -> list[Pointed]:
-    texts = [text for text, _ in batch]
-    prompts = [Prompt.parse(text, pipe.tokenizer) for text in texts]
+    prompts = [Prompt.parse(text, pipe.tokenizer) for text, _ in batch]
     steps: list[dict[str, list[Tensor]]] = []
     with capture(pipe.unet, SiteSelection()) as record:
 
@@ -120,16 +118,9 @@ def _watch(pipe: Any, detector: Detector, trial: Trial, batch: Sequence[tuple[st
             steps.append({site: maps.concepts(prompts) for site, maps in _maps_by_site(record, len(batch)).items()})
             return tensors
 
-        images = pipe(
-            texts,
-            generator=[torch.Generator().manual_seed(seed) for _, seed in batch],
-            num_inference_steps=trial.steps,
-            guidance_scale=trial.guidance_scale,
-            output_type="np",
-            callback_on_step_end=after_step,
-        ).images
+        pictures = paint(pipe, trial, batch, callback_on_step_end=after_step)
     objects: list[Pointed] = []
-    found = detector((images * 255).round().astype(np.uint8))
+    found = detector(pictures)
     for item, ((text, seed), detections) in enumerate(zip(batch, found, strict=True)):
         located = once_each(text, detections)
         if located is None:

@@ -61,17 +61,20 @@ def compare(baseline: np.ndarray, treated: np.ndarray, seed: int = 0) -> Compari
 
 
 def failure_ratio(baseline: np.ndarray, treated: np.ndarray, seed: int = 0) -> Estimate:
-    """The failures that `treated` leaves, over those of `baseline`: below 1 if it helps.
+    """The failures that `treated` leaves, over those of `baseline`: below 1 if it helps, infinite if there were none.
 
     Both (prompt, seed), success as 0 or 1, on the same prompts and seeds. Interval as in `estimate`, of the ratio.
     """
     before, after = (1 - _table(values).mean(axis=1) for values in (baseline, treated))
+    if not before.any():
+        ratio = float("inf") if after.any() else 1.0
+        return Estimate(ratio, ratio, ratio, np.asarray(treated).size)
     drawn = np.random.default_rng(seed).integers(0, len(before), (RESAMPLES, len(before)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = after[drawn].mean(axis=1) / before[drawn].mean(axis=1)
-        ratio = after.mean() / before.mean()
-    low, high = np.percentile(np.nan_to_num(ratios, nan=1.0, posinf=np.inf), (2.5, 97.5))
-    return Estimate(float(ratio), float(low), float(high), np.asarray(treated).size)
+    failed = before[drawn].mean(axis=1)
+    # a resample without a failure has no ratio
+    ratios = after[drawn].mean(axis=1)[failed > 0] / failed[failed > 0]
+    low, high = np.percentile(ratios, (2.5, 97.5))
+    return Estimate(float(after.mean() / before.mean()), float(low), float(high), np.asarray(treated).size)
 
 
 def _table(values: np.ndarray) -> np.ndarray:

@@ -2,22 +2,19 @@
 
 All methods get the same noise: image (prompt, seed) starts from a CPU generator seeded by `seed`. No two prompts share
 a seed: much of how an image comes out is settled by its noise, and intervals that resample prompts would not see that.
-Records are written as each batch is done, so a killed trial goes on where it was. Knows nothing of tables or intervals
-(`statistics`).
+A killed trial goes on where it was (`records`). Knows nothing of tables or intervals (`statistics`).
 """
 
-import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from heedful.errors import SettingsError
-from heedful.files import write_atomic
+from heedful.evaluation.records import Case, kept_records
 from heedful.guidance.guide import guide
 from heedful.guidance.methods import Method
 from heedful.guidance.settings import Settings
@@ -43,7 +40,7 @@ class Trial:
     """Compute the denoiser's products in bfloat16: 1.6 times as fast on a CPU that has such instructions."""
 
     @property
-    def cases(self) -> list[tuple[str, int]]:
+    def cases(self) -> list[Case]:
         """Prompt and seed of every image; the seeds of prompt i are `seeds` moved by 1000 i."""
         return [(prompt, 1000 * i + seed) for i, prompt in enumerate(self.prompts) for seed in self.seeds]
 
@@ -93,18 +90,30 @@ def run_trial(
     `settings` replace the method's own. The first line of the file says how the records were made; a file made
     otherwise raises `SettingsError`.
     """
-    cases = trial.cases
-    head = json.dumps(_provenance(pipe, trial, method, settings), sort_keys=True)
-    records = _read(path, head)
-    # batches are cut from the whole list, so a resumed trial makes the very batches that a whole one makes
-    for start in range(0, len(cases), trial.batch):
-        batch = cases[start : start + trial.batch]
-        if len(records) < start + len(batch):
-            records = records[:start] + _paint(pipe, detector, trial, method, settings, batch)
-            lines = [head, *(json.dumps(asdict(record)) for record in records)]
-            write_atomic(path, "\n".join(lines) + "\n")
-        on_images(start + len(batch), len(cases))
-    return records
+    return kept_records(
+        path,
+        _provenance(pipe, trial, method, settings),
+        trial.cases,
+        trial.batch,
+        Record,
+        lambda batch: _paint(pipe, detector, trial, method, settings, batch),
+        same="this method, these settings, prompts and seeds",
+        on_images=on_images,
+    )
+
+
+def paint(pipe: Any, trial: Trial, batch: Sequence[Case], **arguments: Any) -> np.ndarray:
+    """Paint some cases of a trial: (image, height, width, 3) uint8. `arguments` go to the pipeline too."""
+    with torch.autocast(pipe.device.type, torch.bfloat16, trial.bfloat16):
+        images = pipe(
+            [prompt for prompt, _ in batch],
+            generator=[torch.Generator().manual_seed(seed) for _, seed in batch],
+            num_inference_steps=trial.steps,
+            guidance_scale=trial.guidance_scale,
+            output_type="np",
+            **arguments,
+        ).images
+    return (images * 255).round().astype(np.uint8)
 
 
 def success_table(records: Sequence[Record], trial: Trial, field: str = "success") -> np.ndarray:
@@ -115,28 +124,14 @@ def success_table(records: Sequence[Record], trial: Trial, field: str = "success
 
 
 def _paint(
-    pipe: Any,
-    detector: Detector,
-    trial: Trial,
-    method: Method,
-    settings: Settings | None,
-    batch: Sequence[tuple[str, int]],
+    pipe: Any, detector: Detector, trial: Trial, method: Method, settings: Settings | None, batch: Sequence[Case]
 ) -> list[Record]:
     prompts, seeds = [prompt for prompt, _ in batch], [seed for _, seed in batch]
     start = time.perf_counter()
-    with (
-        torch.autocast(pipe.device.type, torch.bfloat16, trial.bfloat16),
-        guide(pipe, prompts, method, settings=settings, seeds=seeds, keep_maps=False) as guided,
-    ):
-        images = pipe(
-            prompts,
-            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
-            num_inference_steps=trial.steps,
-            guidance_scale=trial.guidance_scale,
-            output_type="np",
-        ).images
+    with guide(pipe, prompts, method, settings=settings, seeds=seeds, keep_maps=False) as guided:
+        pictures = paint(pipe, trial, batch)
     seconds = (time.perf_counter() - start) / len(batch)
-    found = detector((images * 255).round().astype(np.uint8))
+    found = detector(pictures)
     steps = [step for step in guided.trace if step.is_guided]
     return [_record(prompt, seed, found[i], steps, i, seconds, guided.trace) for i, (prompt, seed) in enumerate(batch)]
 
@@ -183,15 +178,3 @@ def _provenance(pipe: Any, trial: Trial, method: Method, settings: Settings | No
         "seeds": list(trial.seeds),
         "seeds_move_by_prompt": 1000,
     }
-
-
-def _read(path: Path, head: str) -> list[Record]:
-    if not path.exists():
-        return []
-    first, *lines = path.read_text(encoding="utf-8").splitlines()
-    if first != head:
-        raise SettingsError(
-            f"Expected records of this method, these settings, prompts and seeds in {path}, got others. "
-            "Choose another folder, or delete the file."
-        )
-    return [Record(**json.loads(line)) for line in lines]

@@ -161,6 +161,7 @@ class Steering:
             before = latents = call.latents
             if self._settings.restart is not None and run.take_restart():
                 latents = self._restart(call, run, self._settings.restart)
+                run.past = None  # asked once, so later steps need not be remembered
             if run.step == 0 and self._settings.initial_noise is not None:
                 latents = self._choose_noise(call, run, self._settings.initial_noise)
             if run.is_guided or target is not None:

@@ -8,11 +8,11 @@ tells, for the attention of a cell sums to 1.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from heedful.attention.maps import Maps
+from heedful.losses.cells import cell_positions
 from heedful.losses.loss import Loss
 from heedful.losses.normalise import at_least_tiny
 from heedful.prompts import Prompt
@@ -45,7 +45,6 @@ class Elsewhere(Loss):
 
 def _distance_from_peak(maps: Float[Tensor, "batch concept height width"]) -> Float[Tensor, "batch concept cell"]:
     """Return how many cells each cell is from the highest of its map."""
-    rows, columns = torch.meshgrid(*(torch.arange(size, device=maps.device) for size in maps.shape[-2:]), indexing="ij")
-    places = torch.stack([rows, columns], -1).flatten(0, 1).to(maps.dtype)  # -> (cell, 2)
+    places = cell_positions(maps, *maps.shape[-2:])
     peaks = places[maps.flatten(-2).argmax(-1)]  # -> (batch, concept, 2)
     return (places - peaks[:, :, None]).square().sum(-1).sqrt()

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
 from heedful.attention.maps import Maps
+from heedful.losses.cells import cell_positions
 from heedful.losses.loss import Loss
 from heedful.losses.normalise import at_least_tiny, concept_groups
 from heedful.losses.words import missing_pair
@@ -42,7 +41,7 @@ class Separability(Loss):
         groups = concept_groups(maps, prompts, "max")
         powers = groups.maps.pow(self.sharpness).flatten(2)
         places = powers / at_least_tiny(powers.sum(-1, keepdim=True))  # -> (batch, concept, cell)
-        cells = _cell_positions(*maps.size).to(places)
+        cells = cell_positions(places, *maps.size)
         centres = places @ cells  # -> (batch, concept, 2)
         distances = (cells - centres[:, :, None]).square().sum(-1)
         there = groups.is_there.to(places.dtype)
@@ -55,9 +54,3 @@ class Separability(Loss):
     def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
         """Return that fewer than two concepts have nothing to tell apart."""
         return missing_pair("Separability", prompt)
-
-
-def _cell_positions(height: int, width: int) -> torch.Tensor:
-    """Row and column of each cell in cells: (cell, 2)."""
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    return torch.stack([rows, columns], -1).reshape(-1, 2).double()

@@ -1,10 +1,8 @@
 """Paint prompts x seeds, and keep for each image its verdict and what its maps said at every step.
 
-Records are written as each batch is done, so a killed study goes on where it was. Knows nothing of what is asked of the
-maps: `describe` says that.
+A killed study goes on where it was (`records`). Knows nothing of what is asked of the maps: `describe` says that.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -17,8 +15,8 @@ import torch
 from heedful.attention import Maps
 from heedful.errors import SettingsError
 from heedful.evaluation.pipelines import Model
-from heedful.evaluation.trial import FAULTS, Trial, split_prompts
-from heedful.files import write_atomic
+from heedful.evaluation.records import Case, kept_records
+from heedful.evaluation.trial import FAULTS, Trial, paint, split_prompts
 from heedful.guidance.guide import guide
 from heedful.guidance.methods import Method
 from heedful.prompts import Prompt
@@ -96,29 +94,24 @@ def watch(
 
     `weights` is the fingerprint of those that paint and judge. A file made otherwise raises `SettingsError`.
     """
-    cases = trial.cases
-    settings = method.settings_for(pipe.unet)
-    head = json.dumps(
-        {
-            **asdict(trial),
-            "method": repr(method),
-            "settings": repr(settings),
-            "scheduler": type(pipe.scheduler).__name__,
-            "values": describe.__module__,
-            "weights": weights,
-        },
-        sort_keys=True,
+    how = {
+        **asdict(trial),
+        "method": repr(method),
+        "settings": repr(method.settings_for(pipe.unet)),
+        "scheduler": type(pipe.scheduler).__name__,
+        "values": describe.__module__,
+        "weights": weights,
+    }
+    return kept_records(
+        path,
+        how,
+        trial.cases,
+        trial.batch,
+        Watched,
+        lambda batch: _paint(pipe, detector, trial, method, describe, batch),
+        same="these prompts, seeds, settings and weights",
+        on_images=on_images,
     )
-    records = _read(path, head)
-    # batches are cut from the whole list, so a resumed study makes the very batches that a whole one makes
-    for start in range(0, len(cases), trial.batch):
-        batch = cases[start : start + trial.batch]
-        if len(records) < start + len(batch):
-            records = records[:start] + _paint(pipe, detector, trial, method, describe, batch)
-            lines = [head, *(json.dumps(asdict(record)) for record in records)]
-            write_atomic(path, "\n".join(lines) + "\n")
-        on_images(start + len(batch), len(cases))
-    return records
 
 
 def rounded(values: torch.Tensor) -> list[Any]:
@@ -134,18 +127,10 @@ def _rounded(value: Any) -> Any:
 
 
 def _paint(
-    pipe: Any, detector: Detector, trial: Trial, method: Method, describe: Describe, batch: Sequence[tuple[str, int]]
+    pipe: Any, detector: Detector, trial: Trial, method: Method, describe: Describe, batch: Sequence[Case]
 ) -> list[Watched]:
-    prompts, seeds = [prompt for prompt, _ in batch], [seed for _, seed in batch]
-    with guide(pipe, prompts, method, seeds=seeds) as guided:
-        images = pipe(
-            prompts,
-            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
-            num_inference_steps=trial.steps,
-            guidance_scale=trial.guidance_scale,
-            output_type="np",
-        ).images
-    pictures = (images * 255).round().astype(np.uint8)
+    with guide(pipe, [prompt for prompt, _ in batch], method, seeds=[seed for _, seed in batch]) as guided:
+        pictures = paint(pipe, trial, batch)
     found = detector(pictures)
     tokens = guided.maps.tokens.float().cpu()  # -> (batch, step, token, height, width)
     records: list[Watched] = []
@@ -163,15 +148,3 @@ def _paint(
             )
         )
     return records
-
-
-def _read(path: Path, head: str) -> list[Watched]:
-    if not path.exists():
-        return []
-    first, *lines = path.read_text(encoding="utf-8").splitlines()
-    if first != head:
-        raise SettingsError(
-            f"Expected records of these prompts, seeds, settings and weights in {path}, got others. "
-            "Choose another folder, or delete the file."
-        )
-    return [Watched(**json.loads(line)) for line in lines]
