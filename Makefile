@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fast slow format
+.PHONY: help install demo test check fast slow bench format
 
 help: ## Say what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /	/' | expand -t 10
@@ -38,6 +38,9 @@ fast: $(INSTALLED) ## The tests that failed last time first, stopping at the fir
 
 slow: $(INSTALLED) ## The tests that take longer than a few seconds
 	$(BIN)/python -m pytest -m slow
+
+bench: $(INSTALLED) ## What guidance costs, into docs/performance.md
+	$(BIN)/python benchmarks/guidance_cost.py --page docs/performance.md
 
 format: $(INSTALLED) ## Let ruff format and fix what it can
 	$(BIN)/ruff format .

@@ -20,34 +20,50 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import heedful
+from heedful import losses
 from heedful.evaluation.statistics import compare, estimate, failure_ratio
 from heedful.evaluation.trial import FAULTS, Record, Trial, run_trial, split_prompts, success_table
 from heedful.files import write_atomic
-from heedful.guidance import HEEDFUL, METHODS, Method
-from heedful.losses import Elsewhere, Separability
+from heedful.guidance import HEEDFUL, METHODS, Method, Restart
+from heedful.guidance.methods import EBAMA
+from heedful.losses import Elsewhere, Separability, WrongTokens
 from heedful.world.vocabulary import single_concept_prompts
 
 BASELINES = ("none", "random", "wrong-tokens")
+CONTROLS = {
+    method.name: method
+    for method in (
+        replace(EBAMA, name="ebama-random", direction="random"),
+        replace(EBAMA, name="ebama-wrong-tokens", loss=WrongTokens(losses.EBAMA(reference_tokens=77))),
+    )
+}
+"""Of the published method that helps most: steps as long in random directions; the same loss on the wrong tokens."""
 
 
-def _ablation(name: str, loss: Any, *, restart: bool) -> Method:
-    settings = HEEDFUL.world
-    assert settings is not None
-    return replace(HEEDFUL, name=name, loss=loss, world=settings if restart else replace(settings, restart=None))
+WHOLE = HEEDFUL.world or HEEDFUL.settings
+RESTARTING = replace(WHOLE.restart or Restart(), loss=HEEDFUL.loss)
 
 
+def _part(name: str, loss: Any = HEEDFUL.loss, **changes: Any) -> Method:
+    return replace(HEEDFUL, name=name, loss=loss, world=replace(WHOLE, **({"restart": RESTARTING} | changes)))
+
+
+EXACT = {"scheme": "exact", "condition_alone": False}
 ABLATIONS = {
     method.name: method
     for method in (
-        _ablation("without-restart", HEEDFUL.loss, restart=False),
-        _ablation("without-elsewhere", Separability(), restart=True),
-        _ablation("without-separability", Elsewhere(), restart=True),
-        _ablation("separability-alone", Separability(), restart=False),
-        _ablation("elsewhere-alone", Elsewhere(), restart=False),
-        _ablation("restart-alone", None, restart=True),
+        _part("without-restart", restart=None),
+        _part("without-elsewhere", Separability()),
+        _part("without-separability", Elsewhere()),
+        _part("without-condition-alone", condition_alone=False),
+        _part("without-one-pass", **EXACT),
+        _part("separability-alone", Separability(), restart=None, **EXACT),
+        _part("elsewhere-alone", Elsewhere(), restart=None, **EXACT),
+        _part("restart-alone", None),
+        _part("condition-alone", restart=None, step_size=0.0),
     )
 }
-"""`heedful` with one part left out, and each part alone."""
+"""`heedful` with one part left out, and each part alone. A restart foretells by the whole loss in all of them."""
 
 
 def main(
@@ -59,7 +75,7 @@ def main(
     seeds: Annotated[int, typer.Option(help="Seeds 0 .. N-1 of each prompt.")] = 8,
     methods: Annotated[
         str, typer.Option(help="Comma-separated; 'ablations' stands for the parts of heedful.")
-    ] = ",".join([*BASELINES, *(name for name in METHODS if name not in BASELINES)]),
+    ] = ",".join([*BASELINES, *CONTROLS, *(name for name in METHODS if name not in BASELINES)]),
     bfloat16: Annotated[bool, typer.Option(help="Products in bfloat16: 1.6 times as fast.")] = False,
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
     model: Annotated[Path | None, typer.Option(help="A world model of your own.")] = None,
@@ -93,7 +109,7 @@ def _chosen(names: str) -> Iterator[tuple[str, Method]]:
         if name == "ablations":
             yield from ABLATIONS.items()
         else:
-            yield name, METHODS[name] if name in METHODS else ABLATIONS[name]
+            yield name, (METHODS | CONTROLS | ABLATIONS)[name]
 
 
 def _row(name: str, records: dict[str, list[Record]], trial: Trial) -> dict[str, Any]:
@@ -104,10 +120,11 @@ def _row(name: str, records: dict[str, list[Record]], trial: Trial) -> dict[str,
         row[field] = sum(getattr(record, field) for record in records[name]) / len(records[name])
     # controls are compared with what stands before them, methods with all three
     before = BASELINES[: BASELINES.index(name)] if name in BASELINES else BASELINES
+    before = (*before, *CONTROLS) if name == EBAMA.name else before
     for baseline in (baseline for baseline in before if baseline in records):
         result = compare(success_table(records[baseline], trial), table)
         row[baseline] = vars(result) | {"difference": vars(result.difference)}
-    if name not in BASELINES and "heedful" in records:
+    if name not in (*BASELINES, *CONTROLS) and "heedful" in records:
         ratio = failure_ratio(table, success_table(records["heedful"], trial))
         row["failures_left_by_heedful"] = vars(ratio)
     return row
@@ -121,7 +138,7 @@ def _markdown(results: dict[str, dict[str, Any]]) -> str:
         shares += _rows([name, _interval(row["success"]), *faults, *numbers])
     pairs = _rows(["method", "against", "difference [95 %]", "p", "gained / lost"])
     for name, row in results.items():
-        for baseline in (baseline for baseline in BASELINES if baseline in row):
+        for baseline in (baseline for baseline in (*BASELINES, *CONTROLS) if baseline in row):
             found = row[baseline]
             counts = f"{found['gained']} / {found['lost']}"
             pairs += _rows([name, baseline, _interval(found["difference"], "+"), f"{found['p_value']:.4f}", counts])

@@ -56,18 +56,36 @@ def test_latents_are_those_of_the_condition() -> None:
 def test_move_reaches_every_copy_and_nothing_else() -> None:
     whole = call(channels=9)
     delta = torch.randn(2, 4, 3, 5)
-    moved = whole.moved(delta)["sample"]
+    moved = whole.moved(delta).arguments["sample"]
     torch.testing.assert_close(moved[:, :4] - whole.arguments["sample"][:, :4], torch.cat([delta, delta]))
     assert moved[:, 4:].equal(whole.arguments["sample"][:, 4:])
     taken = whole.conditional([0, 1], torch.zeros(2, 4, 3, 5))["sample"]
     assert taken[:, 4:].equal(whole.arguments["sample"][2:, 4:])
 
 
+def test_condition_and_all_else_make_the_whole() -> None:
+    whole = call()
+    others = whole.unconditional()
+    assert others is not None
+    both = [others, whole.conditional([0, 1], whole.latents)]
+    for name in ("sample", "encoder_hidden_states"):
+        assert torch.cat([half[name] for half in both]).equal(whole.arguments[name])
+    assert call(copies=1).unconditional() is None
+
+
+def test_call_that_is_made_again_has_the_condition_alone() -> None:
+    whole, latents = call(), torch.zeros(1, 4, 3, 5)
+    again = whole.again([1], latents, 3)
+    assert (again.images, again.copies, again.arguments["timestep"]) == (1, 1, 3)
+    assert again.arguments["encoder_hidden_states"].equal(whole.arguments["encoder_hidden_states"][3:])
+    assert again.latents.equal(latents)
+
+
 def test_half_precision_latents_move_in_float32() -> None:
     whole = call()
     whole.arguments["sample"] = whole.arguments["sample"].half()
     assert whole.latents.dtype == torch.float32
-    moved = whole.moved(torch.full((2, 4, 3, 5), 1e-3))["sample"]
+    moved = whole.moved(torch.full((2, 4, 3, 5), 1e-3)).arguments["sample"]
     assert moved.dtype == torch.float16
     assert whole.conditional([0], torch.zeros(1, 4, 3, 5))["sample"].dtype == torch.float16
 

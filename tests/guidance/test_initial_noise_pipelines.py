@@ -97,7 +97,7 @@ def test_cost_is_counted_and_the_search_ends_at_the_last_site(pipe: Any) -> None
     (noise,) = guided.trace.noises
     assert noise.iterations == 6
     assert guided.trace.gradient_rows == 6 + 2
-    assert guided.trace.relative_cost == pytest.approx(1 + 8 / 8)
+    assert guided.trace.cost(1.0, 0.0) == pytest.approx(1 + 8 / 8)
     assert [step.is_guided for step in guided.trace] == [True, True, False, False]
     plain = json.loads(guided.trace.to_json())
     assert plain["noises"][0]["cross"] == list(noise.cross)

@@ -17,9 +17,11 @@ def test_trace_is_a_sequence_of_steps() -> None:
     assert [step.timestep for step in trace()] == [901, 801]
 
 
-def test_cost_is_in_rows_of_the_denoiser() -> None:
-    assert trace().relative_cost == pytest.approx(1.5)
+def test_cost_weighs_rows_by_what_they_take() -> None:
+    assert trace().relative_cost == pytest.approx(1 + 4 * (0.494 + 0.587) / 8)
     assert trace().skipped == 1
+    one_pass = Trace(images=2, plain_rows=8, backward_rows=2, restart_rows=1)
+    assert one_pass.cost(0.5, 0.6) == pytest.approx(1 + (2 * 0.6 + 1) / 8)
 
 
 def test_json_holds_everything_and_is_valid() -> None:
@@ -32,12 +34,12 @@ def test_json_holds_everything_and_is_valid() -> None:
         "refinements": [0, 3],
         "skipped": [False, True],
     }
-    assert plain["relative_cost"] == 1.5
+    assert plain["relative_cost"] == pytest.approx(1.5405)
     assert (plain["images"], plain["plain_rows"], plain["gradient_rows"]) == (2, 8, 4)
 
 
 def test_repr_is_a_table() -> None:
     lines = repr(trace()).splitlines()
-    assert lines[0].startswith("Trace of 2 images, 2 steps, 1 guided, 1 updates skipped, 1.50 times")
+    assert lines[0].startswith("Trace of 2 images, 2 steps, 1 guided, 1 updates skipped, 1.54 times")
     assert lines[2].split() == ["0", "901", "20", "0.9000", "nan", "(3)"]
     assert len(lines) == 3

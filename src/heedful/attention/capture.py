@@ -11,6 +11,7 @@ from functools import partial
 from math import prod
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from heedful.attention.intercept import replaced
@@ -84,11 +85,13 @@ class Reader:
         record: Record,
         *,
         stop_after_last: bool = False,
+        detach_after_last: bool = False,
         self_attention: bool = False,
     ) -> Any:
         """Call `forward(**arguments)`, fill `record` with what the wanted sites show, and return the output.
 
         With `stop_after_last`, the forward ends as soon as the last wanted site has been read, and None is returned.
+        With `detach_after_last`, it goes on from there without gradients, and leaves them off.
         With `self_attention`, the self-attention beside each wanted site is read too, which runs before it.
         Raises `SettingsError` if no site is wanted, `UnsupportedBackend` if one computes its attention out of sight;
         for self-attention, also `SettingsError` if the sites have several map sizes, and `UnsupportedPipeline` if one
@@ -101,8 +104,11 @@ class Reader:
         def keep(site: Site, attention: MeanAttention) -> None:
             # -> (batch, token, query) -> (batch, token, height, width)
             record._maps[site.name] = attention.mT.unflatten(-1, site.map_size(latents))
-            if stop_after_last and site is chosen[-1]:
-                raise _PassEnded
+            if site is chosen[-1]:
+                if stop_after_last:
+                    raise _PassEnded
+                if detach_after_last:
+                    torch.set_grad_enabled(False)
 
         def add(site: Site, attention: MeanAttention) -> None:
             record._add(attention.unflatten(-1, site.map_size(latents)) / len(chosen))

@@ -10,6 +10,7 @@ Its price is that it needs that call: a backend or processor that makes another 
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -82,11 +83,17 @@ def mean_attention(
     """
     dtype = torch.promote_types(query.dtype, torch.float32)
     factor = query.shape[-1] ** -0.5 if scale is None else scale
-    with torch.autocast(query.device.type, enabled=False):  # a caller's autocast would go back to half precision
+    with _full_precision(query.device.type):
         scores = (query.to(dtype) * factor) @ key.to(dtype).mT  # -> (batch, head, query, key)
         if mask is not None:
             scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask.to(dtype)
         return scores.softmax(dim=-1).mean(dim=1)
+
+
+def _full_precision(device: str) -> AbstractContextManager[object]:
+    """Turn a caller's autocast off, which would go back to half precision; the meta device knows none."""
+    known = torch.amp.is_autocast_available(device)
+    return torch.autocast(device, enabled=False) if known else nullcontext()
 
 
 def recomputed_attention(

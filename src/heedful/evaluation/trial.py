@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from heedful.attention import SiteSelection
+from heedful.evaluation.cost import GradientShares, gradient_shares
 from heedful.evaluation.records import Case, kept_records
 from heedful.guidance.guide import guide
 from heedful.guidance.methods import Method
@@ -64,6 +66,7 @@ class Record:
     skipped: int
     seconds: float
     relative_cost: float
+    """Operations of the denoiser, relative to sampling without guidance; of the batch that the image was made in."""
     restarts: int
 
 
@@ -90,13 +93,14 @@ def run_trial(
     `settings` replace the method's own. The first line of the file says how the records were made; a file made
     otherwise raises `SettingsError`.
     """
+    shares = _shares(pipe, (settings or method.settings_for(pipe.unet)).sites)
     return kept_records(
         path,
         _provenance(pipe, trial, method, settings),
         trial.cases,
         trial.batch,
         Record,
-        lambda batch: _paint(pipe, detector, trial, method, settings, batch),
+        lambda batch: _paint(pipe, detector, trial, method, settings, batch, shares),
         same="this method, these settings, prompts and seeds",
         on_images=on_images,
     )
@@ -123,8 +127,26 @@ def success_table(records: Sequence[Record], trial: Trial, field: str = "success
     )
 
 
+def _shares(pipe: Any, sites: SiteSelection) -> GradientShares:
+    """Count what a gradient pass over one image costs."""
+    config = pipe.unet.config
+    arguments = {
+        "sample": torch.zeros(1, config.in_channels, config.sample_size, config.sample_size),
+        "timestep": torch.tensor(1),
+        "encoder_hidden_states": torch.zeros(1, pipe.tokenizer.model_max_length, config.cross_attention_dim),
+    }
+    placed = {name: value.to(pipe.device) for name, value in arguments.items()}
+    return gradient_shares(pipe.unet, sites, placed)
+
+
 def _paint(
-    pipe: Any, detector: Detector, trial: Trial, method: Method, settings: Settings | None, batch: Sequence[Case]
+    pipe: Any,
+    detector: Detector,
+    trial: Trial,
+    method: Method,
+    settings: Settings | None,
+    batch: Sequence[Case],
+    shares: GradientShares,
 ) -> list[Record]:
     prompts, seeds = [prompt for prompt, _ in batch], [seed for _, seed in batch]
     start = time.perf_counter()
@@ -133,11 +155,21 @@ def _paint(
     seconds = (time.perf_counter() - start) / len(batch)
     found = detector(pictures)
     steps = [step for step in guided.trace if step.is_guided]
-    return [_record(prompt, seed, found[i], steps, i, seconds, guided.trace) for i, (prompt, seed) in enumerate(batch)]
+    cost = guided.trace.cost(*shares)
+    return [
+        _record(prompt, seed, found[i], steps, i, seconds, guided.trace, cost) for i, (prompt, seed) in enumerate(batch)
+    ]
 
 
 def _record(
-    prompt: str, seed: int, detections: list[Detection], steps: list[Any], item: int, seconds: float, trace: Trace
+    prompt: str,
+    seed: int,
+    detections: list[Detection],
+    steps: list[Any],
+    item: int,
+    seconds: float,
+    trace: Trace,
+    cost: float,
 ) -> Record:
     verdict = judge(prompt, detections)
     final = steps[-1].loss[item] if steps else None
@@ -160,7 +192,7 @@ def _record(
         refinements=sum(step.refinements[item] for step in steps),
         skipped=sum(step.skipped[item] for step in steps),
         seconds=round(seconds, 4),
-        relative_cost=round(trace.relative_cost, 4),
+        relative_cost=round(cost, 4),
         restarts=trace.restarts[item].tries if trace.restarts else 0,
     )
 

@@ -55,6 +55,7 @@ def begin_again(
                 run.take_over(item, again, index)
                 graft(scheduler, index, run.scheduler, item)
         run.trace.gradient_rows += again.trace.gradient_rows
+        run.trace.backward_rows += again.trace.backward_rows
         run.trace.restart_rows += again.trace.plain_rows
     run.trace.restarts = tuple(map(RestartTrace, tries, zip(first, loss.tolist(), strict=True)))
     return latents

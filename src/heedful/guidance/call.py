@@ -53,21 +53,21 @@ class Call:
         taken = {name: _take(value, rows, self.batch) for name, value in self.arguments.items()}
         return taken | {self.layout.latents: self._with_latents(taken[self.layout.latents], latents)}
 
-    def again(self, items: Sequence[int], latents: Latents, timestep: Any) -> "Call":
-        """Return a call for all copies of `items` only, at other `latents` and another `timestep`."""
-        rows = [copy * self.images + item for copy in range(self.copies) for item in items]
-        taken = {
-            name: _take(value, rows, self.batch) for name, value in (self.arguments | {"timestep": timestep}).items()
-        }
-        repeated = latents.repeat(self.copies, 1, 1, 1)
-        taken |= {self.layout.latents: self._with_latents(taken[self.layout.latents], repeated)}
-        return replace(self, arguments=taken)
+    def unconditional(self) -> dict[str, Any] | None:
+        """Return the arguments of a call for all rows but the conditional ones; None if there are no others."""
+        rows = list(range(self.batch - self.images))
+        return {name: _take(value, rows, self.batch) for name, value in self.arguments.items()} if rows else None
 
-    def moved(self, delta: Latents) -> dict[str, Any]:
-        """Return the arguments with `delta` added to the latents of each image, in each of its copies."""
+    def again(self, items: Sequence[int], latents: Latents, timestep: Any) -> "Call":
+        """Return a call for the conditional rows of `items` only, at other `latents` and another `timestep`."""
+        whole = replace(self, arguments=self.arguments | {"timestep": timestep})
+        return replace(self, arguments=whole.conditional(items, latents), copies=1)
+
+    def moved(self, delta: Latents) -> "Call":
+        """Return the call with `delta` added to the latents of each image, in each of its copies."""
         repeated = delta.repeat(self.batch // delta.shape[0], 1, 1, 1)
         moved = self._input[:, : self.channels].to(delta.dtype) + repeated
-        return self.arguments | {self.layout.latents: self._with_latents(self._input, moved)}
+        return replace(self, arguments=self.arguments | {self.layout.latents: self._with_latents(self._input, moved)})
 
     def conditional_maps(self, maps: Maps) -> Maps:
         """Return the maps of the conditional rows, without graph."""
@@ -97,6 +97,17 @@ def copies_in(batch: int, prompts: int, pipe: Any) -> int:
             f"{batch // copies} images, which is no multiple. Give both the same prompts, in the same order."
         )
     return copies
+
+
+def prediction(output: Any) -> Tensor:
+    """Return what a denoiser predicted, whether it returned a tuple or an output object."""
+    return output[0] if isinstance(output, tuple) else output.sample
+
+
+def joined(*outputs: Any) -> Any:
+    """Return a denoiser's output for the rows of several of its outputs, in the form that they have."""
+    whole = torch.cat([prediction(output) for output in outputs])
+    return (whole,) if isinstance(outputs[0], tuple) else type(outputs[0])(sample=whole)
 
 
 def _take(value: Any, rows: list[int], batch: int) -> Any:

@@ -6,8 +6,6 @@ Knows steps, targets and results. Knows nothing of how they are made (`steering`
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
-
 from heedful.attention import Maps
 from heedful.guidance.history import MapHistory
 from heedful.guidance.methods import Method
@@ -55,10 +53,10 @@ class Run:
         """This step's update, as the denoiser sees latents; None without one."""
         self.committed: Latents | None = None
         """The same update as the scheduler sees latents."""
-        self.prediction: Tensor | None = None
-        """What the denoiser predicted in this step, and"""
-        self.seen_at: Any = None
-        """the timestep that it was told."""
+        self.is_update_due = False
+        """Whether the pass that predicts this step's noise makes its update too."""
+        self.told: Any = None
+        """The timestep that the denoiser was told in this step."""
         self.direct = Direction(settings.step_rule, method.direction, seeds)
         self._guided = settings.guided_steps(steps) if method.loss is not None else 0
         self._restart = settings.restart_step(steps)
@@ -118,4 +116,5 @@ class Run:
         self.step += 1
         self.previous, self.seen = self.seen, None
         self.is_steered = False
-        self.delta = self.committed = self.prediction = None
+        self.is_update_due = False
+        self.delta = self.committed = None

@@ -38,6 +38,12 @@ class Settings:
     """Factor on the step size at the first and at the last step of the run (not of the guided part)."""
     decay_law: Literal["sqrt", "linear"] = "sqrt"
     """How the factor goes between them: sqrt(linspace(...)), as published, or linspace(...)."""
+    scheme: Literal["exact", "one-pass"] = "exact"
+    """Where the noise is predicted: after the update of the step, by a forward of its own, as published; or before it,
+    by the forward whose maps the update is for, which then costs a backward pass alone."""
+    condition_alone: bool = False
+    """In one-pass steps, leave the unconditional rows out, as if the guidance scale were 1. Where nearly all is noise,
+    classifier-free guidance has little to say (Kynkäänniemi et al. 2024, arXiv 2404.07724), and is half of the step."""
     guided: Position = 0.5
     """Steps up to here are guided: 0.5 is the first half, 1.0 all of them, 25 the first 25."""
     thresholds: tuple[tuple[Position, float], ...] = ()
@@ -50,6 +56,10 @@ class Settings:
     """When an image begins again with another noise; None for never."""
 
     def __post_init__(self) -> None:
+        if self.condition_alone and self.scheme != "one-pass":
+            raise SettingsError(
+                'Expected scheme="one-pass" with condition_alone, got "exact", whose steps are published.'
+            )
         if self.step_size < 0 or self.max_refinements < 0 or self.guided < 0:
             raise SettingsError(f"Expected no negative step size, number of refinements or guided part, got {self}.")
         for where in (self.guided, *(where for where, _ in self.thresholds)):

@@ -18,7 +18,8 @@ from torch import Tensor
 from heedful.attention import Maps, Reader, Record
 from heedful.errors import PipelineError, SettingsError
 from heedful.guidance.begin_again import begin_again, input_scale
-from heedful.guidance.call import Call, copies_in
+from heedful.guidance.call import Call, copies_in, joined, prediction
+from heedful.guidance.gradient import differentiate
 from heedful.guidance.initial_noise import InitialNoise, Scores, choose_noise
 from heedful.guidance.methods import Method
 from heedful.guidance.policy import Policy
@@ -26,7 +27,7 @@ from heedful.guidance.restart import Past, Restart
 from heedful.guidance.run import Run
 from heedful.guidance.settings import Settings
 from heedful.guidance.trace import StepTrace
-from heedful.guidance.update import Look, move
+from heedful.guidance.update import Look, Move, move
 from heedful.losses import needs_self_attention
 from heedful.prompts import Prompt
 from heedful.shapes import Latents, PerItem
@@ -79,20 +80,48 @@ class Steering:
         if not run.is_steered:
             self._steer(call, run)
         run.trace.plain_rows += call.batch
-        output = self._pass(call, run)
-        if run.past is not None:
-            run.prediction = _prediction(output)
-            run.seen_at = call.arguments["timestep"]
-        return output
-
-    def _pass(self, call: Call, run: Run) -> Any:
-        arguments = call.arguments if run.delta is None else call.moved(run.delta)
+        run.told = call.arguments["timestep"]
+        if run.delta is not None:
+            call = call.moved(run.delta)
+        if run.is_update_due:
+            return self._one_pass(call, run)
         if not (self._keep_maps or run.needs_maps_later):
-            return self._forward(**arguments)
+            return self._forward(**call.arguments)
         record = Record()
-        output = self._reader.run(self._forward, arguments, record)
+        output = self._reader.run(self._forward, call.arguments, record)
         run.seen = call.conditional_maps(record.maps())
         return output
+
+    def _one_pass(self, call: Call, run: Run) -> Any:
+        """Predict the noise, and make the update of the step from the maps of that same pass.
+
+        The conditional rows run by themselves, with gradients up to the last wanted site.
+        """
+        run.is_update_due = False
+        items = list(range(call.images))
+        run.trace.backward_rows += len(items)
+        before = call.latents
+        found = differentiate(
+            self._reader,
+            self._forward,
+            call,
+            items,
+            before,
+            lambda maps: self._loss(maps, run, items),
+            self_attention=needs_self_attention(self._method.loss),
+            predict=True,
+        )
+        run.seen = found.maps
+        moved = move(before, lambda items, latents: (found.values, found.gradient), run.direct, run.step_size)
+        update = moved.latents - before
+        run.committed = update / input_scale(call, run.scheduler) + (0 if run.committed is None else run.committed)
+        run.trace.steps[-1] = _entry(run.trace.steps[-1], run, moved)
+        self._warn_of_skipped(run.step, moved.skipped.tolist())
+        if self._settings.condition_alone:
+            run.trace.spared_rows += call.batch - call.images
+            return joined(*[found.output] * call.copies)
+        others = call.unconditional()
+        return found.output if others is None else joined(self._forward(**others), found.output)
 
     def step(self, *args: Any, **kwargs: Any) -> Any:
         """Step from where the noise was predicted, not from where the pipeline believes the latents to be."""
@@ -101,8 +130,8 @@ class Steering:
             return self._step(*args, **kwargs)
         if run.committed is not None or run.past is not None:
             bound = inspect.signature(self._step).bind(*args, **kwargs)
-            if run.past is not None and run.prediction is not None:
-                run.past.append(run.seen_at, run.prediction, bound.arguments)
+            if run.past is not None:
+                run.past.append(run.told, bound.arguments)
             if run.committed is not None:
                 latents: Tensor = bound.arguments["sample"]
                 bound.arguments["sample"] = (latents.to(run.committed.dtype) + run.committed).to(latents.dtype)
@@ -149,7 +178,7 @@ class Steering:
             prompts, seeds, self.scheduler, steps=len(timesteps) - first, method=self._method, settings=self._settings
         )
         if self._settings.restart is not None:
-            run.past = Past(self.scheduler, self._pipe.guidance_scale if call.copies == 2 else None)
+            run.past = Past(self.scheduler)
         return run
 
     def _steer(self, call: Call, run: Run) -> None:
@@ -164,7 +193,8 @@ class Steering:
                 run.past = None  # asked once, so later steps need not be remembered
             if run.step == 0 and self._settings.initial_noise is not None:
                 latents = self._choose_noise(call, run, self._settings.initial_noise)
-            if run.is_guided or target is not None:
+            run.is_update_due = run.is_guided and target is None and self._settings.scheme == "one-pass"
+            if not run.is_update_due and (run.is_guided or target is not None):
                 moved = move(
                     latents,
                     self._look(call, run),
@@ -175,13 +205,7 @@ class Steering:
                     max_refinements=self._settings.max_refinements,
                 )
                 latents = moved.latents
-                entry = replace(
-                    entry,
-                    step_size=run.step_size,
-                    loss=tuple(moved.loss.tolist()),
-                    refinements=tuple(moved.refinements.tolist()),
-                    skipped=tuple(moved.skipped.tolist()),
-                )
+                entry = _entry(entry, run, moved)
             if latents is not before:
                 run.delta = latents - before
                 run.committed = run.delta / input_scale(call, run.scheduler)
@@ -224,7 +248,7 @@ class Steering:
             output = self._predict(call, run)
             update = run.committed
             run.advance(keep_maps=self._keep_maps)
-            return _prediction(output), update
+            return prediction(output), update
 
         again = partial(Run, steps=run.steps, method=self._method, settings=self._settings)
         return begin_again(settings, call, run, again, foretell, predict)
@@ -240,16 +264,8 @@ class Steering:
     ) -> tuple[Tensor, Latents]:
         """Return what `measure` says of the maps of `items` at `latents`, and the gradient of its sum."""
         run.trace.gradient_rows += len(items)
-        record = Record()
-        with torch.enable_grad():
-            latents = latents.detach().requires_grad_()
-            arguments = call.conditional(items, latents)
-            self._reader.run(self._forward, arguments, record, stop_after_last=True, self_attention=self_attention)
-            values = measure(record.maps())
-            if not values.requires_grad:  # a loss that has nothing to say yet, such as retention at the first step
-                return values, torch.zeros_like(latents)
-            (gradient,) = torch.autograd.grad(values.sum(), latents)
-        return values.detach(), gradient
+        found = differentiate(self._reader, self._forward, call, items, latents, measure, self_attention=self_attention)
+        return found.values, found.gradient
 
     def _loss(self, maps: Maps, run: Run, items: Sequence[int]) -> PerItem:
         """Return the method's loss; raises `SettingsError` if it is not one value per item."""
@@ -282,5 +298,12 @@ def _timestep(call: Call) -> float:
     return float(timestep.flatten()[0]) if isinstance(timestep, Tensor) else float(timestep)
 
 
-def _prediction(output: Any) -> Tensor:
-    return output[0] if isinstance(output, tuple) else output.sample
+def _entry(entry: StepTrace, run: Run, moved: Move) -> StepTrace:
+    """Return `entry` with what an update did."""
+    return replace(
+        entry,
+        step_size=run.step_size,
+        loss=tuple(moved.loss.tolist()),
+        refinements=tuple(moved.refinements.tolist()),
+        skipped=tuple(moved.skipped.tolist()),
+    )

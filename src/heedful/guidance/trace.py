@@ -8,6 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+FORWARD, BACKWARD = 0.494, 0.587
+"""Shares of one forward of Stable Diffusion 1.5 (512 px): up to its last 16x16 cross-attention, and back from it."""
+
 
 @dataclass(frozen=True)
 class StepTrace:
@@ -74,13 +77,26 @@ class Trace(Sequence[StepTrace]):
     """Rows that the pipeline's own calls brought through the denoiser (two per image and step under CFG)."""
     gradient_rows: int = 0
     """Rows that guidance brought through the denoiser, up to the last site that it reads, and back."""
+    backward_rows: int = 0
+    """Rows of the pipeline's own calls that guidance brought back from there (scheme one-pass)."""
+    spared_rows: int = 0
+    """Rows of the pipeline's own calls that were left out, because the condition was asked alone."""
     restart_rows: int = 0
     """Rows of the steps that were made again from another noise, without those of their guidance."""
 
     @property
     def relative_cost(self) -> float:
-        """Denoiser rows with guidance over rows without. An upper bound of the forward cost: guided rows end early."""
-        return (self.plain_rows + self.gradient_rows + self.restart_rows) / max(self.plain_rows, 1)
+        """Operations of the denoiser with guidance over those without, as they are shared out in Stable Diffusion."""
+        return self.cost(FORWARD, BACKWARD)
+
+    def cost(self, forward: float, backward: float) -> float:
+        """Return operations of the denoiser with guidance over those without.
+
+        `forward` and `backward` are what a row takes up to the last site that is read, and back from there, relative to
+        the whole forward (`heedful.evaluation.cost` measures them).
+        """
+        guidance = self.gradient_rows * (forward + backward) + self.backward_rows * backward
+        return (self.plain_rows - self.spared_rows + guidance + self.restart_rows) / max(self.plain_rows, 1)
 
     @property
     def skipped(self) -> int:

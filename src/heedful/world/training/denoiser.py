@@ -25,8 +25,8 @@ class DenoiserPhase(Phase):
     """Velocity prediction (Salimans & Ho 2022, arXiv 2202.00512), the error of a sample weighted by its noise.
 
     The weight is min(1, 5 / (SNR + 1)), which caps nearly clean samples as min-SNR-5 does (Hang et al. 2023, arXiv
-    2303.09556), times SNR / (SNR + 1/4). Min-SNR's own SNR / (SNR + 1) leaves little for the noise levels at which it
-    is settled how many objects there will be.
+    2303.09556), times SNR / (SNR + h), h the stage's `half_weight_snr`. Min-SNR's own SNR / (SNR + 1) leaves little for
+    the noise levels at which it is settled how many objects there will be.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class DenoiserPhase(Phase):
         spread = (1 - self.cumulative[timesteps]).sqrt()[:, None, None, None]
         noisy, velocity = signal * latents + spread * noise, signal * noise - spread * latents
         snr = (signal / spread).square().flatten()
-        weights = (5 / (snr + 1)).clamp(max=1) * snr / (snr + 0.25)
+        weights = (5 / (snr + 1)).clamp(max=1) * snr / (snr + stage.half_weight_snr)
         # fused attention in bfloat16 is slow backwards on a CPU
         with torch.autocast(self.device.type, torch.bfloat16, self.recipe.bfloat16), sdpa_kernel(SDPBackend.MATH):
             predicted = self.unet(noisy.to(self.device), timesteps.to(self.device), self._embed(captions)).sample

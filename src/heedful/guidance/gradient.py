@@ -1,0 +1,66 @@
+"""One pass of a denoiser whose maps say something of its latents: what they say, and the gradient of it.
+
+Knows passes and gradients. Knows nothing of losses (`measure` is passed in), steps or schedulers.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from heedful.attention import Maps, Reader, Record
+from heedful.attention.capture import Forward
+from heedful.guidance.call import Call
+from heedful.shapes import Latents
+
+
+@dataclass(frozen=True)
+class Differentiated:
+    """What one pass gave."""
+
+    values: Tensor
+    """What `measure` said of the maps, without graph."""
+    gradient: Latents
+    """Of the sum of the values, with respect to the latents."""
+    maps: Maps
+    """Without graph, and without self-attention."""
+    output: Any
+    """The denoiser's, if it was asked for."""
+
+
+def differentiate(
+    reader: Reader,
+    forward: Forward,
+    call: Call,
+    items: Sequence[int],
+    latents: Latents,
+    measure: Callable[[Maps], Tensor],
+    *,
+    self_attention: bool = False,
+    predict: bool = False,
+) -> Differentiated:
+    """Run the conditional rows of `items` at `latents` with gradients, up to the last wanted site.
+
+    There the pass ends; or, to `predict`, it goes on without gradients. The graph is freed before this returns.
+    """
+    record = Record()
+    with torch.enable_grad():
+        latents = latents.detach().requires_grad_()
+        output = reader.run(
+            forward,
+            call.conditional(items, latents),
+            record,
+            stop_after_last=not predict,
+            detach_after_last=predict,
+            self_attention=self_attention,
+        )
+        torch.set_grad_enabled(True)  # the pass that goes on has turned them off
+        maps = record.maps()
+        values = measure(maps)
+        if values.requires_grad:
+            (gradient,) = torch.autograd.grad(values.sum(), latents)
+        else:  # a loss that has nothing to say yet, such as retention at the first step
+            gradient = torch.zeros_like(latents)
+    return Differentiated(values.detach(), gradient, Maps(maps.tokens).detach(), output)
