@@ -169,6 +169,41 @@ def test_no_gradient_pass_is_run_on_steps_without_an_update(pipe: Any) -> None:
     assert guided.trace.relative_cost == pytest.approx(1 + 2 * (0.494 + 0.587) / 8)
 
 
+def fading(*losses: tuple[float, ...]) -> Any:
+    """A loss with a gradient and told values, one tuple a look."""
+    told = list(losses)
+
+    def loss(maps: Any, prompts: Any, previous: Any = None) -> Tensor:
+        values = maps.tokens.flatten(1).square().sum(1)
+        return values - values.detach() + torch.tensor(told.pop(0), dtype=torch.float64).to(values)
+
+    return loss
+
+
+def test_image_that_is_good_enough_is_guided_no_more(pipe: Any) -> None:
+    """The second after the first look, the first after the third, the fourth step is not looked at."""
+    settings = replace(SHORT, enough=0.11)
+    told = fading((0.5, 0.1), (0.4,), (0.05,))
+    with guide(pipe, [TWO, TWO], told, settings=settings) as guided:
+        latents_of(pipe, [TWO, TWO])
+    assert guided.trace.gradient_rows == 2 + 1 + 1
+    losses = [step.loss for step in guided.trace]
+    assert losses[0] == pytest.approx((0.5, 0.1))
+    assert losses[1] == pytest.approx((0.4, torch.nan), nan_ok=True)
+    assert losses[3] == ()
+    assert not guided.trace[3].is_guided
+
+
+def test_image_that_was_good_enough_is_the_plain_one() -> None:
+    pipe = tiny_pipeline(torch.float64)
+    noise = torch.randn(2, 4, 8, 8, generator=generator(), dtype=torch.float64)
+    plain = latents_of(pipe, [TWO, TWO], latents=noise)
+    with guide(pipe, [TWO, TWO], fading((0.5, 0.1), (0.4,), (0.4,), (0.4,)), settings=replace(SHORT, enough=0.1)):
+        moved = latents_of(pipe, [TWO, TWO], latents=noise)
+    torch.testing.assert_close(moved[1], plain[1])
+    assert not moved[0].isclose(plain[0]).all()
+
+
 def test_gradient_pass_sees_the_condition_only_and_frozen_parameters(pipe: Any) -> None:
     seen: list[tuple[int, bool, bool]] = []
 

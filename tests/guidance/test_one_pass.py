@@ -13,7 +13,7 @@ from heedful.errors import SettingsError
 from heedful.guidance import Settings, guide
 from heedful.losses import AttendAndExcite, Retention
 from heedful.prompts import Prompt
-from tests.guidance.test_guide import state
+from tests.guidance.test_guide import fading, state
 from tests.pipelines import generator, latents_of, tiny_pipeline, tiny_sdxl_pipeline
 
 # diffusers' schedulers hand tensors to numpy in a way that numpy 2 warns of.
@@ -178,6 +178,13 @@ def test_sdxl() -> None:
     with guide(pipe, TWO, LOSS, settings=ONE_PASS):
         assert not latents_of(pipe, TWO).equal(plain)
     assert latents_of(pipe, TWO).equal(plain)
+
+
+def test_images_that_are_good_enough_cost_no_way_back(pipe: Any) -> None:
+    with guide(pipe, TWO, fading((0.5,), (0.1,)), settings=replace(ONE_PASS, enough=0.1)) as guided:
+        latents_of(pipe, TWO)
+    assert guided.trace.backward_rows == 2
+    assert [step.is_guided for step in guided.trace] == [True, True, False, False]
 
 
 def test_condition_alone_is_a_guidance_scale_of_one(pipe: Any) -> None:

@@ -53,6 +53,8 @@ class Run:
         """This step's update, as the denoiser sees latents; None without one."""
         self.committed: Latents | None = None
         """The same update as the scheduler sees latents."""
+        self.active: tuple[int, ...] = tuple(range(len(prompts)))
+        """Images whose loss has not been good enough yet."""
         self.is_update_due = False
         """Whether the pass that predicts this step's noise makes its update too."""
         self.told: Any = None
@@ -76,7 +78,7 @@ class Run:
     @property
     def is_guided(self) -> bool:
         """Whether this step makes an update."""
-        return self.step < self._guided
+        return self.step < self._guided and len(self.active) > 0
 
     @property
     def needs_maps_later(self) -> bool:
@@ -97,6 +99,8 @@ class Run:
         tokens = self.previous.tokens.clone()
         tokens[item] = other.previous.tokens[index]
         self.previous = Maps(tokens)
+        others = set(self.active) - {item}
+        self.active = tuple(sorted(others | {item} if index in other.active else others))
         self.maps.put(item, other.maps, index)
         self.trace.put(item, other.trace, index)
 

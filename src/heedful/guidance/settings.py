@@ -34,6 +34,8 @@ class Settings:
     """Length of the first step. Latents here are as the denoiser sees them (unit variance), for every scheduler."""
     step_rule: Literal["raw", "rms"] = "raw"
     """What the step size multiplies: the gradient; or the gradient scaled to a root mean square of 1 per image."""
+    enough: float | None = None
+    """An image whose loss is at most this is guided no more, and costs no more; None guides all to the end."""
     decay: tuple[float, float] = (1.0, 0.5)
     """Factor on the step size at the first and at the last step of the run (not of the guided part)."""
     decay_law: Literal["sqrt", "linear"] = "sqrt"

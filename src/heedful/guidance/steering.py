@@ -112,7 +112,15 @@ class Steering:
             predict=True,
         )
         run.seen = found.maps
-        moved = move(before, lambda items, latents: (found.values, found.gradient), run.direct, run.step_size)
+        moved = move(
+            before,
+            lambda items, latents: (found.values[items], found.gradient[items]),
+            run.direct,
+            run.step_size,
+            items=run.active,
+            enough=self._settings.enough,
+        )
+        run.active = moved.active
         update = moved.latents - before
         run.committed = update / input_scale(call, run.scheduler) + (0 if run.committed is None else run.committed)
         run.trace.steps[-1] = _entry(run.trace.steps[-1], run, moved)
@@ -194,7 +202,7 @@ class Steering:
             if run.step == 0 and self._settings.initial_noise is not None:
                 latents = self._choose_noise(call, run, self._settings.initial_noise)
             run.is_update_due = run.is_guided and target is None and self._settings.scheme == "one-pass"
-            if not run.is_update_due and (run.is_guided or target is not None):
+            if not run.is_update_due and run.active and (run.is_guided or target is not None):
                 moved = move(
                     latents,
                     self._look(call, run),
@@ -203,7 +211,10 @@ class Steering:
                     update=run.is_guided,
                     target=target,
                     max_refinements=self._settings.max_refinements,
+                    items=run.active,
+                    enough=self._settings.enough,
                 )
+                run.active = moved.active
                 latents = moved.latents
                 entry = _entry(entry, run, moved)
             if latents is not before:

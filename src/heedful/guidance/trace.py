@@ -23,7 +23,7 @@ class StepTrace:
     step_size: float | None = None
     """None if the step was not guided."""
     loss: tuple[float, ...] = ()
-    """Before the first update of the step; NaN or infinite if that is what it was."""
+    """Before the first update of the step; NaN or infinite if that is what it was, NaN too if nobody looked."""
     refinements: tuple[int, ...] = ()
     skipped: tuple[bool, ...] = ()
     """Whether an update was left out because its loss or gradient was not finite."""
@@ -107,8 +107,12 @@ class Trace(Sequence[StepTrace]):
         """Replace what happened to one image by what happened to image `index` of another run, which is as long."""
         for place, (mine, theirs) in enumerate(zip(self.steps, other.steps, strict=True)):
             rows = {
-                name: (*values[:item], getattr(theirs, name)[index], *values[item + 1 :])
-                for name in ("loss", "refinements", "skipped")
+                name: (
+                    *values[:item],
+                    found[index] if (found := getattr(theirs, name)) else nothing,
+                    *values[item + 1 :],
+                )
+                for name, nothing in (("loss", float("nan")), ("refinements", 0), ("skipped", False))
                 if (values := getattr(mine, name))
             }
             self.steps[place] = replace(mine, **rows)
@@ -141,7 +145,7 @@ class Trace(Sequence[StepTrace]):
         guided = [step for step in self.steps if step.is_guided]
         head = (
             f"Trace of {self.images} images, {len(self.steps)} steps, {len(guided)} guided, "
-            f"{self.skipped} updates skipped, {self.relative_cost:.2f} times the denoiser rows of a plain run"
+            f"{self.skipped} updates skipped, {self.relative_cost:.2f} times the operations of a plain run"
         )
         if self.noises:
             accepted = sum(noise.is_accepted for noise in self.noises)

@@ -28,10 +28,12 @@ class Move:
 
     latents: Latents
     loss: PerItem
-    """Before the first update."""
+    """Before the first update; NaN for items that were not looked at."""
     refinements: Int[Tensor, "batch"]
     skipped: Bool[Tensor, "batch"]
     """Whether an update was left out because its loss or gradient was not finite."""
+    active: tuple[int, ...]
+    """Items that were not good enough before the step."""
 
 
 def move(
@@ -43,17 +45,24 @@ def move(
     update: bool = True,
     target: float | None = None,
     max_refinements: int = 20,
+    items: Sequence[int] | None = None,
+    enough: float | None = None,
 ) -> Move:
     """Refine each item whose loss is above `target` until it is not, then make one `update` of every item.
+
+    Only `items` are looked at, all of them by default; those whose loss is at most `enough` stay where they are.
 
     As in the published code of Attend-and-Excite, an update is also made from the point at which a refinement first
     reaches its target, and at most `max_refinements` are made. Unlike there, no point is looked at twice, and only
     items that are still being refined are looked at.
     """
     latents = latents.clone()
-    every = list(range(len(latents)))
-    loss, gradient = look(every, latents)
+    every = list(range(len(latents)) if items is None else items)
+    loss, gradient = latents.new_full((len(latents),), torch.nan), torch.zeros_like(latents)
+    loss[every], gradient[every] = look(every, latents[every])
     first = loss.clone()
+    if enough is not None:
+        every = [item for item in every if not loss[item] <= enough]
     refinements = torch.zeros(len(latents), dtype=torch.long)
     skipped = torch.zeros(len(latents), dtype=torch.bool)
 
@@ -76,9 +85,9 @@ def move(
                 break
             loss[active], gradient[active] = look(active, latents[active])
             active = [item for item in active if above[item] and refinements[item] < max_refinements]
-    if update:
+    if update and every:
         step(every)
-    return Move(latents, first, refinements, skipped)
+    return Move(latents, first, refinements, skipped, tuple(every))
 
 
 class Direction:

@@ -61,7 +61,7 @@ RECIPE = Recipe(
         Stage(name="scenes", steps=3700, batch=32, canvas=64, mix=(0.55, 0.42, 0.03)),
         Stage(name="shapes", steps=5600, batch=64, canvas=64, mix=(0.75, 0.22, 0.03)),
         Stage(name="singles", steps=4200, batch=64, canvas=64, mix=(0.84, 0.14, 0.02)),
-        Stage(name="counts", steps=2700, batch=64, canvas=64, mix=(0.97, 0.03, 0.0), half_weight_snr=0.04),
+        Stage(name="counts", steps=2100, batch=64, canvas=64, mix=(0.97, 0.03, 0.0), half_weight_snr=0.04),
     ),
     autoencoder_steps=1800,
     detector_steps=6000,
