@@ -24,7 +24,7 @@ from heedful import losses
 from heedful.evaluation.statistics import compare, estimate, failure_ratio
 from heedful.evaluation.trial import FAULTS, Record, Trial, run_trial, split_prompts, success_table
 from heedful.files import write_atomic
-from heedful.guidance import HEEDFUL, METHODS, Method, Restart
+from heedful.guidance import HEEDFUL, METHODS, Method
 from heedful.guidance.methods import EBAMA
 from heedful.losses import Elsewhere, Separability, WrongTokens
 from heedful.world.vocabulary import single_concept_prompts
@@ -41,11 +41,10 @@ CONTROLS = {
 
 
 WHOLE = HEEDFUL.world or HEEDFUL.settings
-RESTARTING = replace(WHOLE.restart or Restart(), loss=HEEDFUL.loss)
 
 
 def _part(name: str, loss: Any = HEEDFUL.loss, **changes: Any) -> Method:
-    return replace(HEEDFUL, name=name, loss=loss, world=replace(WHOLE, **({"restart": RESTARTING} | changes)))
+    return replace(HEEDFUL, name=name, loss=loss, world=replace(WHOLE, **changes))
 
 
 EXACT = {"scheme": "exact", "condition_alone": False}
@@ -63,7 +62,7 @@ ABLATIONS = {
         _part("condition-alone", restart=None, step_size=0.0),
     )
 }
-"""`heedful` with one part left out, and each part alone. A restart foretells by the whole loss in all of them."""
+"""`heedful` with one part left out, and each part alone. A restart foretells by `Elsewhere` in all of them."""
 
 
 def main(
