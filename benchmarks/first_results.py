@@ -20,7 +20,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import heedful
-from heedful import losses
 from heedful.evaluation.statistics import compare, estimate, failure_ratio
 from heedful.evaluation.trial import FAULTS, Record, Trial, run_trial, split_prompts, success_table
 from heedful.files import write_atomic
@@ -30,15 +29,15 @@ from heedful.losses import Elsewhere, Separability, WrongTokens
 from heedful.world.vocabulary import single_concept_prompts
 
 BASELINES = ("none", "random", "wrong-tokens")
+assert EBAMA.loss is not None
 CONTROLS = {
     method.name: method
     for method in (
         replace(EBAMA, name="ebama-random", direction="random"),
-        replace(EBAMA, name="ebama-wrong-tokens", loss=WrongTokens(losses.EBAMA(reference_tokens=77))),
+        replace(EBAMA, name="ebama-wrong-tokens", loss=WrongTokens(EBAMA.loss)),
     )
 }
 """Of the published method that helps most: steps as long in random directions; the same loss on the wrong tokens."""
-
 
 WHOLE = HEEDFUL.world or HEEDFUL.settings
 
@@ -117,7 +116,7 @@ def _row(name: str, records: dict[str, list[Record]], trial: Trial) -> dict[str,
     row |= {fault: float(success_table(records[name], trial, fault).mean()) for fault in FAULTS}
     for field in ("confidence", "relative_cost", "seconds"):
         row[field] = sum(getattr(record, field) for record in records[name]) / len(records[name])
-    # controls are compared with what stands before them, methods with all three
+    # controls are compared with what stands before them, methods with all three, EBAMA with its own controls too
     before = BASELINES[: BASELINES.index(name)] if name in BASELINES else BASELINES
     before = (*before, *CONTROLS) if name == EBAMA.name else before
     for baseline in (baseline for baseline in before if baseline in records):
