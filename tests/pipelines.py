@@ -1,7 +1,8 @@
-"""Tiny pipelines with random weights, built from configs without a download, for tests of all floors.
+"""Tiny pipelines with random U-Nets, built from configs without a download, for tests of all floors.
 
 Import as `from tests.pipelines import tiny_pipeline, WORDS`. The maps of random weights mean nothing; shapes, gradients
 and bookkeeping are real. Two cross-attention levels (scale 1 and 2), a cross-attention middle (scale 2 or 4).
+Pipelines with transformers: `tests.transformer_pipelines`.
 """
 
 from typing import Any

@@ -142,8 +142,14 @@ def test_denoisers_whose_self_attention_cannot_be_told_apart_are_refused() -> No
         sample_size=4, in_channels=4, num_layers=1, attention_head_dim=4, num_attention_heads=1,
         joint_attention_dim=8, caption_projection_dim=4, pooled_projection_dim=8, out_channels=4, pos_embed_max_size=4,
     )  # fmt: skip
-    with pytest.raises(UnsupportedPipeline, match="SD3Transformer2DModel"), capture(joint, self_attention=True):
-        pass
+    joint_inputs = {
+        "hidden_states": torch.randn(1, 4, 4, 4),
+        "encoder_hidden_states": torch.randn(1, 3, 8),
+        "pooled_projections": torch.randn(1, 8),
+        "timestep": torch.tensor([1]),
+    }
+    with pytest.raises(UnsupportedPipeline, match="beside"), capture(joint, self_attention=True):
+        joint(**joint_inputs)
 
 
 def test_processor_out_of_sight_is_refused_by_its_name() -> None:

@@ -297,15 +297,3 @@ def test_random_directions_come_from_the_seeds_of_the_images(pipe: Any) -> None:
         guide(pipe, TWO, RANDOM, settings=SHORT, seeds=[1]),
     ):
         latents_of(pipe, TWO, num_images_per_prompt=2)
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_runs_and_stays_finite(dtype: torch.dtype) -> None:
-    pipe = tiny_pipeline()
-    pipe.unet.to(dtype)
-    pipe.text_encoder.to(dtype)
-    with guide(pipe, TWO, A_STAR, settings=SHORT) as guided:
-        images = latents_of(pipe, TWO, num_inference_steps=2)
-    assert images.isfinite().all()
-    assert guided.trace.skipped == 0
-    assert guided.maps["cat"].dtype == torch.float32

@@ -79,7 +79,8 @@ def test_a_prompt_over_the_limit_names_the_limit_its_length_and_the_lost_words(c
         align("cat " * 75 + "clock", clip)
     assert str(caught.value) == (
         "Expected at most 77 tokens, got a prompt of 78 (special tokens included). "
-        "These words fall beyond the limit: clock. Shorten the prompt."
+        "These words fall beyond the limit: clock. Shorten the prompt; or, if the pipeline gets prompt_embeds of "
+        "several chunks, pass Prompt.parse(text, pipe.tokenizer, chunked=True)."
     )
 
 

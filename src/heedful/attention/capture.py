@@ -15,17 +15,17 @@ import torch
 from torch import Tensor, nn
 
 from heedful.attention.intercept import replaced
-from heedful.attention.layouts import layout_of
+from heedful.attention.layouts import is_compiled, layout_of, uncompiled
 from heedful.attention.maps import Maps
 from heedful.attention.sites import Site, Sites, SiteSelection, choose_sites, one_grid
-from heedful.attention.tap import MeanAttention, Tap, recomputed_attention
+from heedful.attention.tap import MeanAttention, Tap, joint_attention, mean_attention, recomputed_attention
 from heedful.errors import UnsupportedBackend, UnsupportedPipeline
 from heedful.shapes import CellMaps, TokenMaps
 
 Forward = Callable[..., Any]
 
 
-class _PassEnded(Exception):
+class PassEnded(Exception):
     """The last wanted site has been read, and nothing after it is needed."""
 
 
@@ -74,9 +74,14 @@ class Reader:
 
     def __init__(self, denoiser: nn.Module, sites: Sites):
         self.layout = layout_of(denoiser)
-        self._denoiser = denoiser
+        self._given = denoiser
+        self._denoiser = uncompiled(denoiser)
         self._wanted = sites
-        self._sites = self.layout.find_sites(denoiser)
+        self._sites = self.layout.find_sites(self._denoiser)
+
+    def arguments(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return the arguments of one call of the denoiser, all by name."""
+        return self.layout.arguments(self._denoiser, *args, **kwargs)
 
     def run(
         self,
@@ -90,9 +95,34 @@ class Reader:
     ) -> Any:
         """Call `forward(**arguments)`, fill `record` with what the wanted sites show, and return the output.
 
+        What the rest means, and what is raised: `reading`.
+        """
+        with self.reading(
+            arguments,
+            record,
+            stop_after_last=stop_after_last,
+            detach_after_last=detach_after_last,
+            self_attention=self_attention,
+        ) as once:
+            return once(forward)
+
+    @contextmanager
+    def reading(
+        self,
+        arguments: dict[str, Any],
+        record: Record,
+        *,
+        stop_after_last: bool = False,
+        detach_after_last: bool = False,
+        self_attention: bool = False,
+    ) -> Iterator[Callable[[Forward], Any]]:
+        """Open a pass, and yield what makes it: `once(forward)` calls `forward(**arguments)` and fills `record`.
+
         With `stop_after_last`, the forward ends as soon as the last wanted site has been read, and None is returned.
         With `detach_after_last`, it goes on from there without gradients, and leaves them off.
         With `self_attention`, the self-attention beside each wanted site is read too, which runs before it.
+        Blocks that are run again on the way back, to save memory, must be so before this closes: they are read again,
+        in the same way, and the record keeps what it has.
         Raises `SettingsError` if no site is wanted, `UnsupportedBackend` if one computes its attention out of sight;
         for self-attention, also `SettingsError` if the sites have several map sizes, and `UnsupportedPipeline` if one
         has no self-attention beside it.
@@ -102,30 +132,50 @@ class Reader:
         record._clear()
 
         def keep(site: Site, attention: MeanAttention) -> None:
+            if site.name in record._maps:
+                return
             # -> (batch, token, query) -> (batch, token, height, width)
             record._maps[site.name] = attention.mT.unflatten(-1, site.map_size(latents))
             if site is chosen[-1]:
                 if stop_after_last:
-                    raise _PassEnded
+                    raise PassEnded
                 if detach_after_last:
                     torch.set_grad_enabled(False)
 
         def add(site: Site, attention: MeanAttention) -> None:
-            record._add(attention.unflatten(-1, site.map_size(latents)) / len(chosen))
+            if site.name not in record._maps:
+                record._add(attention.unflatten(-1, site.map_size(latents)) / len(chosen))
 
-        tokens = self.layout.text_length(arguments)
-        taps = {site.name: partial(Tap, tokens, partial(keep, site)) for site in chosen}
+        taps = {site.name: self._tap(site, arguments, partial(keep, site)) for site in chosen}
         if self_attention:
             cells = prod(one_grid(chosen, latents))
             taps |= {_beside(site): partial(Tap, cells, partial(add, site), recomputed_attention) for site in chosen}
+
+        def once(forward: Forward) -> Any:
+            try:
+                return forward(**arguments)
+            except PassEnded:
+                return None
+
         with ExitStack() as stack:
+            if is_compiled(self._given):  # compiled code cannot be looked into
+                stack.enter_context(torch.compiler.set_stance("force_eager"))
             for name, tap in taps.items():
                 module = self._denoiser.get_submodule(name)
                 stack.enter_context(replaced(module, "forward", _tapped(module, name, tap)))
-            try:
-                return forward(**arguments)
-            except _PassEnded:
-                return None
+            yield once
+
+    def _tap(
+        self, site: Site, arguments: dict[str, Any], on_read: Callable[[MeanAttention], None]
+    ) -> Callable[[], Tap]:
+        """Return what makes a tap for one call of a site."""
+        tokens, cells = self.layout.text_length(arguments), prod(site.map_size(self.layout.latents_size(arguments)))
+        if self.layout.text_place == "keys":
+            return partial(Tap, tokens, on_read, mean_attention)
+        first, second = (cells, tokens) if self.layout.text_place == "after image" else (tokens, cells)
+        parts = slice(0, first), slice(first, first + second)
+        image, text = parts if self.layout.text_place == "after image" else parts[::-1]
+        return partial(Tap, tokens + cells, on_read, joint_attention(image, text))
 
 
 def _tapped(module: nn.Module, name: str, tap: Callable[[], Tap]) -> Forward:
@@ -186,7 +236,7 @@ def capture(
     forward = denoiser.forward
 
     def read(*args: Any, **kwargs: Any) -> Any:
-        arguments = reader.layout.arguments(denoiser, *args, **kwargs)
+        arguments = reader.arguments(*args, **kwargs)
         return reader.run(forward, arguments, record, stop_after_last=stop_after_last, self_attention=self_attention)
 
     with replaced(denoiser, "forward", read):

@@ -23,14 +23,20 @@ def replaced(owner: object, method: str, replacement: Callable[..., Any]) -> Ite
     def call(*args: Any, **kwargs: Any) -> Any:
         return replacement(*args, **kwargs)
 
+    with held(owner, method, call):
+        yield
+
+
+@contextmanager
+def held(owner: object, name: str, value: Any) -> Iterator[None]:
+    """Let `owner` have `value` as an attribute of its own while the block is open; after it, all is as before."""
     own = vars(owner)
-    was_own = method in own
-    before = own.get(method)
-    setattr(owner, method, call)
+    was_own, before = name in own, own.get(name)
+    setattr(owner, name, value)
     try:
         yield
     finally:
         if was_own:
-            own[method] = before
+            own[name] = before
         else:
-            own.pop(method, None)
+            own.pop(name, None)

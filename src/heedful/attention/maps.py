@@ -83,6 +83,8 @@ class Maps:
         if len(prompts) != len(self):
             raise SettingsError(f"Expected one prompt per item, got {len(prompts)} prompts for {len(self)} items.")
         most = max((len(prompt.concepts) for prompt in prompts), default=0)
+        for prompt in prompts:
+            _check_tokens(prompt, self.tokens.shape[1])
         weights = torch.zeros(len(self), most, self.tokens.shape[1], dtype=torch.float64)
         for item, prompt in enumerate(prompts):
             for place, concept in enumerate(prompt.concepts):
@@ -104,3 +106,13 @@ class Groups:
     """In [0, 1]; zero in empty places."""
     is_there: Bool[Tensor, "batch concept"]
     """Whether a place holds a concept."""
+
+
+def _check_tokens(prompt: Prompt, there: int) -> None:
+    """Raise `SettingsError` if a concept has tokens beyond those that the denoiser read."""
+    for concept in prompt.concepts:
+        if max(concept.token_indices) >= there:
+            raise SettingsError(
+                f"Expected the tokens of {concept.name!r} among the {there} that the denoiser reads, got token "
+                f"{max(concept.token_indices)}. Shorten the prompt, or raise the pipeline's max_sequence_length."
+            )

@@ -11,7 +11,9 @@ from typing import Literal
 
 from heedful.errors import SettingsError
 
-Block = Literal["down", "mid", "up"]
+Block = Literal["down", "mid", "up", "transformer"]
+"""A part of a U-Net; a transformer has no parts, so `SiteSelection.depth` chooses among its blocks."""
+
 Size = tuple[int, int]
 """Height and width, in cells of the latents or of a map."""
 
@@ -43,7 +45,7 @@ class SiteSelection:
     Stable Diffusion's published methods read `SiteSelection(scale=4)`: 16x16 maps of 64x64 latents.
     """
 
-    blocks: tuple[Block, ...] = ("down", "mid", "up")
+    blocks: tuple[Block, ...] = ("down", "mid", "up", "transformer")
     """Parts of the denoiser."""
     scale: int | None = None
     """Cells of the latents per cell of the map, along a side; the same sites at every image size."""
@@ -51,10 +53,14 @@ class SiteSelection:
     """Short side of the map in cells; other sites at another image size."""
     names: tuple[str, ...] | None = None
     """Shell patterns, one of which the name matches: `up_blocks.1.*`."""
+    depth: tuple[float, float] | None = None
+    """A share of the denoiser's sites in the order of its forward: (0, .5) is the first half of them."""
 
     def choose(self, sites: Sequence[Site], latents: Size) -> tuple[Site, ...]:
         """Return those of `sites` that are wanted for latents of the size `latents`, in the same order."""
-        return tuple(site for site in sites if self._wants(site, latents))
+        low, high = self.depth or (0.0, 1.0)
+        deep = [site for place, site in enumerate(sites) if low * len(sites) <= place < high * len(sites)]
+        return tuple(site for site in deep if self._wants(site, latents))
 
     def _wants(self, site: Site, latents: Size) -> bool:
         return (

@@ -25,14 +25,14 @@ MeanAttention = Float[Tensor, "batch query key"]
 rows sum to 1."""
 
 Compute = Callable[[Tensor, Tensor, Tensor | None, float | None], MeanAttention]
-"""(query, key, mask, scale) -> the attention: `mean_attention`, or `recomputed_attention`."""
+"""(query, key, mask, scale) -> the attention: `mean_attention`, `recomputed_attention`, or one of `joint_attention`."""
 
 
 class Tap(TorchFunctionMode):
     """While open, hands the attention to `keys` keys to `on_read`, once.
 
     A site may attend more than once (IP-Adapter attends to its image after the text); the call meant is the first with
-    as many keys: text tokens, or image positions. The probabilities carry their graph if gradients are on.
+    as many keys: text tokens, image positions, or both. The probabilities carry their graph if gradients are on.
     """
 
     def __init__(self, keys: int, on_read: Callable[[MeanAttention], None], compute: Compute | None = None):
@@ -83,14 +83,31 @@ def mean_attention(
     """
     dtype = torch.promote_types(query.dtype, torch.float32)
     factor = query.shape[-1] ** -0.5 if scale is None else scale
-    with _full_precision(query.device.type):
+    with full_precision(query.device.type):
         scores = (query.to(dtype) * factor) @ key.to(dtype).mT  # -> (batch, head, query, key)
         if mask is not None:
             scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask.to(dtype)
         return scores.softmax(dim=-1).mean(dim=1)
 
 
-def _full_precision(device: str) -> AbstractContextManager[object]:
+def joint_attention(image: slice, text: slice) -> Compute:
+    """Return a `Compute` for joint attention, where image and text are one sequence and all look at all.
+
+    It returns how the positions `image` divide among the tokens `text` what they give to text at all: the softmax over
+    these keys alone, so that rows sum to 1 as they do in cross-attention, and losses mean the same. What the image
+    gives to itself is left out, and no (query, key) of the whole sequence is ever made.
+    """
+
+    def attention(query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None) -> MeanAttention:
+        if mask is not None:
+            rows, columns = (part if mask.shape[axis] > 1 else slice(None) for axis, part in ((-2, image), (-1, text)))
+            mask = mask[..., rows, columns]
+        return mean_attention(query[..., image, :], key[..., text, :], mask, scale)
+
+    return attention
+
+
+def full_precision(device: str) -> AbstractContextManager[object]:
     """Turn a caller's autocast off, which would go back to half precision; the meta device knows none."""
     known = torch.amp.is_autocast_available(device)
     return torch.autocast(device, enabled=False) if known else nullcontext()

@@ -15,6 +15,7 @@ from heedful.evaluation.gallery import Gallery
 from heedful.evaluation.pipelines import Model
 from heedful.guidance import denoiser_of, guide
 from heedful.guidance.methods import Method
+from heedful.guidance.texts import parse_prompt
 from heedful.prompts import Prompt
 
 Number = TypeVar("Number", int, float)
@@ -173,7 +174,7 @@ def _parse(pipe: Any, wish: Wish) -> list[Prompt]:
             f"Expected one prompt with a list of concepts, got {len(set(wish.prompts))}. "
             "Mark the concepts in the prompts instead: a [cat] and a [blue clock]."
         )
-    prompts = {written: Prompt.parse(written, pipe.tokenizer, wish.concepts) for written in wish.prompts}
+    prompts = {written: parse_prompt(pipe, written, wish.concepts) for written in wish.prompts}
     first: dict[str, str] = {}
     for written, prompt in prompts.items():
         other = first.setdefault(prompt.text, written)

@@ -21,8 +21,8 @@ from heedful.shapes import Latents, PerItem
 NewRun = Callable[[Sequence[Prompt], Sequence[int], Any], Run]
 """(prompts, seeds, scheduler) -> a run of these images, at its first step."""
 
-Predict = Callable[[Call, Run], tuple[Tensor, Latents | None]]
-"""(a call, its run) -> the denoiser's prediction, and the update that was made, as the scheduler sees latents."""
+Predict = Callable[[Call, Run], tuple[Tensor, Tensor | None]]
+"""(a call, its run) -> the denoiser's prediction, and the update that was made, both as the scheduler takes them."""
 
 
 def begin_again(
@@ -42,10 +42,13 @@ def begin_again(
         drawn = [torch.randn(latents.shape[1:], generator=stream(f"noise {number}", seed)) for seed in seeds]
         made = run.past.repeat(
             scheduler,
-            torch.stack(drawn).to(call.dtype_and_device),
+            call.layout.pack(torch.stack(drawn).to(call.dtype_and_device)),
             [stream(f"steps {number}", seed) for seed in seeds],
-            lambda told, scaled, items=items, again=again: predict(call.again(items, scaled, told), again),
+            lambda told, scaled, items=items, again=again: predict(
+                call.again(items, call.layout.unpack(scaled, call.size), told), again
+            ),
         )
+        made = call.layout.unpack(made, call.size)
         found = foretell(again)
         for index, item in enumerate(items):
             tries[item] = number

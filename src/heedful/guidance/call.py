@@ -1,6 +1,7 @@
 """One call that a pipeline makes to its denoiser: which of its rows are the images, and how to change them.
 
-Knows batches: classifier-free guidance doubles them, unconditional rows first. Knows nothing of losses or schedulers.
+Knows batches: classifier-free guidance doubles them, or makes three of them. Knows nothing of losses or schedulers, and
+of pipelines only how their batches are laid out.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from heedful.attention import Layout, Maps
+from heedful.attention.sites import Size
 from heedful.errors import SettingsError
 from heedful.shapes import Latents
 
@@ -22,9 +24,11 @@ class Call:
     layout: Layout
     arguments: dict[str, Any]
     copies: int
-    """2 under classifier-free guidance (the condition comes last), else 1."""
+    """2 under classifier-free guidance, 3 where image and text are guided apart, else 1."""
     channels: int
     """Channels of the latents; an inpainting denoiser's input has more after them."""
+    condition: int = -1
+    """Which of the copies has the whole condition: the last one, in most pipelines."""
 
     @property
     def batch(self) -> int:
@@ -37,10 +41,21 @@ class Call:
         return self.batch // self.copies
 
     @property
+    def size(self) -> Size:
+        """Height and width of the latents in cells."""
+        return self.layout.latents_size(self.arguments)
+
+    @property
     def latents(self) -> Latents:
         """The latents of the images as the denoiser sees them, in float32 or wider."""
-        latents = self._input[-self.images :, : self.channels].detach()
+        latents = self._whole[self._conditional_rows, : self.channels].detach()
         return latents.to(torch.promote_types(latents.dtype, torch.float32))
+
+    @property
+    def timestep(self) -> float:
+        """The scheduler's timestep, which pipelines pass as a number, a scalar or one for each row."""
+        told = self.arguments["timestep"]
+        return self.layout.times * (float(told.flatten()[0]) if isinstance(told, Tensor) else float(told))
 
     @property
     def dtype_and_device(self) -> Tensor:
@@ -49,54 +64,89 @@ class Call:
 
     def conditional(self, items: Sequence[int], latents: Latents) -> dict[str, Any]:
         """Return the arguments of a call for the conditional rows of `items` only, at other `latents`."""
-        rows = [self.batch - self.images + item for item in items]
+        own = self._conditional_rows
+        rows = [own[item] for item in items]
         taken = {name: _take(value, rows, self.batch) for name, value in self.arguments.items()}
-        return taken | {self.layout.latents: self._with_latents(taken[self.layout.latents], latents)}
+        return taken | {self.layout.latents: self._with_latents(self._whole[rows], latents)}
 
     def unconditional(self) -> dict[str, Any] | None:
         """Return the arguments of a call for all rows but the conditional ones; None if there are no others."""
-        rows = list(range(self.batch - self.images))
+        own = set(self._conditional_rows)
+        rows = [row for row in range(self.batch) if row not in own]
         return {name: _take(value, rows, self.batch) for name, value in self.arguments.items()} if rows else None
+
+    def whole(self, conditional: Any, others: Any) -> Any:
+        """Return the output for all rows, from those of the conditional and of all `others`."""
+        if others is None:
+            return conditional
+        first = self._conditional_rows[0]
+        return joined(part(others, slice(0, first)), conditional, part(others, slice(first, None)))
 
     def again(self, items: Sequence[int], latents: Latents, timestep: Any) -> "Call":
         """Return a call for the conditional rows of `items` only, at other `latents` and another `timestep`."""
         whole = replace(self, arguments=self.arguments | {"timestep": timestep})
-        return replace(self, arguments=whole.conditional(items, latents), copies=1)
+        return replace(self, arguments=whole.conditional(items, latents), copies=1, condition=-1)
 
     def moved(self, delta: Latents) -> "Call":
         """Return the call with `delta` added to the latents of each image, in each of its copies."""
         repeated = delta.repeat(self.batch // delta.shape[0], 1, 1, 1)
-        moved = self._input[:, : self.channels].to(delta.dtype) + repeated
-        return replace(self, arguments=self.arguments | {self.layout.latents: self._with_latents(self._input, moved)})
+        whole = self._whole
+        moved = whole[:, : self.channels].to(delta.dtype) + repeated
+        return replace(self, arguments=self.arguments | {self.layout.latents: self._with_latents(whole, moved)})
 
     def conditional_maps(self, maps: Maps) -> Maps:
         """Return the maps of the conditional rows, without graph."""
-        return Maps(maps.tokens[-self.images :]).detach()
+        return Maps(maps.tokens[self._conditional_rows]).detach()
+
+    @property
+    def _conditional_rows(self) -> list[int]:
+        first = self.condition % self.copies * self.images
+        return list(range(first, first + self.images))
 
     @property
     def _input(self) -> Tensor:
         return self.arguments[self.layout.latents]
 
+    @property
+    def _whole(self) -> Latents:
+        """The denoiser's input as (batch, channel, height, width)."""
+        return self.layout.unpack(self._input, self.size)
+
     def _with_latents(self, whole: Tensor, latents: Tensor) -> Tensor:
-        """Return the denoiser's input with its first channels replaced."""
+        """Return the denoiser's input `whole` with its first channels replaced, as the denoiser takes it."""
         latents = latents.to(whole.dtype)
         rest = whole[:, self.channels :]
-        return torch.cat([latents, rest], dim=1) if rest.shape[1] else latents
+        return self.layout.pack(torch.cat([latents, rest], dim=1) if rest.shape[1] else latents)
 
 
-def copies_in(batch: int, prompts: int, pipe: Any) -> int:
-    """Return how many rows the pipeline's call has for each image; raises `SettingsError` if prompts and rows disagree.
+def copies_in(pipe: Any, layout: Layout, arguments: dict[str, Any], prompts: int) -> tuple[int, int]:
+    """Return how many rows a call has for each image, and which copy has the whole condition.
 
     The pipeline knows whether it doubles its batch; the number of rows alone does not tell two images from one image
-    under classifier-free guidance.
+    under classifier-free guidance. Where it does not say (PixArt, FLUX), a doubled batch shows the same latents twice,
+    under different text.
+
+    Raises `SettingsError` if prompts and rows disagree.
     """
-    copies = 2 if getattr(pipe, "do_classifier_free_guidance", False) else 1
+    latents: Tensor = arguments[layout.latents]
+    batch = latents.shape[0]
+    is_doubled = getattr(pipe, "do_classifier_free_guidance", None)
+    if is_doubled is None:
+        is_doubled = batch % 2 == 0 and _is_repeated(latents) and not _is_repeated(arguments[layout.text])
+    # InstructPix2Pix guides by text and image apart: text and image, image alone, neither
+    copies, condition = (1, -1) if not is_doubled else (3, 0) if hasattr(pipe, "image_guidance_scale") else (2, -1)
     if batch % (copies * prompts) != 0:
         raise SettingsError(
             f"Expected the prompts that were given to heedful.guide ({prompts}) in the pipeline's call, got "
             f"{batch // copies} images, which is no multiple. Give both the same prompts, in the same order."
         )
-    return copies
+    return copies, condition
+
+
+def _is_repeated(rows: Tensor) -> bool:
+    """Return whether the second half of a batch is the first half again."""
+    first, second = rows.chunk(2)
+    return first.equal(second)
 
 
 def prediction(output: Any) -> Tensor:
@@ -104,10 +154,18 @@ def prediction(output: Any) -> Tensor:
     return output[0] if isinstance(output, tuple) else output.sample
 
 
+def part(output: Any, rows: slice) -> Any:
+    """Return a denoiser's output for some of its rows, in the form that it has."""
+    return _like(output, prediction(output)[rows])
+
+
 def joined(*outputs: Any) -> Any:
     """Return a denoiser's output for the rows of several of its outputs, in the form that they have."""
-    whole = torch.cat([prediction(output) for output in outputs])
-    return (whole,) if isinstance(outputs[0], tuple) else type(outputs[0])(sample=whole)
+    return _like(outputs[0], torch.cat([prediction(output) for output in outputs]))
+
+
+def _like(output: Any, predicted: Tensor) -> Any:
+    return (predicted,) if isinstance(output, tuple) else type(output)(sample=predicted)
 
 
 def _take(value: Any, rows: list[int], batch: int) -> Any:

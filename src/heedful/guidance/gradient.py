@@ -12,6 +12,7 @@ from torch import Tensor
 
 from heedful.attention import Maps, Reader, Record
 from heedful.attention.capture import Forward
+from heedful.attention.tap import full_precision
 from heedful.guidance.call import Call
 from heedful.shapes import Latents
 
@@ -48,19 +49,21 @@ def differentiate(
     record = Record()
     with torch.enable_grad():
         latents = latents.detach().requires_grad_()
-        output = reader.run(
-            forward,
+        reading = reader.reading(
             call.conditional(items, latents),
             record,
             stop_after_last=not predict,
             detach_after_last=predict,
             self_attention=self_attention,
         )
-        torch.set_grad_enabled(True)  # the pass that goes on has turned them off
-        maps = record.maps()
-        values = measure(maps)
-        if values.requires_grad:
-            (gradient,) = torch.autograd.grad(values.sum(), latents)
-        else:  # a loss that has nothing to say yet, such as retention at the first step
-            gradient = torch.zeros_like(latents)
+        with reading as once:
+            output = once(forward)
+            torch.set_grad_enabled(True)  # the pass that goes on has turned them off
+            with full_precision(latents.device.type):
+                maps = record.maps()
+                values = measure(maps)
+            if values.requires_grad:
+                (gradient,) = torch.autograd.grad(values.sum(), latents)
+            else:  # a loss that has nothing to say yet, such as retention at the first step
+                gradient = torch.zeros_like(latents)
     return Differentiated(values.detach(), gradient, Maps(maps.tokens).detach(), output)

@@ -10,15 +10,18 @@ from typing import Any
 
 from torch import nn
 
-from heedful.attention.intercept import replaced
+from heedful.attention.intercept import held, replaced
 from heedful.attention.layouts import find_denoiser, layout_of
 from heedful.errors import PipelineError, SettingsError, UnsuitablePrompt, UnsupportedPipeline
+from heedful.guidance.freeze import frozen
 from heedful.guidance.history import MapHistory
 from heedful.guidance.methods import Method
 from heedful.guidance.policy import policy_of
 from heedful.guidance.run import Run
 from heedful.guidance.settings import Settings
 from heedful.guidance.steering import Steering
+from heedful.guidance.suitable import check_hooks
+from heedful.guidance.texts import parse_prompt
 from heedful.guidance.trace import Trace
 from heedful.losses import AnyLoss, Loss
 from heedful.prompts import Prompt
@@ -72,6 +75,7 @@ def guide(
     settings: Settings | None = None,
     seeds: Sequence[int] | None = None,
     keep_maps: bool = True,
+    checkpoint: bool = False,
 ) -> Iterator[Guided]:
     """Guide every image that `pipe` makes of `prompt` by `method`, while the block is open.
 
@@ -79,7 +83,8 @@ def guide(
     each prompt unless given: a list for all prompts, or a list of lists. `method` is one of `heedful.methods`, or a
     loss. `settings` replace the method's own. `seeds`, one per image, are those of random directions, and of further
     noises where a method tries several or begins again.
-    With `keep_maps=False`, only the latest maps stay in memory.
+    With `keep_maps=False`, only the latest maps stay in memory. With `checkpoint=True`, a gradient pass keeps the
+    activations of one block at a time and computes them again on the way back: for small cards; the same gradients.
 
     Nothing is subclassed or patched for good: the instances of denoiser and scheduler have their `forward`, `step` and
     `set_timesteps` replaced, and the denoiser's parameters frozen. After the block, also after an error, all is as it
@@ -104,7 +109,8 @@ def guide(
     steering = Steering(pipe, denoiser, prompts, method, settings, policy, seeds, keep_maps)
     with ExitStack() as stack:
         if is_moved:
-            stack.enter_context(_frozen(denoiser))
+            stack.enter_context(frozen(denoiser, recompute=checkpoint))
+        stack.enter_context(held(denoiser, "_compiled_call_impl", None))  # or its code would not see what is replaced
         stack.enter_context(replaced(denoiser, "forward", steering.forward))
         stack.enter_context(replaced(steering.scheduler, "step", steering.step))
         stack.enter_context(replaced(steering.scheduler, "set_timesteps", steering.set_timesteps))
@@ -119,6 +125,7 @@ def denoiser_of(pipe: Any) -> nn.Module:
             f"Expected a diffusers pipeline with a denoiser and a scheduler, got {type(pipe).__name__}."
         )
     layout_of(denoiser)
+    check_hooks(denoiser)
     return denoiser
 
 
@@ -136,9 +143,7 @@ def _prompts(pipe: Any, prompt: str | Prompt | Sequence[str | Prompt], concepts:
             "Pass one list for all prompts, or one for each."
         )
     pairs = zip(texts, each, strict=True)
-    return tuple(
-        text if isinstance(text, Prompt) else Prompt.parse(text, pipe.tokenizer, names) for text, names in pairs
-    )
+    return tuple(text if isinstance(text, Prompt) else parse_prompt(pipe, text, names) for text, names in pairs)
 
 
 def _check_prompts(prompts: Sequence[Prompt], method: Method, settings: Settings) -> None:
@@ -160,27 +165,3 @@ def _check_prompts(prompts: Sequence[Prompt], method: Method, settings: Settings
     reasons = dict.fromkeys(reason for prompt in prompts for loss in losses for reason in loss.idle_for(prompt))
     for reason in reasons:
         warnings.warn(reason, UserWarning, stacklevel=4)  # where the block begins
-
-
-@contextmanager
-def _frozen(denoiser: nn.Module) -> Iterator[None]:
-    """Let gradients reach the latents alone: no parameter takes one, and no block is run twice to save memory.
-
-    Checkpointed blocks run again during the backward pass, then without the taps that read them, and a pass that ends
-    early leaves them incomplete.
-    """
-    trained = [parameter for parameter in denoiser.parameters() if parameter.requires_grad]
-    checkpointed: list[Any] = [
-        module for module in denoiser.modules() if getattr(module, "gradient_checkpointing", False)
-    ]
-    try:
-        for parameter in trained:
-            parameter.requires_grad_(False)
-        for module in checkpointed:
-            module.gradient_checkpointing = False
-        yield
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)
-        for module in checkpointed:
-            module.gradient_checkpointing = True

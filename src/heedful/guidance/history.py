@@ -26,7 +26,7 @@ class MapHistory:
         self.prompts = tuple(prompts)
         """One per image."""
         self._steps: list[Maps] = []
-        self._length = max(prompt.end for prompt in prompts) + 1
+        self._length = max(prompt.reach for prompt in prompts)
 
     def append(self, maps: Maps) -> None:
         """Add the maps of one more step."""
@@ -34,7 +34,7 @@ class MapHistory:
 
     def put(self, item: int, other: "MapHistory", index: int) -> None:
         """Replace what one image looked at by what image `index` of `other`, of the same prompt, looked at."""
-        end = self.prompts[item].end + 1
+        end = self.prompts[item].reach
         for mine, theirs in zip(self._steps, other._steps, strict=True):
             mine.tokens[item, :end] = theirs.tokens[index, :end]
 
@@ -43,7 +43,7 @@ class MapHistory:
 
     @property
     def tokens(self) -> Float[Tensor, "batch step token height width"]:
-        """Every token from the start token to the end token of the longest prompt."""
+        """Every token up to the last one that a prompt has; padding beyond it is cut off."""
         return torch.stack([maps.tokens for maps in self._steps], dim=1)
 
     def at(self, step: int) -> Maps:

@@ -4,13 +4,14 @@ Knows which loss goes with which numbers. Knows nothing of pipelines. A method o
 simply a loss that is passed to `heedful.guide`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from heedful import losses
+from heedful.attention import layout_of
 from heedful.guidance import presets
 from heedful.guidance.initial_noise import CONFLICT
-from heedful.guidance.settings import Settings
+from heedful.guidance.settings import PUBLISHED_SITES, Settings
 from heedful.losses import (
     AnyLoss,
     AttendAndExcite,
@@ -49,8 +50,16 @@ class Method:
         return tuple(dict.fromkeys([*citations_of(self.loss), *citations_of(self.settings.initial_noise)]))
 
     def settings_for(self, denoiser: Any) -> Settings:
-        """Return the settings that suit `denoiser`."""
-        return self.world if self.world is not None and is_world(denoiser) else self.settings
+        """Return the settings that suit `denoiser`.
+
+        Published sites are 16x16 cells of a U-Net; where there are none, the family's usual ones are read.
+        """
+        if self.world is not None and is_world(denoiser):
+            return self.world
+        usual = layout_of(denoiser).usual_sites
+        if usual is None or self.settings.sites != PUBLISHED_SITES:
+            return self.settings
+        return replace(self.settings, sites=usual)
 
 
 EXCITE = AttendAndExcite(reference_tokens=77)

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from heedful.errors import SettingsError
 from heedful.losses import AnyLoss
-from heedful.shapes import Latents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +66,10 @@ class Past:
     def repeat(
         self,
         scheduler: Any,
-        noise: Latents,
+        noise: Tensor,
         generators: list[torch.Generator],
-        predict: Callable[[Any, Latents], tuple[Tensor, Latents | None]],
-    ) -> Latents:
+        predict: Callable[[Any, Tensor], tuple[Tensor, Tensor | None]],
+    ) -> Tensor:
         """Make the steps so far again from `noise`, of variance 1; return the latents as the scheduler sees them.
 
         They are made with the condition alone.
@@ -80,9 +79,10 @@ class Past:
         `generators`, one per image.
         """
         draws = "generator" in inspect.signature(scheduler.step).parameters
-        latents = noise * float(scheduler.init_noise_sigma)
+        latents = noise * float(getattr(scheduler, "init_noise_sigma", 1.0))  # flow matching has neither
+        scale = getattr(scheduler, "scale_model_input", None)
         for told, arguments in self._steps:
-            scaled = scheduler.scale_model_input(latents, arguments["timestep"])
+            scaled = latents if scale is None else scale(latents, arguments["timestep"])
             prediction, update = predict(told, scaled)
             start = latents if update is None else (latents.to(update.dtype) + update).to(latents.dtype)
             extra = {"generator": generators} if draws else {}

@@ -7,7 +7,7 @@ denoiser's input alone would be lost; `scheduler.step` commits the same move. Ev
 
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,20 +15,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedful.attention import Maps, Reader, Record
+from heedful.attention import Reader, Record
+from heedful.attention.tap import full_precision
 from heedful.errors import PipelineError, SettingsError
 from heedful.guidance.begin_again import begin_again, input_scale
 from heedful.guidance.call import Call, copies_in, joined, prediction
-from heedful.guidance.gradient import differentiate
-from heedful.guidance.initial_noise import InitialNoise, Scores, choose_noise
+from heedful.guidance.initial_noise import InitialNoise, choose_noise
 from heedful.guidance.methods import Method
+from heedful.guidance.passes import Passes
 from heedful.guidance.policy import Policy
 from heedful.guidance.restart import Past, Restart
 from heedful.guidance.run import Run
 from heedful.guidance.settings import Settings
 from heedful.guidance.trace import StepTrace
-from heedful.guidance.update import Look, Move, move
-from heedful.losses import needs_self_attention
+from heedful.guidance.update import Move, move
 from heedful.prompts import Prompt
 from heedful.shapes import Latents, PerItem
 
@@ -62,6 +62,10 @@ class Steering:
         self._keep_maps = keep_maps
         self._reader = Reader(denoiser, settings.sites)
         self._forward = denoiser.forward
+        self._passes = Passes(self._reader, self._forward, method)
+        # PixArt predicts a variance beside the noise; an inpainting denoiser takes more than latents
+        channels = denoiser.config.in_channels
+        self._channels = min(channels, denoiser.config.out_channels or channels)
         self._step = self.scheduler.step
         self._set_timesteps = self.scheduler.set_timesteps
 
@@ -72,7 +76,7 @@ class Steering:
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Move the latents where the method says so, predict the noise there, and read the maps of that pass."""
-        call, run = self._begin(self._reader.layout.arguments(self._denoiser, *args, **kwargs))
+        call, run = self._begin(self._reader.arguments(*args, **kwargs))
         return self._predict(call, run)
 
     def _predict(self, call: Call, run: Run) -> Any:
@@ -85,7 +89,8 @@ class Steering:
             call = call.moved(run.delta)
         if run.is_update_due:
             return self._one_pass(call, run)
-        if not (self._keep_maps or run.needs_maps_later):
+        # a later call of the same step asks something else of the same latents, such as a negative prompt
+        if run.seen is not None or not (self._keep_maps or run.needs_maps_later):
             return self._forward(**call.arguments)
         record = Record()
         output = self._reader.run(self._forward, call.arguments, record)
@@ -98,19 +103,8 @@ class Steering:
         The conditional rows run by themselves, with gradients up to the last wanted site.
         """
         run.is_update_due = False
-        items = list(range(call.images))
-        run.trace.backward_rows += len(items)
         before = call.latents
-        found = differentiate(
-            self._reader,
-            self._forward,
-            call,
-            items,
-            before,
-            lambda maps: self._loss(maps, run, items),
-            self_attention=needs_self_attention(self._method.loss),
-            predict=True,
-        )
+        found = self._passes.predict(call, run)
         run.seen = found.maps
         moved = move(
             before,
@@ -129,7 +123,7 @@ class Steering:
             run.trace.spared_rows += call.batch - call.images
             return joined(*[found.output] * call.copies)
         others = call.unconditional()
-        return found.output if others is None else joined(self._forward(**others), found.output)
+        return call.whole(found.output, None if others is None else self._forward(**others))
 
     def step(self, *args: Any, **kwargs: Any) -> Any:
         """Step from where the noise was predicted, not from where the pipeline believes the latents to be."""
@@ -142,7 +136,8 @@ class Steering:
                 run.past.append(run.told, bound.arguments)
             if run.committed is not None:
                 latents: Tensor = bound.arguments["sample"]
-                bound.arguments["sample"] = (latents.to(run.committed.dtype) + run.committed).to(latents.dtype)
+                committed = self._reader.layout.pack(run.committed)
+                bound.arguments["sample"] = (latents.to(committed.dtype) + committed).to(latents.dtype)
             args, kwargs = bound.args, bound.kwargs
         run.advance(keep_maps=self._keep_maps)
         return self._step(*args, **kwargs)
@@ -158,13 +153,17 @@ class Steering:
             raise PipelineError(
                 "Expected torch.no_grad, got torch.inference_mode, which forbids gradients. Leave it out."
             )
-        batch = arguments[self._reader.layout.latents].shape[0]
-        copies = copies_in(batch, len(self._prompts), self._pipe)
-        call = Call(self._reader.layout, arguments, copies, self._denoiser.config.out_channels)
-        if self.run is None or self._is_new_run or self.run.is_over:
-            self.run = self._new_run(call)
+        layout, run = self._reader.layout, self.run
+        is_new = run is None or self._is_new_run or run.is_over
+        if run is None or is_new or not run.is_steered:
+            copies, condition = copies_in(self._pipe, layout, arguments, len(self._prompts))
+        else:  # a later call of the same step need not have the copies of the first
+            copies, condition = arguments[layout.latents].shape[0] // len(run.prompts), -1
+        call = Call(layout, arguments, copies, self._channels, condition)
+        if run is None or is_new:
+            run = self.run = self._new_run(call)
             self._is_new_run = False
-        return call, self.run
+        return call, run
 
     def _new_run(self, call: Call) -> Run:
         """Return a run that begins with `call`: image-to-image begins in the middle of the scheduler's timesteps."""
@@ -174,8 +173,9 @@ class Steering:
         if len(seeds) != call.images:
             raise SettingsError(f"Expected one seed per image, got {len(seeds)} seeds for {call.images} images.")
         timesteps = self.scheduler.timesteps.tolist()
-        now = _timestep(call)
-        first = timesteps.index(now) if now in timesteps else 0
+        first = getattr(self.scheduler, "begin_index", None)
+        if first is None:
+            first = timesteps.index(call.timestep) if call.timestep in timesteps else 0
         if first > 0 and not (self._settings.initial_noise is None and self._settings.restart is None):
             raise SettingsError(
                 "Expected a run that begins with noise, for which an initial noise can be chosen, got one that begins "
@@ -192,7 +192,7 @@ class Steering:
     def _steer(self, call: Call, run: Run) -> None:
         """Make this step's update, if one is due and the scheduler will keep it."""
         run.is_steered = True
-        entry = StepTrace(step=run.step, timestep=_timestep(call))
+        entry = StepTrace(step=run.step, timestep=call.timestep)
         if self._policy is not None and self._policy.keeps_update(run.scheduler):
             target = run.take_target()
             before = latents = call.latents
@@ -205,7 +205,7 @@ class Steering:
             if not run.is_update_due and run.active and (run.is_guided or target is not None):
                 moved = move(
                     latents,
-                    self._look(call, run),
+                    self._passes.look(call, run),
                     run.direct,
                     run.step_size,
                     update=run.is_guided,
@@ -223,25 +223,11 @@ class Steering:
         run.trace.steps.append(entry)
         self._warn_of_skipped(run.step, entry.skipped)
 
-    def _look(self, call: Call, run: Run) -> Look:
-        """Return a function that reads loss and gradient of some images of `call` at any latents."""
-        needed = needs_self_attention(self._method.loss)
-
-        def look(items: Sequence[int], latents: Latents) -> tuple[PerItem, Latents]:
-            return self._gradient(call, run, items, latents, lambda maps: self._loss(maps, run, items), needed)
-
-        return look
-
     def _choose_noise(self, call: Call, run: Run, settings: InitialNoise) -> Latents:
         """Return the noise that each image is to begin with."""
-
-        def look(items: Sequence[int], latents: Latents) -> tuple[Scores, Latents]:
-            prompts = [run.prompts[item] for item in items]
-            return self._gradient(
-                call, run, items, latents, lambda maps: settings(maps, prompts), settings.needs_self_attention
-            )
-
-        noise, run.trace.noises = choose_noise(settings, call.latents, run.seeds, look)
+        noise, run.trace.noises = choose_noise(
+            settings, call.latents, run.seeds, self._passes.look_at_noise(call, run, settings)
+        )
         self._warn_of_skipped(run.step, [trace.skipped > 0 for trace in run.trace.noises])
         return noise
 
@@ -253,42 +239,17 @@ class Steering:
             loss = settings.loss or self._method.loss
             if loss is None:
                 raise SettingsError("Expected a loss that foretells a failure, got none. Pass Restart(loss=...).")
-            return loss(run.previous, run.prompts, None)
+            with full_precision(call.latents.device.type):
+                return loss(run.previous, run.prompts, None)
 
-        def predict(call: Call, run: Run) -> tuple[Tensor, Latents | None]:
-            output = self._predict(call, run)
-            update = run.committed
+        def predict(call: Call, run: Run) -> tuple[Tensor, Tensor | None]:
+            predicted = prediction(self._predict(call, run))
+            update = None if run.committed is None else call.layout.pack(run.committed)
             run.advance(keep_maps=self._keep_maps)
-            return prediction(output), update
+            return (predicted if call.layout.packed_size else predicted[:, : self._channels]), update
 
         again = partial(Run, steps=run.steps, method=self._method, settings=self._settings)
         return begin_again(settings, call, run, again, foretell, predict)
-
-    def _gradient(
-        self,
-        call: Call,
-        run: Run,
-        items: Sequence[int],
-        latents: Latents,
-        measure: Callable[[Maps], Tensor],
-        self_attention: bool,
-    ) -> tuple[Tensor, Latents]:
-        """Return what `measure` says of the maps of `items` at `latents`, and the gradient of its sum."""
-        run.trace.gradient_rows += len(items)
-        found = differentiate(self._reader, self._forward, call, items, latents, measure, self_attention=self_attention)
-        return found.values, found.gradient
-
-    def _loss(self, maps: Maps, run: Run, items: Sequence[int]) -> PerItem:
-        """Return the method's loss; raises `SettingsError` if it is not one value per item."""
-        previous = None if run.previous is None else run.previous.select(items)
-        assert self._method.loss is not None
-        loss = self._method.loss(maps, [run.prompts[item] for item in items], previous)
-        if tuple(loss.shape) != (len(items),):
-            raise SettingsError(
-                f"Expected a loss with one value per item, of shape ({len(items)},), got {tuple(loss.shape)} from "
-                f"{self._method.loss}. Sum over the other axes, not over the batch."
-            )
-        return loss
 
     def _warn_of_skipped(self, step: int, skipped: Sequence[bool]) -> None:
         """Say once per block that an update was left out."""
@@ -301,12 +262,6 @@ class Steering:
                 RuntimeWarning,
                 stacklevel=2,
             )
-
-
-def _timestep(call: Call) -> float:
-    """Return the scheduler's timestep of a call, which pipelines pass as a number, a scalar or one for each row."""
-    timestep = call.arguments["timestep"]
-    return float(timestep.flatten()[0]) if isinstance(timestep, Tensor) else float(timestep)
 
 
 def _entry(entry: StepTrace, run: Run, moved: Move) -> StepTrace:

@@ -8,6 +8,7 @@ tells, for the attention of a cell sums to 1.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -27,7 +28,7 @@ class Elsewhere(Loss):
     farther from the peak of its map than `reach` times the grid's longer side. In [0, 1]: 0 if all that is heeded lies
     around the concepts, 1/2 if a third place is heeded as much. No gradient flows through where the peaks are.
 
-    It needs a text encoder that puts a start token first, as CLIP does.
+    It needs a text encoder that puts a start token first, as CLIP does; for T5 (FLUX, PixArt) it adds nothing.
     """
 
     reach: float = 0.45
@@ -40,7 +41,16 @@ class Elsewhere(Loss):
         heeded = 1 - maps.tokens[:, 0].flatten(1)
         is_near = near.any(1)
         far, close = (heeded.masked_fill(hidden, 0).amax(-1) for hidden in (is_near, ~is_near))
-        return (far / at_least_tiny(far + close)).masked_fill(~groups.is_there.any(1), 0)
+        has_start = torch.tensor([prompt.has_start for prompt in prompts], device=far.device)
+        return (far / at_least_tiny(far + close)).masked_fill(~(groups.is_there.any(1) & has_start), 0)
+
+    def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
+        """Return that it adds nothing to a prompt without concepts, or without a start token."""
+        if prompt.has_start or not prompt.concepts:
+            return super().idle_for(prompt)
+        return (
+            "Elsewhere needs a text encoder with a start token, such as CLIP, and this one has none: it adds nothing.",
+        )
 
 
 def _distance_from_peak(maps: Float[Tensor, "batch concept height width"]) -> Float[Tensor, "batch concept cell"]:

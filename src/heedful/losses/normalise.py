@@ -26,7 +26,7 @@ Normalisation = Literal["none", "max", "min-max", "sum", "softmax100"]
 def text_softmax(maps: Maps, prompts: Sequence[Prompt], scale: float = 100.0, columns: Columns = "padded") -> TokenMaps:
     """Return softmax(scale * maps) over the text tokens of each cell; other tokens are zero.
 
-    "padded" keeps all but the first and the last of the padded sequence, as the published Attend-and-Excite does:
+    "padded" keeps all but the start token and the last of the padded sequence, as the published Attend-and-Excite does:
     the end token and all padding but one stay in. "text" keeps what stands between the start and the end token, which
     is what its mode for Stable Diffusion 2.1 (`normalize_eot`) does.
     """
@@ -39,8 +39,9 @@ def _text_columns(maps: Maps, prompts: Sequence[Prompt], columns: Columns) -> Bo
     """Return which tokens take part, for each item."""
     length = maps.tokens.shape[1]
     positions = torch.arange(length)
-    lasts = [prompt.end if columns == "text" else length - 1 for prompt in prompts]
-    return ((positions > 0) & (positions < torch.tensor(lasts)[:, None])).to(maps.tokens.device)
+    firsts = torch.tensor([prompt.first for prompt in prompts])[:, None]
+    lasts = torch.tensor([prompt.end if columns == "text" else length - 1 for prompt in prompts])[:, None]
+    return ((positions >= firsts) & (positions < lasts)).to(maps.tokens.device)
 
 
 def concept_groups(

@@ -37,7 +37,7 @@ def outside(prompt: Prompt, concept: Concept) -> tuple[Word, ...]:
     padding are no words.
     """
     phrase = {index for part in (concept, *concept.modifiers) for index in part.token_indices}
-    return tuple((index,) for index in range(1, prompt.end) if index not in phrase)
+    return tuple((index,) for index in range(prompt.first, prompt.end) if index not in phrase)
 
 
 def missing_modifiers(loss: str, prompt: Prompt) -> tuple[str, ...]:

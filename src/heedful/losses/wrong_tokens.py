@@ -46,7 +46,7 @@ def with_wrong_tokens(prompt: Prompt) -> Prompt:
     """Return `prompt` with its concepts replaced by as many of its tokens that belong to none."""
     phrases = [part for concept in prompt.concepts for part in (concept, *concept.modifiers)]
     taken = {index for phrase in phrases for index in phrase.token_indices}
-    free = [index for index in range(1, prompt.end) if index not in taken]
+    free = [index for index in range(prompt.first, prompt.end) if index not in taken]
     seen: set[str] = set()
     is_repeat = {index: prompt.tokens[index] in seen or bool(seen.add(prompt.tokens[index])) for index in free}
     chosen = sorted(free, key=is_repeat.__getitem__)[: len(prompt.concepts)]

@@ -5,7 +5,7 @@ Knows nothing of models, pipelines or tensors.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from heedful.errors import ConceptNotFound, PromptError
 from heedful.prompts.marks import joined_words, take_marks, unjoin
@@ -49,6 +49,8 @@ class Prompt:
     """In the order in which they were asked for, or in the order of the prompt."""
     unknown: tuple[str, ...] = ()
     """Words that the tokenizer does not know, so that the model cannot show them. Always empty with CLIP's own."""
+    has_start: bool = True
+    """Whether the first token is a start token, as with CLIP; T5 has none."""
 
     @classmethod
     def parse(
@@ -58,6 +60,7 @@ class Prompt:
         concepts: Sequence[str] | None = None,
         *,
         syntax: Callable[[str], Sequence[Phrase]] = phrases_by_rules,
+        chunked: bool = False,
     ) -> "Prompt":
         """Return the prompt `text` as `tokenizer` cuts it, with its concepts.
 
@@ -66,14 +69,16 @@ class Prompt:
         `heedful.prompts.SpacyPhrases` to use spaCy, which is never used unasked). A concept that is listed or marked
         has exactly the modifiers that are written with it: its last word is the noun, those before it modify it, and
         `+` joins words into one noun, as in "blue teddy+bear". Words match whole and in any case; the same word
-        twice in the list means its first and its second occurrence.
+        twice in the list means its first and its second occurrence. With `chunked`, a text may be longer than the text
+        encoder reads at once, and stands in chunks with a start and an end token each, as tools for long prompts encode
+        it into `prompt_embeds`.
 
         Raises `EmptyPrompt`, `PromptTooLong`, `ConceptNotFound`, or `PromptError` for marks that do not close.
         """
         if isinstance(concepts, str):
             raise PromptError(f"Expected a list of concepts, got the text {concepts!r}. Pass concepts=[{concepts!r}].")
         plain, marks = take_marks(text)
-        alignment = align(plain, tokenizer)
+        alignment = align(plain, tokenizer, chunked=chunked)
         if concepts is not None:
             phrases = _asked(plain, concepts)
         elif marks:
@@ -81,12 +86,44 @@ class Prompt:
         else:
             phrases = list(syntax(plain))
         found = tuple(_concept(phrase, alignment) for phrase in phrases)
-        return cls(plain, alignment.tokens, found, _unknown_words(alignment))
+        return cls(plain, alignment.tokens, found, _unknown_words(alignment), alignment.has_start)
+
+    def beside(self, other: "Prompt", shift: int) -> "Prompt":
+        """Return this prompt with the tokens that another tokenizer made of the same text, `shift` places on.
+
+        Each concept, and each modifier, then has the tokens of both.
+        """
+
+        def both(mine: tuple[int, ...], theirs: tuple[int, ...]) -> tuple[int, ...]:
+            return (*mine, *(shift + index for index in theirs))
+
+        concepts = tuple(
+            replace(
+                mine,
+                token_indices=both(mine.token_indices, theirs.token_indices),
+                modifiers=tuple(
+                    Modifier(own.text, both(own.token_indices, their.token_indices))
+                    for own, their in zip(mine.modifiers, theirs.modifiers, strict=True)
+                ),
+            )
+            for mine, theirs in zip(self.concepts, other.concepts, strict=True)
+        )
+        return replace(self, concepts=concepts)
+
+    @property
+    def first(self) -> int:
+        """The index of the first token of the text."""
+        return 1 if self.has_start else 0
 
     @property
     def end(self) -> int:
         """The index of the end token, which is the last one before the padding."""
         return len(self.tokens) - 1
+
+    @property
+    def reach(self) -> int:
+        """How many positions of the padded sequence hold all of its tokens, those of a second encoder included."""
+        return max((self.end, *(index for concept in self.concepts for index in concept.token_indices))) + 1
 
     def words(self) -> tuple[str, ...]:
         """Return the words of the text in order, each once (in any case) and as first written."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from heedful.errors import EmptyPrompt, PromptTooLong, UnsupportedPipeline
+from heedful.prompts.placeholders import Expanded, expand
 
 # A placeholder in angle brackets, possibly numbered as diffusers numbers the vectors of one concept (`<cat>_1`); or a
 # word with its inner hyphens, apostrophes and combining accents. The possessive 's stands apart: "cat's" has the word
@@ -65,6 +66,11 @@ class Alignment:
     unknown: tuple[int, ...]
     """Indices of tokens that stand for text which the tokenizer does not know."""
 
+    @property
+    def has_start(self) -> bool:
+        """Whether the first token is a special one, as with CLIP; T5 has none."""
+        return self.spans[0] == Span(0, 0)
+
     def indices(self, span: Span) -> tuple[int, ...]:
         """Return the indices of all tokens that hold a character of `span`, the start token being index 0."""
         return tuple(
@@ -83,30 +89,51 @@ def find_words(text: str) -> tuple[Span, ...]:
     return tuple(Span(*match.span()) for match in _WORD.finditer(text))
 
 
-def align(text: str, tokenizer: Tokenizer) -> Alignment:
+def align(text: str, tokenizer: Tokenizer, *, chunked: bool = False) -> Alignment:
     """Tokenize `text` and return its tokens with their places.
 
-    Raises `EmptyPrompt` without words, `PromptTooLong` with more tokens than `tokenizer.model_max_length`, and
-    `UnsupportedPipeline` if the tokenizer knows no character offsets.
+    A placeholder of several vectors has all of their tokens. If `chunked`, a text over the limit is cut into chunks of
+    as many tokens as the text encoder reads, each with a start and an end token of its own.
+
+    Raises `EmptyPrompt` without words, `PromptTooLong` with more tokens than `tokenizer.model_max_length` unless
+    `chunked`, and `UnsupportedPipeline` if the tokenizer knows no character offsets.
     """
     words = find_words(text)
     if not words:
         raise EmptyPrompt(f"Expected a prompt with words, got {text!r}. Say what the image should show: 'a red cube'.")
-    encoded = _encode(text, tokenizer)
-    ids: list[int] = list(encoded["input_ids"])
-    is_special: list[int] = list(encoded["special_tokens_mask"])
+    expanded = expand(text, tokenizer)
+    encoded = _encode(expanded.text, tokenizer)
+    limit = tokenizer.model_max_length
+    places = list(range(len(encoded["input_ids"])))
+    if chunked:
+        places = _chunks(list(encoded["special_tokens_mask"]), limit)
+    ids: list[int] = [encoded["input_ids"][place] for place in places]
+    is_special: list[int] = [encoded["special_tokens_mask"][place] for place in places]
+    offsets = [encoded["offset_mapping"][place] for place in places]
     spans = tuple(
-        Span(0, 0) if special else _without_space(text, *offset)
-        for offset, special in zip(encoded["offset_mapping"], is_special, strict=True)
+        Span(0, 0) if special else _without_space(text, expanded, *offset)
+        for offset, special in zip(offsets, is_special, strict=True)
     )
     names = tokenizer.convert_ids_to_tokens(ids)
     tokens = tuple(span.of(text) or name for span, name in zip(spans, names, strict=True))
     unknown = tuple(i for i, token in enumerate(ids) if token == tokenizer.unk_token_id and not is_special[i])
     alignment = Alignment(text, tokens, spans, unknown)
-    limit = tokenizer.model_max_length
-    if len(ids) > limit:
+    if len(ids) > limit and not chunked:
         raise PromptTooLong(_too_long(alignment, words, limit, specials_at_end=_trailing(is_special)))
     return alignment
+
+
+def _chunks(is_special: list[int], limit: int) -> list[int]:
+    """Return the tokens of a text in chunks of at most `limit`, each between the special tokens of the whole."""
+    last = len(is_special) - _trailing(is_special)
+    first = _trailing(is_special[::-1])
+    size = limit - first - (len(is_special) - last)
+    before, after = list(range(first)), list(range(last, len(is_special)))
+    return [
+        place
+        for start in range(first, last, size)
+        for place in [*before, *range(start, min(start + size, last)), *after]
+    ]
 
 
 def _encode(text: str, tokenizer: Tokenizer) -> Mapping[str, Any]:
@@ -127,11 +154,14 @@ def _encode(text: str, tokenizer: Tokenizer) -> Mapping[str, Any]:
         ) from reason
 
 
-def _without_space(text: str, start: int, end: int) -> Span:
-    """Return the span without the space around it: some tokenizers count the space before a word as its first part."""
-    piece = text[start:end]
+def _without_space(text: str, expanded: Expanded, start: int, end: int) -> Span:
+    """Return the place in `text` of a token of the expanded text, without the space around it.
+
+    Some tokenizers count the space before a word as its first part.
+    """
+    piece = expanded.text[start:end]
     begin = end - len(piece.lstrip())
-    return Span(begin, begin + len(piece.strip()))
+    return Span(*expanded.origin(begin, begin + len(piece.strip())))
 
 
 def _trailing(is_special: list[int]) -> int:
@@ -147,5 +177,6 @@ def _too_long(alignment: Alignment, words: tuple[Span, ...], limit: int, special
     more = f" and {len(lost) - _WORDS_IN_A_MESSAGE} more" if len(lost) > _WORDS_IN_A_MESSAGE else ""
     return (
         f"Expected at most {limit} tokens, got a prompt of {len(alignment.tokens)} (special tokens included). "
-        f"These words fall beyond the limit: {listed}{more}. Shorten the prompt."
+        f"These words fall beyond the limit: {listed}{more}. Shorten the prompt; or, if the pipeline gets "
+        "prompt_embeds of several chunks, pass Prompt.parse(text, pipe.tokenizer, chunked=True)."
     )

@@ -1,0 +1,66 @@
+"""What heedful must know of a family of denoisers to read its attention, as one frozen object.
+
+Knows which facts these are. Knows no family (`unets`, `transformers`), nothing of reading (`tap`) or of choosing
+(`sites`).
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from heedful.attention.sites import Site, SiteSelection, Size
+from heedful.shapes import Latents
+
+TextPlace = Literal["keys", "after image", "before image"]
+"""Where a site's text is: it alone is looked at (cross-attention), or it stands after or before the image's own
+positions in one sequence in which all look at all (joint attention)."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One family of denoisers."""
+
+    name: str
+    denoisers: tuple[type[nn.Module], ...]
+    """Classes of this family."""
+    find_sites: Callable[[Any], tuple[Site, ...]]
+    """Returns the sites of a denoiser in the order in which its forward passes them."""
+    latents: str
+    """The argument of the denoiser's forward that holds the latents: (batch, channel, height, width), unless packed."""
+    text: str
+    """The argument that holds the encoded text: (batch, token, width)."""
+    text_place: TextPlace = "keys"
+    packed_size: Callable[[dict[str, Any]], Size] | None = None
+    """For denoisers that take latents as (batch, cell, channel): returns height and width in cells."""
+    times: float = 1.0
+    """The scheduler's timestep over what the pipeline tells the denoiser."""
+    usual_sites: SiteSelection | None = None
+    """The sites that are read where a method's published ones, which are those of U-Nets, do not exist."""
+
+    def arguments(self, denoiser: nn.Module, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return the arguments of one call of `denoiser`, all by name."""
+        bound = inspect.signature(type(denoiser).forward).bind(denoiser, *args, **kwargs).arguments
+        return {name: value for name, value in bound.items() if value is not denoiser}
+
+    def latents_size(self, arguments: dict[str, Any]) -> Size:
+        """Return height and width of the latents in `arguments`, in cells."""
+        if self.packed_size is not None:
+            return self.packed_size(arguments)
+        latents: Tensor = arguments[self.latents]
+        return latents.shape[-2], latents.shape[-1]
+
+    def text_length(self, arguments: dict[str, Any]) -> int:
+        """Return the number of text tokens, padding included."""
+        text: Tensor = arguments[self.text]
+        return text.shape[1]
+
+    def unpack(self, latents: Tensor, size: Size) -> Latents:
+        """Return latents as the denoiser takes them as (batch, channel, height, width)."""
+        return latents if self.packed_size is None else latents.mT.unflatten(-1, size)
+
+    def pack(self, latents: Latents) -> Tensor:
+        """Return latents as the denoiser takes them: the reverse of `unpack`."""
+        return latents if self.packed_size is None else latents.flatten(-2).mT

@@ -1,0 +1,92 @@
+"""The passes of the denoiser that guidance asks for: what a loss says of some images, and which way is down.
+
+Knows the method's loss and the rows that each pass costs. Knows nothing of steps, or of what becomes of a gradient.
+"""
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from heedful.attention import Maps, Reader
+from heedful.attention.capture import Forward
+from heedful.errors import SettingsError
+from heedful.guidance.call import Call
+from heedful.guidance.gradient import Differentiated, differentiate
+from heedful.guidance.initial_noise import InitialNoise, Scores
+from heedful.guidance.methods import Method
+from heedful.guidance.run import Run
+from heedful.guidance.update import Look
+from heedful.losses import needs_self_attention
+from heedful.shapes import Latents, PerItem
+
+
+class Passes:
+    """Gradient passes of one denoiser for one method."""
+
+    def __init__(self, reader: Reader, forward: Forward, method: Method):
+        self._reader = reader
+        self._forward = forward
+        self._method = method
+
+    def look(self, call: Call, run: Run) -> Look:
+        """Return a function that reads loss and gradient of some images of `call` at any latents."""
+        needed = needs_self_attention(self._method.loss)
+
+        def look(items: Sequence[int], latents: Latents) -> tuple[PerItem, Latents]:
+            return self._gradient(call, run, items, latents, lambda maps: self._loss(maps, run, items), needed)
+
+        return look
+
+    def look_at_noise(
+        self, call: Call, run: Run, settings: InitialNoise
+    ) -> Callable[[Sequence[int], Latents], tuple[Scores, Latents]]:
+        """Return a function that reads the scores of some initial noises, and the gradient of their sum."""
+
+        def look(items: Sequence[int], latents: Latents) -> tuple[Scores, Latents]:
+            prompts = [run.prompts[item] for item in items]
+            return self._gradient(
+                call, run, items, latents, lambda maps: settings(maps, prompts), settings.needs_self_attention
+            )
+
+        return look
+
+    def predict(self, call: Call, run: Run) -> Differentiated:
+        """Predict the noise of the conditional rows, and read loss and gradient from the same pass."""
+        items = list(range(call.images))
+        run.trace.backward_rows += len(items)
+        return differentiate(
+            self._reader,
+            self._forward,
+            call,
+            items,
+            call.latents,
+            lambda maps: self._loss(maps, run, items),
+            self_attention=needs_self_attention(self._method.loss),
+            predict=True,
+        )
+
+    def _gradient(
+        self,
+        call: Call,
+        run: Run,
+        items: Sequence[int],
+        latents: Latents,
+        measure: Callable[[Maps], Tensor],
+        self_attention: bool,
+    ) -> tuple[Tensor, Latents]:
+        """Return what `measure` says of the maps of `items` at `latents`, and the gradient of its sum."""
+        run.trace.gradient_rows += len(items)
+        found = differentiate(self._reader, self._forward, call, items, latents, measure, self_attention=self_attention)
+        return found.values, found.gradient
+
+    def _loss(self, maps: Maps, run: Run, items: Sequence[int]) -> PerItem:
+        """Return the method's loss; raises `SettingsError` if it is not one value per item."""
+        previous = None if run.previous is None else run.previous.select(items)
+        assert self._method.loss is not None
+        loss = self._method.loss(maps, [run.prompts[item] for item in items], previous)
+        if tuple(loss.shape) != (len(items),):
+            raise SettingsError(
+                f"Expected a loss with one value per item, of shape ({len(items)},), got {tuple(loss.shape)} from "
+                f"{self._method.loss}. Sum over the other axes, not over the batch."
+            )
+        return loss

@@ -1,0 +1,55 @@
+"""Each pipeline that the docs say is guided: maps of the right size, the loss falls, nothing else changes."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from heedful.attention import find_denoiser
+from heedful.guidance import Method, Settings, guide
+from heedful.losses import AttendAndExcite
+from tests.every_pipeline import PIPELINES, PROMPTS, Run
+
+# diffusers' schedulers hand tensors to numpy in a way that numpy 2 warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
+
+EXCITE = Method(name="excite", loss=AttendAndExcite())
+
+
+def settings_of(run: Run, step_size: float, scheme: str = "exact") -> Settings:
+    """Scale 2 of U-Nets; the usual sites of transformers."""
+    usual = EXCITE.settings_for(find_denoiser(run.pipe))
+    sites = replace(usual.sites, scale=2) if usual.sites.scale == 4 else usual.sites
+    return Settings(sites=sites, step_size=step_size, step_rule="rms", guided=1.0, scheme=scheme)  # pyright: ignore
+
+
+@pytest.mark.parametrize("guidance_scale", [1.0, 5.0], ids=["single", "cfg"])
+@pytest.mark.parametrize("name", PIPELINES)
+def test_loss_falls_and_all_else_stays(name: str, guidance_scale: float) -> None:
+    run = PIPELINES[name]()
+    plain = run(guidance_scale)
+    with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.0)) as still:
+        assert run(guidance_scale).equal(plain)
+    with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.3)) as guided:
+        images = run(guidance_scale)
+    assert len(guided.trace) == 3
+    assert guided.maps["cat"].shape == (4, 3, 4, 6)
+    assert guided.maps["cat"].isnan().flatten(1).any(1).tolist() == [False, False, True, True]
+    assert (images - plain).abs().flatten(1).amax(1).min() > 1e-3
+    assert sum(guided.trace[-1].loss) < sum(still.trace[-1].loss)
+    assert run(guidance_scale).equal(plain)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_one_pass_scheme(name: str) -> None:
+    run = PIPELINES[name]()
+    plain = run()
+    with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.0)) as still:
+        run()
+    # in one pass, the conditional rows run apart, so sums may be added in another order
+    with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.0, "one-pass")):
+        torch.testing.assert_close(run(), plain, rtol=1e-3, atol=1e-3)
+    with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.3, "one-pass")) as guided:
+        run()
+    assert sum(guided.trace[-1].loss) < sum(still.trace[-1].loss)
+    assert run().equal(plain)
