@@ -24,7 +24,7 @@ class Run:
         pipe.set_progress_bar_config(disable=True)
         self.pipe = pipe
         self._scale = scale
-        self._arguments = arguments
+        self.arguments = arguments
 
     def __call__(self, guidance_scale: float = 5.0) -> torch.Tensor:
         common = {
@@ -34,7 +34,7 @@ class Run:
             "generator": generator(),
             self._scale: guidance_scale,
         }
-        return self.pipe(PROMPTS, **(common | self._arguments)).images
+        return self.pipe(PROMPTS, **(common | self.arguments)).images
 
 
 SIZE: dict[str, Any] = {"height": 16, "width": 24}

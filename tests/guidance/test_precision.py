@@ -1,5 +1,6 @@
 """Half precision: the model may have it, the arithmetic of guidance never has."""
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from heedful.attention import Maps, SiteSelection
-from heedful.guidance import A_STAR, Settings, guide
+from heedful.guidance import A_STAR, METHODS, Settings, guide
 from heedful.losses import AttendAndExcite
 from tests.pipelines import latents_of, tiny_pipeline
 
@@ -44,3 +45,23 @@ def test_losses_are_computed_in_full_precision_under_the_callers_autocast(scheme
     with torch.autocast("cpu", torch.bfloat16), guide(pipe, TWO, product, settings=settings):
         latents_of(pipe, TWO)
     assert set(seen) == {torch.float32}
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.loss is not None])
+def test_maps_that_underflow_in_half_precision_are_finite(name: str, dtype: torch.dtype) -> None:
+    """Keys so far apart that a token has a probability below the least normal number of float16."""
+    pipe = tiny_pipeline()
+    with torch.no_grad():
+        for key, parameter in pipe.unet.named_parameters():
+            if "attn2.to_k" in key:
+                parameter.mul_(40)
+    pipe.to(dtype=dtype)
+    least = torch.finfo(torch.float16).smallest_normal
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a loss that has nothing to do for this prompt says so
+        with guide(pipe, TWO, METHODS[name], settings=replace(SHORT, step_size=0.1)) as guided:
+            images = latents_of(pipe, TWO, num_inference_steps=2)
+    assert float(guided.maps.tokens.min()) < least
+    assert images.isfinite().all()
+    assert guided.trace.skipped == 0

@@ -4,7 +4,7 @@ Knows when a pass of the denoiser begins and ends, and which sites are wanted in
 for. A pass is one call of the denoiser's forward: no counters, no state between passes.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -12,9 +12,10 @@ from math import prod
 from typing import Any
 
 import torch
+from diffusers.models.attention_dispatch import AttentionBackendName
 from torch import Tensor, nn
 
-from heedful.attention.intercept import replaced
+from heedful.attention.intercept import held, replaced
 from heedful.attention.layouts import is_compiled, layout_of, uncompiled
 from heedful.attention.maps import Maps
 from heedful.attention.sites import Site, Sites, SiteSelection, choose_sites, one_grid
@@ -160,10 +161,23 @@ class Reader:
         with ExitStack() as stack:
             if is_compiled(self._given):  # compiled code cannot be looked into
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
+            for processor in self._out_of_sight(taps):
+                stack.enter_context(held(processor, "_attention_backend", AttentionBackendName.NATIVE))
             for name, tap in taps.items():
                 module = self._denoiser.get_submodule(name)
                 stack.enter_context(replaced(module, "forward", _tapped(module, name, tap)))
             yield once
+
+    def _out_of_sight(self, names: Iterable[str]) -> list[Any]:
+        """Return the processors with a backend of their own that must do without it for this pass.
+
+        Those of the sites that are read, because other backends show no probabilities; with gradients all of them,
+        because some backends have no way back.
+        """
+        is_differentiated = torch.is_grad_enabled()
+        modules = self._denoiser.modules() if is_differentiated else map(self._denoiser.get_submodule, names)
+        processors = (getattr(module, "processor", None) for module in modules)
+        return [one for one in processors if getattr(one, "_attention_backend", None) is not None]
 
     def _tap(
         self, site: Site, arguments: dict[str, Any], on_read: Callable[[MeanAttention], None]

@@ -82,14 +82,14 @@ WORLD_ATTEND_AND_EXCITE_A_STAR = replace(WORLD, step_size=40.0, guided=0.3)
 
 WORLD_DIVIDE_AND_BIND = WORLD
 
-WORLD_SYNGEN = replace(WORLD, guided=0.3)
+WORLD_SYNGEN = replace(WORLD, step_size=3.0, guided=0.3)
 
 WORLD_EBAMA = replace(WORLD, step_size=10.0, guided=0.3)
 """The published method that helps most there."""
 
-WORLD_CONFORM = replace(WORLD, guided=0.3)
+WORLD_CONFORM = replace(WORLD, step_size=2.0)
 
-WORLD_FOCUS = replace(WORLD, step_size=8.0)
+WORLD_FOCUS = replace(WORLD, guided=0.3)
 
 WORLD_HEEDFUL = Settings(
     sites=WORLD_SITES,

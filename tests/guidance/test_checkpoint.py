@@ -1,0 +1,80 @@
+"""`checkpoint=True`: the same gradients from less memory, and blocks that are as they were after it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from heedful.attention import find_denoiser
+from heedful.guidance import Method, guide
+from heedful.losses import AttendAndExcite
+from tests.every_pipeline import PIPELINES, PROMPTS
+from tests.guidance.test_every_pipeline import settings_of
+
+EXCITE = Method(name="excite", loss=AttendAndExcite())
+FAMILIES = ("StableDiffusionPipeline", "StableDiffusionXLPipeline", "PixArtSigmaPipeline", "StableDiffusion3Pipeline",
+            "FluxPipeline")  # fmt: skip
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
+
+
+@pytest.mark.parametrize("scheme", ["exact", "one-pass"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_images_are_the_same(name: str, scheme: str) -> None:
+    run = PIPELINES[name]()
+    found = []
+    for checkpoint in (False, True):
+        with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.3, scheme), checkpoint=checkpoint) as guided:
+            found.append((run(), [step.loss for step in guided.trace]))
+    torch.testing.assert_close(found[1][0], found[0][0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(torch.tensor(found[1][1]), torch.tensor(found[0][1]), rtol=1e-5, atol=1e-6)
+
+
+def test_blocks_run_again_on_the_way_back_and_keep_less() -> None:
+    run = PIPELINES["StableDiffusionPipeline"]()
+    resnet: Any = run.pipe.unet.down_blocks[0].resnets[0]
+    settings = replace(settings_of(run, 0.3), guided=1)
+
+    def passes(checkpoint: bool) -> tuple[int, int]:
+        calls: list[bool] = []
+        handle = resnet.register_forward_pre_hook(lambda *_: calls.append(torch.is_grad_enabled()))
+        with guide(run.pipe, PROMPTS, EXCITE, settings=settings, checkpoint=checkpoint):
+            kept = _bytes_kept(run)
+        handle.remove()
+        return sum(calls), kept
+
+    (once, all_kept), (twice, less_kept) = passes(False), passes(True)
+    assert (once, twice) == (1, 2)
+    assert less_kept < 0.7 * all_kept
+
+
+def _bytes_kept(run: Callable[[], Any]) -> int:
+    """What the graphs of a run keep, without what a block that is run again keeps for a moment."""
+    storages: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        run()
+    return sum(storages.values())
+
+
+@pytest.mark.parametrize("was_on", [False, True])
+def test_blocks_are_as_they_were_after_it(was_on: bool) -> None:
+    run = PIPELINES["StableDiffusionPipeline"]()
+    if was_on:
+        run.pipe.unet.enable_gradient_checkpointing()
+    blocks = [module for module in find_denoiser(run.pipe).modules() if hasattr(module, "gradient_checkpointing")]  # type: ignore[union-attr]
+    before = [dict(vars(block)) for block in blocks]
+    for checkpoint in (False, True):
+        with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.3), checkpoint=checkpoint):
+            run()
+        for block, was in zip(blocks, before, strict=True):
+            now = vars(block)
+            assert now.keys() == was.keys()
+            for key in ("gradient_checkpointing", "_gradient_checkpointing_func"):
+                assert now.get(key) is was.get(key)

@@ -1,0 +1,123 @@
+"""The text that a pipeline's denoiser reads, and where a prompt's tokens stand in it."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from heedful.errors import PromptTooLong, SettingsError
+from heedful.guidance import A_STAR, Settings, guide
+from heedful.guidance.texts import parse_prompt
+from heedful.losses import AttendAndExcite
+from heedful.prompts import Prompt
+from tests.every_pipeline import PIPELINES, PROMPTS
+from tests.guidance.test_every_pipeline import settings_of
+from tests.pipelines import latents_of, tiny_pipeline
+from tests.transformer_pipelines import tiny_flux, tiny_pixart, tiny_sd3
+
+TWO = "a cat and a blue clock"
+SETTINGS = Settings(
+    sites=settings_of(PIPELINES["StableDiffusionPipeline"](), 0.3).sites, step_rule="rms", step_size=0.3
+)
+
+
+def indices(prompt: Prompt) -> list[tuple[int, ...]]:
+    return [concept.token_indices for concept in prompt.concepts]
+
+
+def test_flux_reads_t5_which_has_no_start_token() -> None:
+    prompt = parse_prompt(tiny_flux(), TWO)
+    assert indices(prompt) == [(1,), (5,)]
+    assert (prompt.has_start, prompt.first) == (False, 0)
+
+
+def test_stable_diffusion_3_reads_clip_and_behind_it_t5() -> None:
+    prompt = parse_prompt(tiny_sd3(), TWO)
+    assert indices(prompt) == [(2, 77 + 1), (6, 77 + 5)]
+    assert prompt.concepts[1].modifiers[0].token_indices == (5, 77 + 4)
+    assert prompt.reach == 77 + 6
+    assert indices(parse_prompt(tiny_sd3(t5=False), TWO)) == [(2,), (6,)]
+
+
+def test_pixart_reads_lower_case() -> None:
+    assert parse_prompt(tiny_pixart(), " A Cat and a blue Clock").text == TWO
+
+
+def test_text_that_the_pipeline_cut_off_is_noticed() -> None:
+    pipe = tiny_flux()
+    long = "a red car on the mat with the dog and a cat"
+    with (
+        guide(pipe, long, AttendAndExcite(), concepts=["cat"]),
+        pytest.raises(SettingsError, match=r"among the 4 that the denoiser reads.*max_sequence_length"),
+    ):
+        pipe(long, height=16, width=16, num_inference_steps=2, max_sequence_length=4, output_type="latent")
+
+
+def embeddings(pipe: Any, *texts: str) -> dict[str, torch.Tensor]:
+    """`prompt_embeds` as tools for weighted or long prompts make them: in chunks of what the text encoder reads."""
+
+    def encode(text: str, chunks: int) -> torch.Tensor:
+        ids = pipe.tokenizer(text, truncation=False, verbose=False).input_ids[1:-1]
+        size, start, end = pipe.tokenizer.model_max_length - 2, pipe.tokenizer.bos_token_id, pipe.tokenizer.eos_token_id
+        rows = [ids[place : place + size] for place in range(0, size * chunks, size)]
+        full = [[start, *row, end, *[end] * (size - len(row))] for row in rows]
+        return torch.cat([pipe.text_encoder(torch.tensor([row]))[0] for row in full], dim=1)
+
+    longest = max(len(pipe.tokenizer(text, verbose=False).input_ids) for text in texts)
+    chunks = -(-longest // (pipe.tokenizer.model_max_length - 2))
+    negative = torch.cat([encode("", chunks)] * len(texts))
+    return {"prompt_embeds": torch.cat([encode(text, chunks) for text in texts]), "negative_prompt_embeds": negative}
+
+
+def test_embeddings_that_are_passed_in_are_guided_by_the_text_that_they_were_made_of() -> None:
+    pipe = tiny_pipeline()
+    with guide(pipe, TWO, AttendAndExcite(), settings=SETTINGS):
+        expected = latents_of(pipe, TWO)
+    with guide(pipe, TWO, AttendAndExcite(), settings=SETTINGS):
+        torch.testing.assert_close(latents_of(pipe, None, **embeddings(pipe, TWO)), expected)  # type: ignore[arg-type]
+
+
+def test_prompt_of_several_chunks() -> None:
+    pipe = tiny_pipeline()
+    long = "a cat and a dog and a bear and a lion and a frog and a blue clock"
+    with pytest.raises(PromptTooLong, match=r"chunked=True"), guide(pipe, long, AttendAndExcite()):
+        pass
+    prompt = Prompt.parse(long, pipe.tokenizer, ["cat", "blue clock"], chunked=True)
+    given = embeddings(pipe, long)
+    assert given["prompt_embeds"].shape[1] == 2 * 16
+    ids = pipe.tokenizer(long, verbose=False).input_ids[1:-1]
+    clock = ids.index(pipe.tokenizer.convert_tokens_to_ids("clock</w>"))
+    assert indices(prompt) == [(2,), (16 + 1 + clock - 14,)]
+    assert prompt.tokens[indices(prompt)[1][0]] == "clock"
+    with guide(pipe, prompt, AttendAndExcite(), settings=SETTINGS) as guided:
+        latents_of(pipe, None, **given)  # type: ignore[arg-type]
+    losses = [sum(step.loss) for step in guided.trace if step.is_guided]
+    assert losses[-1] < losses[0]
+    assert guided.maps["blue clock"].shape == (1, 4, 4, 4)
+
+
+def test_prompts_with_different_numbers_of_concepts_share_a_batch() -> None:
+    pipe = tiny_pipeline()
+    prompts = ["a cat", "a dog and a blue clock", "a bear and a lion and a frog"]
+    noise = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    def paint(which: list[int]) -> torch.Tensor:
+        texts = [prompts[index] for index in which]
+        with guide(pipe, texts, AttendAndExcite(), settings=SETTINGS, seeds=which) as guided:
+            images = latents_of(pipe, texts, latents=noise[which])
+        assert [len(concepts) for concepts in guided.maps.concepts(0)] == [index + 1 for index in which]
+        return images
+
+    together = paint([0, 1, 2])
+    for index in range(3):
+        torch.testing.assert_close(paint([index])[0], together[index], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["StableDiffusion3Pipeline", "FluxPipeline", "PixArtSigmaPipeline"])
+@pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
+def test_published_settings_read_the_usual_sites_of_transformers(name: str) -> None:
+    run = PIPELINES[name]()
+    with guide(run.pipe, PROMPTS, A_STAR) as guided:
+        run()
+    assert guided.settings.sites.depth == (0.0, 0.5)
+    assert guided.maps["cat"].shape == (4, 3, 4, 6)
