@@ -14,7 +14,9 @@ import json
 import platform
 import time
 import warnings
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -27,6 +29,8 @@ from diffusers.models.attention_processor import AttnProcessor
 from rich.console import Console
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from transformers import CLIPTextConfig, CLIPTextModel
 
 import heedful
@@ -34,6 +38,7 @@ from heedful.attention import Reader, Record, SiteSelection, find_sites
 from heedful.evaluation.cost import operations
 from heedful.files import write_atomic
 from heedful.guidance import ATTEND_AND_EXCITE, Settings
+from heedful.guidance.freeze import frozen
 from heedful.guidance.presets import PUBLISHED_SITES, WORLD_SITES
 from heedful.world.tokenizer import build_tokenizer
 
@@ -101,52 +106,66 @@ def _count(unet: Any, sites: dict[str, SiteSelection], tokens: int) -> dict[str,
     }
     with torch.no_grad():
         whole = operations(lambda: unet(**arguments))[0]
+    first = next(iter(sites.values()))
     rows = {}
     processors = unet.attn_processors
     unet.set_attn_processor(AttnProcessor())  # what diffusers' pipeline has: every attention in the open
-    rows["diffusers' pipeline"] = _pass(unet, whole, arguments, _in_the_open(unet, next(iter(sites.values()))))
+    rows["diffusers' pipeline"] = _pass(unet, whole, arguments, _in_the_open(unet, first))
     unet.set_attn_processor(dict(processors))
-    unet.requires_grad_(False)
     for name, chosen in sites.items():
-        rows[name] = _pass(unet, whole, arguments, _tapped(unet, chosen))
+        with frozen(unet):
+            rows[name] = _pass(unet, whole, arguments, _tapped(unet, chosen))
+    with frozen(unet, recompute=True):
+        rows[f"{next(iter(sites))}, checkpoint"] = _pass(unet, whole, arguments, _tapped(unet, first))
     return {"forward_flops": whole, "passes": rows, "runs": _runs(rows)}
 
 
-Forward = Callable[[dict[str, Any]], Tensor]
-"""The denoiser's arguments -> something that depends on the maps of the wanted sites."""
+OpenPass = Callable[[dict[str, Any]], AbstractContextManager[Callable[[], Tensor]]]
+"""The denoiser's arguments -> a pass, open until its way back is done: a function whose result depends on the maps."""
 
 
-def _tapped(unet: Any, sites: SiteSelection) -> Forward:
+def _tapped(unet: Any, sites: SiteSelection) -> OpenPass:
     """Our gradient pass: fused attention, ends at the last site."""
 
-    def forward(arguments: dict[str, Any]) -> Tensor:
+    @contextmanager
+    def open_pass(arguments: dict[str, Any]) -> Iterator[Callable[[], Tensor]]:
         record = Record()
-        Reader(unet, sites).run(unet.forward, arguments, record, stop_after_last=True)
-        return record.maps().tokens.square().sum()
 
-    return forward
+        def forward() -> Tensor:
+            once(unet.forward)
+            return record.maps().tokens.square().sum()
+
+        with Reader(unet, sites).reading(arguments, record, stop_after_last=True) as once:
+            yield forward
+
+    return open_pass
 
 
-def _in_the_open(unet: Any, sites: SiteSelection) -> Forward:
+def _in_the_open(unet: Any, sites: SiteSelection) -> OpenPass:
     """That of diffusers' pipeline: the whole forward, and the probabilities that its processors have at hand."""
     size = (unet.config.sample_size,) * 2
     chosen = [unet.get_submodule(site.name) for site in sites.choose(find_sites(unet), size)]
 
-    def forward(arguments: dict[str, Any]) -> Tensor:
+    @contextmanager
+    def open_pass(arguments: dict[str, Any]) -> Iterator[Callable[[], Tensor]]:
         seen: list[Tensor] = []
+
+        def forward() -> Tensor:
+            unet(**arguments)
+            return torch.stack([probabilities.square().sum() for probabilities in seen]).sum()
+
         for module in chosen:
             scores = type(module).get_attention_scores.__get__(module)
             module.get_attention_scores = lambda *given, scores=scores: seen.append(scores(*given)) or seen[-1]
-        unet(**arguments)
+        yield forward
         for module in chosen:
             del module.get_attention_scores
-        return torch.stack([probabilities.square().sum() for probabilities in seen]).sum()
 
-    return forward
+    return open_pass
 
 
-def _pass(unet: Any, whole: int, arguments: dict[str, Any], forward: Forward) -> dict[str, float]:
-    """Count a gradient pass, and what it keeps for the way back besides the parameters."""
+def _pass(unet: Any, whole: int, arguments: dict[str, Any], open_pass: OpenPass) -> dict[str, float]:
+    """Count a gradient pass, what it keeps for the way back besides the parameters, and the most that lives at once."""
     latents = torch.zeros_like(arguments["sample"]).requires_grad_()
     own = {parameter.untyped_storage()._cdata for parameter in unet.parameters()}
     saved: dict[int, int] = {}
@@ -157,10 +176,40 @@ def _pass(unet: Any, whole: int, arguments: dict[str, Any], forward: Forward) ->
             saved[storage._cdata] = storage.nbytes()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        there, value = operations(lambda: forward(arguments | {"sample": latents}))
-    back, _ = operations(lambda: torch.autograd.grad(value, latents))
-    return {"forward": there / whole, "backward": back / whole, "saved_gib": sum(saved.values()) / 2**30}
+    with Living() as living, open_pass(arguments | {"sample": latents}) as forward:
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            there, value = operations(forward)
+        back, _ = operations(lambda: torch.autograd.grad(value, latents))
+    return {
+        "forward": there / whole,
+        "backward": back / whole,
+        "saved_gib": sum(saved.values()) / 2**30,
+        "peak_gib": living.peak / 2**30,
+    }
+
+
+class Living(TorchDispatchMode):
+    """Counts the bytes of the tensors that are made while it is open, as long as they live."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak = self._now = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        given = {one.untyped_storage()._cdata for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)}
+        for storage in (one.untyped_storage() for one in tree_leaves(made) if isinstance(one, Tensor)):
+            if storage._cdata not in self._known | given:  # views of parameters are no tensors of their own
+                self._known.add(storage._cdata)
+                self._now += storage.nbytes()
+                weakref.finalize(storage, self._forget, storage._cdata, storage.nbytes())
+        self.peak = max(self.peak, self._now)
+        return made
+
+    def _forget(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self._now -= size
 
 
 def _runs(rows: dict[str, dict[str, float]]) -> dict[str, float]:
@@ -172,7 +221,9 @@ def _runs(rows: dict[str, dict[str, float]]) -> dict[str, float]:
             ratios[name] = 1 + (STEPS * row["forward"] + GUIDED * row["backward"]) / plain
         else:
             ratios[f"exact, {name}"] = 1 + GUIDED * (row["forward"] + row["backward"]) / plain
-            ratios[f"one-pass, {name}"] = 1 + GUIDED * row["backward"] / plain
+            ratios[f"one-pass, {name}"] = (
+                1 + GUIDED * row["backward"] / plain
+            )  # with checkpoint, what runs again is in it
     return ratios
 
 
@@ -278,15 +329,15 @@ def tables(figures: dict[str, Any]) -> str:
     for model, found in figures["operations"].items():
         lines += [
             f"**{model}**: one forward is {found['forward_flops'] / 1e9:.1f} GFLOP.", "",
-            "| gradient pass | forward | backward | guided step / plain step, exact | one-pass | saved GiB |",
-            "|---|---|---|---|---|---|",
+            "| gradient pass | forward | backward | exact step / plain step | one-pass | saved GiB | peak GiB |",
+            "|---|---|---|---|---|---|---|",
         ]  # fmt: skip
         for name, row in found["passes"].items():
             there, back = row["forward"], row["backward"]
             one_pass = "" if name.startswith("diffusers") else f"{1 + back / 2:.3f}"
             lines.append(
                 f"| {name} | {there:.3f} | {back:.3f} | {1 + (there + back) / 2:.3f} | {one_pass} "
-                f"| {row['saved_gib']:.3f} |"
+                f"| {row['saved_gib']:.3f} | {row['peak_gib']:.3f} |"
             )
         lines += ["", f"| run of {STEPS} steps, {GUIDED} guided | / plain run |", "|---|---|"]
         lines += [*(f"| {name} | {ratio:.3f} |" for name, ratio in found["runs"].items()), ""]
