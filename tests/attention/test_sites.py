@@ -31,6 +31,12 @@ def test_sites_of_a_unet_stand_in_the_order_of_its_forward_with_their_scales() -
     assert all(site.name.endswith("attn2") for site in sites)
 
 
+def test_depth_is_a_share_of_the_sites_in_the_order_of_the_forward() -> None:
+    assert names(SiteSelection(depth=(0.0, 0.5))) == ["down_blocks1", "down_blocks2"]
+    assert names(SiteSelection(depth=(0.5, 1.0))) == ["mid_block4", "up_blocks2"]
+    assert names(SiteSelection(depth=(0.0, 0.5), scale=2)) == ["down_blocks2"]
+
+
 def test_unet_of_stable_diffusion_has_its_five_16x16_sites() -> None:
     unet = tiny_unet(
         sample_size=64,

@@ -10,6 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 from heedful.attention import Reader, Record, Sites
+from heedful.guidance.freeze import frozen
 
 
 def _fused(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
@@ -49,9 +50,6 @@ def gradient_shares(denoiser: Any, sites: Sites, arguments: dict[str, Any]) -> G
     """
     reader = Reader(denoiser, sites)
     name = reader.layout.latents
-    frozen = [parameter for parameter in denoiser.parameters() if parameter.requires_grad]
-    for parameter in frozen:
-        parameter.requires_grad_(False)
     latents = arguments[name].detach().requires_grad_()
 
     def forward() -> torch.Tensor:
@@ -59,13 +57,9 @@ def gradient_shares(denoiser: Any, sites: Sites, arguments: dict[str, Any]) -> G
         reader.run(denoiser.forward, arguments | {name: latents}, record, stop_after_last=True)
         return record.maps().tokens.square().sum()
 
-    try:
-        with torch.no_grad():
-            whole, _ = operations(lambda: denoiser(**arguments))
-        with torch.enable_grad():
-            there, value = operations(forward)
-            back, _ = operations(lambda: torch.autograd.grad(value, latents))
-    finally:
-        for parameter in frozen:
-            parameter.requires_grad_(True)
+    with torch.no_grad():
+        whole, _ = operations(lambda: denoiser(**arguments))
+    with frozen(denoiser), torch.enable_grad():
+        there, value = operations(forward)
+        back, _ = operations(lambda: torch.autograd.grad(value, latents))
     return GradientShares(there / whole, back / whole)
