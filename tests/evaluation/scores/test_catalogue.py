@@ -1,10 +1,15 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from PIL import Image
+
 import heedful
+from heedful import world
 from heedful.evaluation import load_model
-from heedful.evaluation.scores import SCORES, AttentionScore, Original, Score, default_scores
+from heedful.evaluation.scores import SCORES, AttentionScore, Original, Score, WorldScore, default_scores, evaluate
 from heedful.evaluation.scores.clip import B16, B32, ClipImage, ClipText
+from heedful.prompts import Prompt
 
 
 def made() -> dict[str, Score]:
@@ -33,10 +38,19 @@ def test_published_settings_are_those_of_the_papers() -> None:
     )
 
 
-def test_a_run_that_names_no_score_gets_those_that_can_judge_its_model() -> None:
+def test_a_run_that_names_no_score_gets_those_that_can_judge_its_model(
+    tmp_path: Path, renders: list[Image.Image], captions: list[Prompt]
+) -> None:
     model = load_model()
-    assert [score.name for score in default_scores(model)] == ["world", "attention", "clip"]
+    assert default_scores(model) == (WorldScore(), AttentionScore(), ClipText())
     assert default_scores(replace(model, is_world=False)) == (AttentionScore(boxes=None),)
+    assert default_scores(replace(model, folder=tmp_path)) == (AttentionScore(boxes=None),)
+    shutil.copy(world.WEIGHTS / "detector.safetensors", tmp_path)
+    assert [score.name for score in default_scores(replace(model, folder=tmp_path))] == ["world", "attention"]
+    shutil.copytree(world.WEIGHTS / "clip", tmp_path / "clip")
+    judge, _, clip = default_scores(replace(model, folder=tmp_path))
+    values = evaluate(renders[:5], captions[:5], [judge, clip])
+    assert values == evaluate(renders[:5], captions[:5], [WorldScore(), ClipText()])
 
 
 def test_scores_are_cited_like_methods() -> None:
