@@ -65,7 +65,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory, images: list[Image.Image]) 
         "clip-image-b32": {"originals": (whole, part), "model": clip},
         "dino": {
             "originals": (whole, part),
-            "boxes": replace(boxes, threshold=0.01),
+            "boxes": WorldBoxes(),
             "model": str(dino_folder(folder / "dino")),
         },
         "blip-caption": {"captioner": str(caption_folder(folder / "caption")), "model": clip, "longest": 14},
