@@ -70,8 +70,8 @@ class Call:
         return replace(self, arguments=self.arguments | {self.layout.latents: self._with_latents(self._input, moved)})
 
     def conditional_maps(self, maps: Maps) -> Maps:
-        """Return the maps of the conditional rows, without graph."""
-        return Maps(maps.tokens[-self.images :]).detach()
+        """Return the maps of the conditional rows, without graph; with self-attention where it was read."""
+        return maps.select(range(len(maps) - self.images, len(maps))).detach()
 
     @property
     def _input(self) -> Tensor:
