@@ -73,7 +73,7 @@ VARIANTS: dict[str, Find] = {
     ALONE: _by(MAPS_ALONE),
     WHOLE: _by(RULE),
     "rule without self-attention": _by(replace(RULE, propagation=0.0)),
-    "rule with all steps the same": _by(replace(RULE, lateness=0.0)),
+    "rule with late steps counting more": _by(replace(RULE, lateness=2.0)),
     "rule with Otsu's border": _by(replace(RULE, border="otsu")),
     "maps alone, Otsu's border": _by(replace(MAPS_ALONE, border="otsu")),
 }

@@ -58,8 +58,9 @@ class MaskRule:
 
     citations: ClassVar[tuple[str, ...]] = ("nguyen2023dataset", "he2013guided")
 
-    lateness: float = 1.0
-    """0 weighs all steps the same; the larger, the more the last ones count, whose maps are the surest."""
+    lateness: float = 0.0
+    """0 weighs all steps the same; the larger, the more the last ones count. Their maps point better, but on the
+    embedded world their masks are no better."""
     elsewhere: float = 1.0
     """Weight of the start token, above 0: without it, a single concept would own every pixel."""
     propagation: float = 0.5
@@ -126,8 +127,8 @@ class MaskRule:
 def contest(shares: Float[Tensor, "concept height width"], border: Border) -> Bool[Tensor, "concept height width"]:
     """Return the pixels that each concept wins: above its border, and by no other concept surpassed.
 
-    A map that is the same everywhere wins none. For the second, the values of each concept are scaled to [0, 1], so that one that is heeded weakly keeps the place
-    where it is heeded most.
+    For the second, the values of each concept are scaled to [0, 1], so that one that is heeded weakly keeps the place
+    where it is heeded most. A map that is the same everywhere wins none.
     """
     low, high = shares.amin((-2, -1), keepdim=True), shares.amax((-2, -1), keepdim=True)
     least = (low + high) / 2
