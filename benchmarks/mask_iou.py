@@ -8,7 +8,7 @@ half of the prompts; the report half is for reporting once.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,7 +43,7 @@ MAPS_ALONE = replace(RULE, edges=False)
 
 
 def _half(maps: MapHistory, images: Sequence[Image.Image]) -> list[Masks]:
-    return [half_peak_masks(maps, item, image.size[::-1]).numpy() for item, image in enumerate(images)]
+    return [half_peak_masks(maps, item, (image.height, image.width)).numpy() for item, image in enumerate(images)]
 
 
 def _half_bent(maps: MapHistory, images: Sequence[Image.Image]) -> list[Masks]:
@@ -51,7 +51,7 @@ def _half_bent(maps: MapHistory, images: Sequence[Image.Image]) -> list[Masks]:
     found: list[Masks] = []
     for item, image in enumerate(images):
         mean = torch.stack([maps.concepts(step)[item] for step in range(len(maps))]).mean(0)
-        size = image.size[::-1]
+        size = (image.height, image.width)
         enlarged = torch.nn.functional.interpolate(mean[None], size, mode="bilinear", align_corners=False)[0]
         colours = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
         bent = follow_edges(enlarged, colours, size[0] // mean.shape[-2], RULE.softness)
@@ -105,7 +105,7 @@ def main(
     pipe.set_progress_bar_config(disable=True)
     chosen = METHODS[method]
     figures: dict[str, Any] = {"half": half, "method": method, "rule": repr(RULE)}
-    rows: list[list[Image.Image]] = []
+    shown: dict[str, list[Image.Image]] = {}
     for suite, texts in {"two": _two(half), "single": _single(half)}.items():
         trial = Trial(prompts=texts[:prompts], seeds=tuple(range(seeds)))
         objects: list[Covered] = []
@@ -118,8 +118,7 @@ def main(
                 pictures = paint(pipe, trial, batch)
             found = _measure(guided.maps, batch, pictures, detector(pictures))
             objects += found[0]
-            if len(rows) < 4 * (1 + (suite == "single")):
-                rows += found[1][: 4 * (1 + (suite == "single")) - len(rows)]
+            shown = found[1] | shown
             typer.echo(f"{suite}: {start + len(batch)} of {len(trial.cases)} images, {len(objects)} objects", err=True)
         figures[suite] = _figures(objects)
         write_atomic(out / f"{half}-{suite}.jsonl", "".join(json.dumps(asdict(each)) + "\n" for each in objects))
@@ -127,7 +126,7 @@ def main(
         typer.echo(_table(figures[suite]))
     write_atomic(out / f"{half}.json", json.dumps(figures, indent=1) + "\n")
     if sheet is not None:
-        _draw(rows, sheet)
+        _draw(shown, sheet)
 
 
 def _two(half: str) -> tuple[str, ...]:
@@ -144,12 +143,12 @@ def _single(half: str) -> tuple[str, ...]:
 
 def _measure(
     maps: MapHistory, batch: Sequence[tuple[str, int]], pictures: np.ndarray, detections: Sequence[Sequence[Any]]
-) -> tuple[list[Covered], list[list[Image.Image]]]:
-    """Return the objects of those images that count, and for each image its pictures: itself, truth, masks."""
+) -> tuple[list[Covered], dict[str, list[Image.Image]]]:
+    """Return the objects of those images that count, and pictures of one image a prompt: itself, truth, masks."""
     images = [Image.fromarray(picture) for picture in pictures]
     masks = {name: find(maps, images) for name, find in VARIANTS.items()}
     objects: list[Covered] = []
-    rows: list[list[Image.Image]] = []
+    pages: dict[str, list[Image.Image]] = {}
     for item, (text, seed) in enumerate(batch):
         located = once_each(text, detections[item])
         if located is None:
@@ -168,8 +167,8 @@ def _measure(
                 )
             )
         shown = [truth, masks[BASELINE][item], masks[ALONE][item], masks[WHOLE][item]]
-        rows.append([images[item], *(_painted(images[item], each) for each in shown)])
-    return objects, rows
+        pages.setdefault(text, [images[item], *(_painted(images[item], each) for each in shown)])
+    return objects, pages
 
 
 def _figures(objects: Sequence[Covered]) -> dict[str, Any]:
@@ -230,12 +229,14 @@ def _painted(image: Image.Image, masks: np.ndarray) -> Image.Image:
     return Image.fromarray(canvas.round().astype(np.uint8))
 
 
-def _draw(rows: Sequence[Sequence[Image.Image]], path: Path) -> None:
+def _draw(shown: Mapping[str, Sequence[Image.Image]], path: Path) -> None:
+    """Draw every ninth prompt."""
+    chosen = dict(list(shown.items())[::9])
     grid = Grid(
         title="Masks of concepts",
         columns=["image", "truth", BASELINE, "maps alone", "with the picture's edges"],
-        rows=[""] * len(rows),
-        cells=rows,
+        rows=list(chosen),
+        cells=list(chosen.values()),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     compose(grid).save(path)

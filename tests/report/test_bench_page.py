@@ -166,7 +166,7 @@ def test_failed_cases_and_unreadable_images_are_named_not_fatal(folder: Path) ->
     (folder / "none" / PROMPTS[1] / "1000.png").write_bytes(b"no image")
     next((folder / "none").glob("*/*.png")).unlink()
     page = bench_page(read_results(folder))
-    assert "## Failed cases" in page.markdown and "no \\| cat" in page.markdown and "1 failed cases" in page.markdown
+    assert "## Failed cases" in page.markdown and "no \\| cat" in page.markdown and "· 1 failed\n" in page.markdown
 
 
 def test_prompts_that_look_like_markup_are_shown_as_they_are(folder: Path, tmp_path: Path) -> None:

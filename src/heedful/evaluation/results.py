@@ -9,6 +9,7 @@ Knows records. Makes no image and no score, and knows nothing of pages.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class Results:
     cases: tuple[Result, ...]
     runs: tuple[Mapping[str, Any], ...]
 
-    @property
+    @cached_property
     def done(self) -> tuple[Result, ...]:
         """The cases that did not fail."""
         return tuple(case for case in self.cases if case.error is None)
@@ -85,9 +86,17 @@ class Results:
         """Return a score of one method by prompt and seed, where there is a number."""
         return {
             (case.prompt, case.seed): float(value)
-            for case in self.done
-            if case.method == method and (value := case.scores.get(score)) is not None
+            for case in self._by_method.get(method, ())
+            if (value := case.scores.get(score)) is not None
         }
+
+    @cached_property
+    def _by_method(self) -> Mapping[str, Sequence[Result]]:
+        """The done cases of each method, sorted once: a page asks for many scores of each."""
+        found: dict[str, list[Result]] = {}
+        for case in self.done:
+            found.setdefault(case.method, []).append(case)
+        return found
 
     def path(self, case: Result) -> Path | None:
         """Return the image of a case, or None if it is not there."""

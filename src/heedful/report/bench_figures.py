@@ -75,7 +75,7 @@ def suite_figures(
     chosen = _chosen("score", score, here.scores, USUAL)
     methods = [method for method in here.methods if here.values(method, chosen)]
     reference = _chosen("baseline", baseline, methods, methods[0])
-    kinds = tuple(sorted({case.kind for case in here.done}))
+    kinds = {kind: here.of(kind=kind) for kind in sorted({case.kind for case in here.done})}
     values = {method: here.values(method, chosen) for method in methods}
     changes = {method: compare_scores(values[reference], values[method]) for method in methods if method != reference}
     tested = [method for method, change in changes.items() if change is not None]
@@ -87,7 +87,7 @@ def suite_figures(
             failed=len(here.of(method=method).failed),
             value=summarize_score(values[method]),
             by_kind={
-                kind: summarize_score(found) for kind in kinds if (found := here.of(kind=kind).values(method, chosen))
+                kind: summarize_score(found) for kind, those in kinds.items() if (found := those.values(method, chosen))
             },
             others={
                 name: summarize_score(found)
@@ -108,7 +108,7 @@ def suite_figures(
         baseline=reference if len(methods) > 1 else None,
         prompts=len({case.prompt for case in here.done}),
         images=sum(row.images for row in rows),
-        kinds=kinds,
+        kinds=tuple(kinds),
         rows=tuple(sorted(rows, key=lambda row: sign * row.value.value)),
     )
 

@@ -86,9 +86,11 @@ def map_grid(
     pictures: dict[str, bytes] = {}
     rows: list[list[str]] = []
     for case in here.done:
-        path = here.path(case)
+        path = here.path(case) if case.prompt in wanted else None
+        if path is None or not _maps_of(path).is_file():
+            continue
         picture = _picture(here, case)
-        if case.prompt not in wanted or path is None or picture is None or not _maps_of(path).is_file():
+        if picture is None:
             continue
         row = [f"{escape(case.prompt)}, {escape(case.method)}, seed {case.seed}"]
         for text, shown in [("image", picture), *_overlays(path, picture)]:

@@ -3,21 +3,19 @@
 Knows what is said and in which order. Computes no figure and draws nothing itself.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from heedful.evaluation.results import Results
-from heedful.evaluation.statistics import Comparison, Estimate
+from heedful.evaluation.statistics import Estimate
 from heedful.files import write_atomic
-from heedful.guidance.methods import METHODS
-from heedful.references import cite
-from heedful.report.bench_figures import MethodRow, SuiteFigures, is_lower_better, suite_figures
-from heedful.report.bench_images import map_grid, prompt_grid, rank_prompts
+from heedful.report.bench_figures import SuiteFigures, is_lower_better, suite_figures
+from heedful.report.bench_images import Ranked, map_grid, prompt_grid, rank_prompts
 from heedful.report.bench_plots import change_plot, cost_plot, kind_plot, value_plot
+from heedful.report.bench_settings import failures, references, settings, settings_differ
 from heedful.report.html import to_html
-from heedful.report.markdown import code_block, escape, table
+from heedful.report.markdown import code, escape, table
 
 SHOWN_PROMPTS = 5
 _NOTHING = "–"
@@ -48,7 +46,7 @@ def bench_page(results: Results, *, score: str | None = None, baseline: str | No
     lines = [f"# {escape(title)}", "", *_preamble(results)]
     for number, figures in enumerate(found):
         lines += _suite(results, figures, f"figures/{number}-", pictures, is_only=len(found) == 1)
-    lines += _failures(results) + _settings(results) + _how_to_read(found) + _references(results)
+    lines += failures(results) + settings(results) + _how_to_read(found) + references(results)
     return Page(title, "\n".join(lines).rstrip() + "\n", pictures)
 
 
@@ -62,11 +60,10 @@ def _preamble(results: Results) -> list[str]:
         f"{len(results.done)} images",
         f"{len(results.methods)} method{'s' * (len(results.methods) != 1)}",
         *([f"model: {', '.join(map(escape, models))}"] if models else []),
-        *([f"{len(results.failed)} failed cases"] if results.failed else []),
+        *([f"{len(results.failed)} failed"] if results.failed else []),
     ]
     lines = [" · ".join(parts), ""]
-    settings = {repr(sorted(_settings_of(run).items())) for run in results.runs}
-    if len(settings) > 1:
+    if settings_differ(results):
         lines += ["**The runs have different settings, so their methods may not be comparable: see Settings.**", ""]
     return lines
 
@@ -74,84 +71,102 @@ def _preamble(results: Results) -> list[str]:
 def _suite(
     results: Results, figures: SuiteFigures, prefix: str, pictures: dict[str, bytes], *, is_only: bool
 ) -> list[str]:
+    """Return the section of one suite, and put its pictures to the others."""
     level = "##" if is_only else "###"
-
-    def plot(name: str, text: str, data: bytes) -> list[str]:
-        pictures[f"{prefix}{name}.svg"] = data
-        return [f"![{escape(text)}]({prefix}{name}.svg)", ""]
-
-    score = f"`{figures.score}`"
     lines = [] if is_only else [f"## Suite {escape(figures.suite)}", ""]
-    lines += [_summary(figures), "", f"{level} By method", ""]
-    lines += plot("values", f"{figures.score} by method, with intervals", value_plot(figures))
-    lines += table(
-        ["method", f"{score} [95 %]", "images", "failed", "cost", "s/image"],
-        [
-            [
-                escape(row.method),
-                _estimate(row.value),
-                str(row.images),
-                str(row.failed),
-                _number(row.cost),
-                _number(row.seconds),
-            ]
-            for row in figures.rows
-        ],
-    )
-    if figures.baseline is not None:
-        lines += [f"{level} Differences from {escape(figures.baseline)}", ""]
-        lines += plot("changes", f"paired differences from {figures.baseline}", change_plot(figures))
-        changed = [(row, row.change) for row in figures.rows if row.change is not None]
-        lines += table(
-            ["method", "difference [95 %]", "p", "p (Holm)", "higher", "lower", "cases"],
-            [_change(row, change) for row, change in changed],
-        )
-    if len(figures.kinds) > 1:
-        lines += [f"{level} By kind of prompt", ""]
-        lines += plot("kinds", f"{figures.score} by kind of prompt", kind_plot(figures))
-        lines += table(
-            ["method", *map(escape, figures.kinds)],
-            [
-                [escape(row.method), *(_estimate(row.by_kind.get(kind)) for kind in figures.kinds)]
-                for row in figures.rows
-            ],
-        )
-    if any(row.cost is not None for row in figures.rows):
-        lines += [f"{level} Cost", ""]
-        lines += plot("cost", f"{figures.score} against cost", cost_plot(figures))
+    lines += [_summary(figures), ""]
+    parts = [
+        ("By method", "values", value_plot, _values(figures)),
+        (f"Differences from {escape(figures.baseline or '')}", "changes", change_plot, _changes(figures)),
+        ("By kind of prompt", "kinds", kind_plot, _kinds(figures)),
+        ("Cost", "cost", cost_plot, [""] if any(row.cost is not None for row in figures.rows) else []),
+    ]
+    for heading, name, plot, said in parts:
+        if said:
+            pictures[f"{prefix}{name}.svg"] = plot(figures)
+            alt = f"{heading}: a plot of {escape(figures.score)}"
+            lines += [f"{level} {heading}", "", f"![{alt}]({prefix}{name}.svg)", *said]
     if figures.other_scores:
-        lines += [f"{level} Other scores", "", "Means over the prompts; ↓ marks those where less is better.", ""]
-        names = figures.other_scores
-        lines += table(
-            ["method", *(f"`{name}`{' ↓' * is_lower_better(name)}" for name in names)],
-            [[escape(row.method), *(_mean(row.others.get(name)) for name in names)] for row in figures.rows],
-        )
+        lines += [f"{level} Other scores", "", "Means over the prompts; ↓ marks those where less is better."]
+        lines += _others(figures)
     ranked = rank_prompts(results, figures)
     if len(ranked) > 1 and any(results.path(case) for case in results.done):
-        count = min(SHOWN_PROMPTS, len(ranked) // 2)
-        worst, best = ranked[:count], ranked[-count:][::-1]
         lines += [f"{level} Worst and best prompts", "", _sorted_by(figures)]
-        for name, prompts in (("worst", worst), ("best", best)):
-            grid, images = prompt_grid(results, figures, prompts, f"{prefix}{name}")
-            pictures |= images
-            lines += ["", f"**The {count} {name}**", *grid]
-        maps, images = map_grid(results, figures, worst + best, f"{prefix}maps")
-        pictures |= images
-        lines += ["", "**What was looked at**", *maps] if maps else []
+        lines += _prompts(results, figures, ranked, prefix, pictures)
     return lines
+
+
+def _values(figures: SuiteFigures) -> list[str]:
+    rows = [
+        [
+            escape(row.method),
+            _estimate(row.value),
+            str(row.images),
+            str(row.failed),
+            _number(row.cost),
+            _number(row.seconds),
+        ]
+        for row in figures.rows
+    ]
+    return table(["method", f"{code(figures.score)} [95 %]", "images", "failed", "cost", "s/image"], rows)
+
+
+def _changes(figures: SuiteFigures) -> list[str]:
+    rows = [
+        [
+            escape(row.method),
+            _signed(row.change.difference),
+            _p_value(row.change.p_value),
+            _p_value(row.p_corrected),
+            str(row.change.gained),
+            str(row.change.lost),
+            str(row.change.difference.count),
+        ]
+        for row in figures.rows
+        if row.change is not None
+    ]
+    return table(["method", "difference [95 %]", "p", "p (Holm)", "higher", "lower", "cases"], rows)
+
+
+def _kinds(figures: SuiteFigures) -> list[str]:
+    if len(figures.kinds) < 2:
+        return []
+    rows = [[escape(row.method), *(_estimate(row.by_kind.get(kind)) for kind in figures.kinds)] for row in figures.rows]
+    return table(["method", *map(escape, figures.kinds)], rows)
+
+
+def _others(figures: SuiteFigures) -> list[str]:
+    names = figures.other_scores
+    rows = [[escape(row.method), *(_mean(row.others.get(name)) for name in names)] for row in figures.rows]
+    return table(["method", *(f"{code(name)}{' ↓' * is_lower_better(name)}" for name in names)], rows)
+
+
+def _prompts(
+    results: Results, figures: SuiteFigures, ranked: Sequence[Ranked], prefix: str, pictures: dict[str, bytes]
+) -> list[str]:
+    count = min(SHOWN_PROMPTS, len(ranked) // 2)
+    worst, best = ranked[:count], ranked[-count:][::-1]
+    lines: list[str] = []
+    for name, prompts in (("worst", worst), ("best", best)):
+        grid, images = prompt_grid(results, figures, prompts, f"{prefix}{name}")
+        pictures.update(images)
+        lines += ["", f"**The {count} {name}**", *grid]
+    maps, images = map_grid(results, figures, [*worst, *best], f"{prefix}maps")
+    pictures.update(images)
+    return lines + (["", "**What was looked at**", *maps] if maps else [])
 
 
 def _sorted_by(figures: SuiteFigures) -> str:
     compared = "" if figures.baseline is None else f"{escape(figures.baseline)} → "
     return (
-        f"Sorted by {escape(figures.best.method)}. Numbers are means of `{figures.score}` over all seeds of a prompt, "
-        f"{compared}{escape(figures.best.method)}; below an image is its own."
+        f"Sorted by {escape(figures.best.method)}. Numbers are means of {code(figures.score)} over all seeds of a "
+        f"prompt, {compared}{escape(figures.best.method)}; below an image is its own."
     )
 
 
 def _summary(figures: SuiteFigures) -> str:
     """The finding in a sentence."""
-    best, score = figures.best, f"`{figures.score}`"
+    best, score = figures.best, code(figures.score)
     if figures.baseline is None or best.change is None or best.p_corrected is None:
         return f"**{escape(best.method)}: {score} {_estimate(best.value)}** on {figures.prompts} prompts."
     base = next(row for row in figures.rows if row.method == figures.baseline)
@@ -162,42 +177,6 @@ def _summary(figures: SuiteFigures) -> str:
         f"on {figures.prompts} prompts. Paired difference {_signed(best.change.difference)}, "
         f"p {_p_sign(best.p_corrected)} (corrected for {len(figures.rows) - 1} methods){cost}.{sure}"
     )
-
-
-def _failures(results: Results) -> list[str]:
-    if not results.failed:
-        return []
-    reasons: dict[tuple[str, str], int] = {}
-    for case in results.failed:
-        reason = (case.method, str(case.error))
-        reasons[reason] = reasons.get(reason, 0) + 1
-    rows = [[escape(method), escape(error), str(count)] for (method, error), count in reasons.items()]
-    return ["## Failed cases", "", *table(["method", "error", "cases"], rows, "left")]
-
-
-def _settings(results: Results) -> list[str]:
-    if not results.runs:
-        return []
-    runs = [_flat(run) for run in results.runs]
-    names = dict.fromkeys(name for run in runs for name in run)
-    # what all runs share is said once
-    is_shared = {name: len({run.get(name) for run in runs}) == 1 for name in names}
-    heads = ["setting", "all runs"] if len(runs) > 1 else ["setting", "value"]
-    lines = ["## Settings", "", *table(heads, [[name, runs[0][name]] for name in names if is_shared[name]], "left")]
-    if not all(is_shared.values()):
-        lines += table(
-            ["run", *(name for name in names if not is_shared[name])],
-            [
-                [str(number), *(run.get(name, _NOTHING) for name in names if not is_shared[name])]
-                for number, run in enumerate(runs, start=1)
-            ],
-            "left",
-        )
-    methods = {name: str(text) for run in results.runs for name, text in run.get("methods", {}).items()}
-    lines += ["### Methods", ""]
-    for name, text in methods.items():
-        lines += [f"`{escape(name)}`", "", *code_block(text)]
-    return lines
 
 
 def _how_to_read(found: Sequence[SuiteFigures]) -> list[str]:
@@ -220,46 +199,6 @@ def _how_to_read(found: Sequence[SuiteFigures]) -> list[str]:
             "it are shares of images, and one image may have several."
         )
     return [*lines, ""]
-
-
-def _references(results: Results) -> list[str]:
-    known = [METHODS[name] for name in results.methods if name in METHODS]
-    return ["## References", "", "BibTeX of the methods on this page:", "", *code_block(cite(*known), "bibtex")]
-
-
-def _change(row: MethodRow, change: Comparison) -> list[str]:
-    return [
-        escape(row.method),
-        _signed(change.difference),
-        _p_value(change.p_value),
-        _p_value(row.p_corrected),
-        str(change.gained),
-        str(change.lost),
-        str(change.difference.count),
-    ]
-
-
-def _settings_of(run: Mapping[str, Any]) -> dict[str, str]:
-    """What has to be the same for methods to be comparable."""
-    settings: Mapping[str, Any] = run.get("settings", {})
-    kept = {name: str(value) for name, value in settings.items() if name != "batch_size"}
-    return kept | {"weights": str(run.get("weights", _NOTHING))}
-
-
-def _flat(run: Mapping[str, Any]) -> dict[str, str]:
-    """A run as names and values that fit into a table."""
-    groups: Iterable[tuple[str, Mapping[str, Any]]] = (
-        ("", {name: run[name] for name in ("suite", "model", "weights", "started") if name in run}),
-        ("", run.get("settings", {})),
-        ("", run.get("versions", {})),
-        ("git ", run.get("git") or {}),
-        ("", run.get("hardware", {})),
-    )
-    return {
-        escape(f"{prefix}{name}".replace("_", " ")): escape(str(value))
-        for prefix, group in groups
-        for name, value in group.items()
-    }
 
 
 def _estimate(found: Estimate | None) -> str:

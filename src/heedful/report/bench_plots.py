@@ -106,7 +106,7 @@ def cost_plot(figures: SuiteFigures) -> bytes:
         axes.set_xlabel("operations of the denoiser, relative to plain sampling")
         axes.set_ylabel(figures.score)
 
-    return _drawn(draw, 9)
+    return _drawn(draw, max(9, len(rows)))
 
 
 def _drawn(draw: Callable[[Any], None], rows: int, extra: float = 0.0) -> bytes:
@@ -147,7 +147,7 @@ def _names(axes: Any, names: Sequence[str]) -> None:
 def _label_beside(axes: Any, rows: Sequence[MethodRow]) -> None:
     """Write each method's name in a column at the right, a thin line leading to its mark, so that no two overlap."""
     low, high = axes.get_ylim()
-    gap = (high - low) / 13
+    gap = (high - low) / max(13, len(rows))
     heights: list[float] = []
     ordered = sorted(rows, key=lambda row: row.value.value)
     for row in ordered:

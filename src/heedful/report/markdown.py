@@ -15,6 +15,11 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
+def code(text: str) -> str:
+    """Return a name in the type of code, without the two signs that would end it or its cell."""
+    return f"`{text.replace('`', '').replace('|', '')}`"
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: Literal["left", "right"] = "right") -> list[str]:
     """Return the lines of a table: the first column to the left, the others as told; nothing without rows."""
     if not rows:
