@@ -82,7 +82,7 @@ def kind_plot(figures: SuiteFigures) -> bytes:
             if base is not None and kind in base.by_kind:
                 axes.axvline(base.by_kind[kind].value, color=_FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
             axes.set_title(kind)
-            axes.locator_params(axis="x", nbins=4)
+            axes.locator_params(axis="x", nbins=3)
             axes.margins(x=0.08)
         canvas.supxlabel(f"{figures.score}, with 95 % interval", fontsize=9)
 
