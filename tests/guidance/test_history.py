@@ -45,3 +45,15 @@ def test_padding_is_not_kept() -> None:
     torch.testing.assert_close(kept.at(1).tokens, tokens[1][:, : PROMPTS[0].end + 1])
     assert [maps.shape[0] for maps in kept.concepts(1)] == [2, 1]
     assert (len(kept), repr(kept)) == (3, "MapHistory of 2 images, 3 steps: cat, blue clock, dog")
+
+
+def test_self_attention_is_kept_where_it_was_read_and_replaced_with_the_image() -> None:
+    mine, theirs = MapHistory(PROMPTS), MapHistory(PROMPTS[1:])
+    looks, others = torch.rand(2, 20, 4, 5), torch.rand(1, 20, 4, 5)
+    for kept, tokens, attention in ((mine, 2, looks), (theirs, 1, others)):
+        kept.append(Maps(torch.rand(tokens, 16, 4, 5)))
+        kept.append(Maps(torch.rand(tokens, 16, 4, 5), attention))
+    mine.put(1, theirs, 0)
+    assert mine.at(0).self_attention is None
+    torch.testing.assert_close(mine.at(1).self_attention, torch.cat([looks[:1], others]))
+    assert not torch.equal(looks[1], others[0]), "the tensor that was appended is not written to"

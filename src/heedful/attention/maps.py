@@ -56,6 +56,10 @@ class Maps:
         """Return the same values without their graph."""
         return self._each(lambda maps: maps.detach())
 
+    def clone(self) -> "Maps":
+        """Return the same values in memory of their own."""
+        return self._each(torch.clone)
+
     def resize(self, height: int, width: int) -> "Maps":
         """Return the maps on another grid, bilinearly; of self-attention, both the cells that look and those seen."""
         tokens = filters.resize(self.tokens, height, width)

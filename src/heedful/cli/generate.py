@@ -71,6 +71,10 @@ def generate(
     concepts: ConceptsOption = None,
     out_folder: OutOption = Path("out"),
     overwrite: OverwriteOption = False,
+    masks: Annotated[
+        bool,
+        typer.Option("--masks", help="Find each concept's mask and box in the maps; OUT/masks.json has them (COCO)."),
+    ] = False,
     as_json: JsonOption = False,
     steps: StepsOption = None,
     guidance_scale: ScaleOption = None,
@@ -125,6 +129,7 @@ def generate(
         width=width,
         height=height,
         batch_size=batch_size,
+        masks=masks,
     )
     plan = make_plan(loaded, gallery, wish, overwrite=overwrite)
     for remark in plan.remarks:
@@ -139,10 +144,13 @@ def generate(
         tell(f"Note: {skipped} updates were left out because their gradient was not finite; try --dtype float32.")
     lines = summarize(plan.cases, made, find_judge(loaded))
     grid = _write_grid(loaded, gallery, plan)
+    found = _write_masks(gallery) if masks else None
     if as_json:
-        say_json(_summary(loaded, gallery, plan, lines, grid))
+        say_json(_summary(loaded, gallery, plan, lines, grid) | ({"masks": str(found)} if found else {}))
     else:
         out.print(_table(lines), soft_wrap=False)
+        if found:
+            say(f"Masks: {found}")
         say(str(grid))
 
 
@@ -181,6 +189,13 @@ def _write_grid(model: "Model", gallery: "Gallery", plan: "Plan") -> Path:
         buffer, format="PNG"
     )
     return write_atomic(gallery.folder / "grid.png", buffer.getvalue())
+
+
+def _write_masks(gallery: "Gallery") -> Path:
+    """Write the masks that the images carry as one COCO file, and return its path."""
+    from heedful.evaluation.coco import write_coco
+
+    return write_coco(gallery)
 
 
 def _summary(model: "Model", gallery: "Gallery", plan: "Plan", lines: "list[Line]", grid: Path) -> dict[str, Any]:

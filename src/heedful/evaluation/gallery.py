@@ -23,6 +23,8 @@ from heedful.files import make_folder, write_atomic
 
 CHUNK = "heedful"
 METADATA = "metadata.jsonl"
+MASKS_NOTE = "masks"
+"""The note in which an image carries the masks of its concepts; it is left out of metadata.jsonl."""
 _LONGEST = 180  # bytes of a folder name; file systems allow 255, and archives add their own
 
 
@@ -92,7 +94,7 @@ class Gallery:
         for path, entry in self.entries():
             row = {"file_name": path.relative_to(self.folder).as_posix(), "text": entry.settings.get("prompt", "")}
             row |= {key: value for key, value in entry.settings.items() if key != "prompt"}
-            row |= entry.notes
+            row |= {key: value for key, value in entry.notes.items() if key != MASKS_NOTE}
             rows.append(json.dumps(row, ensure_ascii=False) + "\n")
         return write_atomic(self.folder / METADATA, "".join(rows))
 

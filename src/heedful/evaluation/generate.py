@@ -17,7 +17,9 @@ from typing import Any
 import torch
 
 from heedful.errors import HeedfulError
-from heedful.evaluation.gallery import Entry, Gallery
+from heedful.evaluation.coco import describe_segments
+from heedful.evaluation.gallery import MASKS_NOTE, Entry, Gallery
+from heedful.evaluation.masks import MaskRule
 from heedful.evaluation.pipelines import Model
 from heedful.evaluation.plan import Case, Plan
 from heedful.guidance import Guided, Method, Trace, guide
@@ -62,11 +64,11 @@ def make_images(
     try:
         for batch in plan.batches:
             start = perf_counter()
-            images, outcomes = _paint(model, plan, batch, on_step)
+            images, outcomes, notes = _paint(model, plan, batch, on_step)
             seconds = (perf_counter() - start) / len(batch)
             entries = [
-                Entry(case.settings, {"model": model.name, **asdict(outcome), "versions": VERSIONS})
-                for case, outcome in zip(batch, outcomes, strict=True)
+                Entry(case.settings, {"model": model.name, **asdict(outcome), "versions": VERSIONS, **note})
+                for case, outcome, note in zip(batch, outcomes, notes, strict=True)
             ]
             _write(gallery, batch, images, entries)
             yield from (Made(case, outcome, seconds) for case, outcome in zip(batch, outcomes, strict=True))
@@ -77,8 +79,8 @@ def make_images(
 
 def _paint(
     model: Model, plan: Plan, batch: Sequence[Case], on_step: Callable[[float], None]
-) -> tuple[list[Any], list[Outcome]]:
-    """Return the images of one batch, and how the guidance of each ended."""
+) -> tuple[list[Any], list[Outcome], list[dict[str, Any]]]:
+    """Return the images of one batch, how the guidance of each ended, and what else each is to carry."""
     pipe, texts = model.pipe, [case.prompt.text for case in batch]
     arguments: dict[str, Any] = {
         "prompt": texts,
@@ -97,7 +99,8 @@ def _paint(
 
         arguments["callback_on_step_end"] = after_step
     try:
-        with steered(pipe, [case.prompt for case in batch], batch[0].method, [case.seed for case in batch]) as guided:
+        prompts, seeds = [case.prompt for case in batch], [case.seed for case in batch]
+        with steered(pipe, prompts, batch[0].method, seeds, keep_self_attention=plan.masks) as guided:
             images = pipe(**arguments).images
     except torch.OutOfMemoryError as reason:
         raise HeedfulError(
@@ -106,16 +109,23 @@ def _paint(
         ) from reason
     if "callback_on_step_end" not in arguments:
         on_step(float(len(batch)))
-    return images, _outcomes(guided.trace)
+    notes: list[dict[str, Any]] = [{} for _ in batch]
+    if plan.masks:
+        notes = [{MASKS_NOTE: describe_segments(segments)} for segments in MaskRule()(guided.maps, images)]
+    return images, _outcomes(guided.trace), notes
 
 
 @contextmanager
-def steered(pipe: Any, prompts: Sequence[Prompt], method: Method, seeds: Sequence[int]) -> Iterator[Guided]:
+def steered(
+    pipe: Any, prompts: Sequence[Prompt], method: Method, seeds: Sequence[int], *, keep_self_attention: bool = False
+) -> Iterator[Guided]:
     """Enter `heedful.guide` without its warnings, which the plan has shown already, once for all batches."""
     with ExitStack() as stack:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            guided = stack.enter_context(guide(pipe, prompts, method, seeds=seeds))
+            guided = stack.enter_context(
+                guide(pipe, prompts, method, seeds=seeds, keep_self_attention=keep_self_attention)
+            )
         yield guided
 
 

@@ -4,14 +4,14 @@ Knows how a wish becomes a list of cases, which of them are done, and which shar
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from heedful.attention import find_denoiser
 from heedful.errors import PromptError, SettingsError
-from heedful.evaluation.gallery import Gallery
+from heedful.evaluation.gallery import MASKS_NOTE, Gallery, read_entry
 from heedful.evaluation.pipelines import Model
 from heedful.guidance import denoiser_of, guide
 from heedful.guidance.methods import Method
@@ -38,6 +38,8 @@ class Wish:
     height: int | None = None
     """Pixels."""
     batch_size: int | None = None
+    masks: bool = False
+    """Whether each image is to carry the masks of its concepts."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Plan:
     height: int | None
     remarks: Sequence[str] = ()
     """What a method has to say about a prompt, each once: that a part of its loss has nothing to do, for example."""
+    masks: bool = False
+    """Whether each image carries the masks of its concepts."""
 
     @property
     def todo(self) -> int:
@@ -108,6 +112,8 @@ def make_plan(model: Model, gallery: Gallery, wish: Wish, *, overwrite: bool = F
     is_done = {
         one.path: gallery.is_done(one.path, one.settings) if not overwrite else False for row in cases for one in row
     }
+    if wish.masks:
+        _check_masks(path for path, done in is_done.items() if done)
     batches = [row[start : start + batch_size] for row in cases for start in range(0, len(row), batch_size)]
     left = [[one for one in batch if not is_done[one.path]] for batch in batches]
     everything = [one for row in cases for one in row]
@@ -120,6 +126,7 @@ def make_plan(model: Model, gallery: Gallery, wish: Wish, *, overwrite: bool = F
         width=width,
         height=height,
         remarks=remarks,
+        masks=wish.masks,
     )
 
 
@@ -145,6 +152,17 @@ def use_scheduler(model: Model, name: str) -> None:
     if wanted not in short:
         raise SettingsError(f"Expected one of the schedulers {', '.join(sorted(short))}, got {name!r}.")
     model.pipe.scheduler = classes[short[wanted]].from_config(model.pipe.scheduler.config)
+
+
+def _check_masks(done: Iterable[Path]) -> None:
+    """Raise `SettingsError` for an image that is there without masks: they come from the run that makes an image."""
+    for path in done:
+        entry = read_entry(path)
+        if entry is not None and MASKS_NOTE not in entry.notes:
+            raise SettingsError(
+                f"Expected masks in {path}, but it was made without them. "
+                "Choose another folder with --out, or pass --overwrite to make it again."
+            )
 
 
 def _rehearse(model: Model, prompts: Sequence[Prompt], methods: Sequence[Method]) -> tuple[str, ...]:

@@ -95,8 +95,8 @@ class Call:
         return replace(self, arguments=self.arguments | {self.layout.latents: self._with_latents(whole, moved)})
 
     def conditional_maps(self, maps: Maps) -> Maps:
-        """Return the maps of the conditional rows, without graph."""
-        return Maps(maps.tokens[self._conditional_rows]).detach()
+        """Return the maps of the conditional rows, without graph; with self-attention where it was read."""
+        return maps.select(self._conditional_rows).detach()
 
     @property
     def _conditional_rows(self) -> list[int]:

@@ -76,6 +76,7 @@ def guide(
     seeds: Sequence[int] | None = None,
     keep_maps: bool = True,
     checkpoint: bool = False,
+    keep_self_attention: bool = False,
 ) -> Iterator[Guided]:
     """Guide every image that `pipe` makes of `prompt` by `method`, while the block is open.
 
@@ -83,8 +84,10 @@ def guide(
     each prompt unless given: a list for all prompts, or a list of lists. `method` is one of `heedful.methods`, or a
     loss. `settings` replace the method's own. `seeds`, one per image, are those of random directions, and of further
     noises where a method tries several or begins again.
-    With `keep_maps=False`, only the latest maps stay in memory. With `checkpoint=True`, a gradient pass keeps the
-    activations of one block at a time and computes them again on the way back: for small cards; the same gradients.
+    With `keep_maps=False`, only the latest maps stay in memory. With `keep_self_attention`, the maps of a step also say
+    how image positions look at each other, except at steps whose update is made in the pass that predicts the noise.
+    With `checkpoint`, a gradient pass keeps the activations of one block at a time and computes them again on the way
+    back: for small cards; the same gradients.
 
     Nothing is subclassed or patched for good: the instances of denoiser and scheduler have their `forward`, `step` and
     `set_timesteps` replaced, and the denoiser's parameters frozen. After the block, also after an error, all is as it
@@ -106,7 +109,7 @@ def guide(
     policy = policy_of(pipe.scheduler) if is_moved else None
     prompts = _prompts(pipe, prompt, concepts)
     _check_prompts(prompts, method, settings)
-    steering = Steering(pipe, denoiser, prompts, method, settings, policy, seeds, keep_maps)
+    steering = Steering(pipe, denoiser, prompts, method, settings, policy, seeds, keep_maps, keep_self_attention)
     with ExitStack() as stack:
         if is_moved:
             stack.enter_context(frozen(denoiser, recompute=checkpoint))

@@ -30,13 +30,16 @@ class MapHistory:
 
     def append(self, maps: Maps) -> None:
         """Add the maps of one more step."""
-        self._steps.append(Maps(maps.tokens[:, : self._length].detach().clone()))
+        kept = Maps(maps.tokens[:, : self._length], maps.self_attention)
+        self._steps.append(kept.detach().clone())
 
     def put(self, item: int, other: "MapHistory", index: int) -> None:
         """Replace what one image looked at by what image `index` of `other`, of the same prompt, looked at."""
         end = self.prompts[item].reach
         for mine, theirs in zip(self._steps, other._steps, strict=True):
             mine.tokens[item, :end] = theirs.tokens[index, :end]
+            if mine.self_attention is not None and theirs.self_attention is not None:
+                mine.self_attention[item] = theirs.self_attention[index]
 
     def __len__(self) -> int:
         return len(self._steps)

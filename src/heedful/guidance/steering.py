@@ -46,6 +46,7 @@ class Steering:
         policy: Policy | None,
         seeds: Sequence[int] | None,
         keep_maps: bool,
+        keep_self_attention: bool,
     ):
         self.run: Run | None = None
         """The latest run; None before the first."""
@@ -60,6 +61,7 @@ class Steering:
         self._policy = policy
         self._seeds = seeds
         self._keep_maps = keep_maps
+        self._keep_self_attention = keep_maps and keep_self_attention
         self._reader = Reader(denoiser, settings.sites)
         self._forward = denoiser.forward
         self._passes = Passes(self._reader, self._forward, method)
@@ -93,7 +95,7 @@ class Steering:
         if run.seen is not None or not (self._keep_maps or run.needs_maps_later):
             return self._forward(**call.arguments)
         record = Record()
-        output = self._reader.run(self._forward, call.arguments, record)
+        output = self._reader.run(self._forward, call.arguments, record, self_attention=self._keep_self_attention)
         run.seen = call.conditional_maps(record.maps())
         return output
 

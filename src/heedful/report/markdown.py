@@ -1,0 +1,35 @@
+"""Small pieces of Markdown: text that cannot be mistaken for markup, tables, blocks of code.
+
+Knows the syntax. Knows nothing of what is said.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$])")
+
+
+def escape(text: str) -> str:
+    """Return `text` so that Markdown shows it as it is, in one line: prompts and errors may hold anything."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def code(text: str) -> str:
+    """Return a name in the type of code, without the two signs that would end it or its cell."""
+    return f"`{text.replace('`', '').replace('|', '')}`"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: Literal["left", "right"] = "right") -> list[str]:
+    """Return the lines of a table: the first column to the left, the others as told; nothing without rows."""
+    if not rows:
+        return []
+    line = ["---", *["---:" if align == "right" else "---"] * (len(heads) - 1)]
+    return ["", *(f"| {' | '.join(cells)} |" for cells in (heads, line, *rows)), ""]
+
+
+def code_block(text: str, language: str = "text") -> list[str]:
+    """Return the lines of a block of code, fenced by more backticks than any run of them in `text`."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}{language}", *text.rstrip().splitlines(), fence, ""]
