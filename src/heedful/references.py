@@ -184,24 +184,6 @@ BIBTEX: dict[str, str] = {
   volume  = {126},
   year    = {2018},
   note    = {The pointing game. arXiv:1608.00507}
-    "nguyen2023dataset": """\
-@inproceedings{nguyen2023dataset,
-  title     = {Dataset Diffusion: Diffusion-based Synthetic Data Generation for Pixel-Level Semantic Segmentation},
-  author    = {Nguyen, Quang and Vu, Truong and Tran, Anh and Nguyen, Khoi},
-  booktitle = {Advances in Neural Information Processing Systems (NeurIPS)},
-  year      = {2023},
-  note      = {arXiv:2309.14303}
-}""",
-    "he2013guided": """\
-@article{he2013guided,
-  title   = {Guided Image Filtering},
-  author  = {He, Kaiming and Sun, Jian and Tang, Xiaoou},
-  journal = {IEEE Transactions on Pattern Analysis and Machine Intelligence},
-  volume  = {35},
-  number  = {6},
-  pages   = {1397--1409},
-  year    = {2013},
-  doi     = {10.1109/TPAMI.2012.213}
 }""",
     "song2021ddim": """\
 @inproceedings{song2021ddim,
@@ -226,6 +208,25 @@ BIBTEX: dict[str, str] = {
   author  = {Ho, Jonathan and Salimans, Tim},
   journal = {arXiv preprint arXiv:2207.12598},
   year    = {2022}
+}""",
+    "nguyen2023dataset": """\
+@inproceedings{nguyen2023dataset,
+  title     = {Dataset Diffusion: Diffusion-based Synthetic Data Generation for Pixel-Level Semantic Segmentation},
+  author    = {Nguyen, Quang and Vu, Truong and Tran, Anh and Nguyen, Khoi},
+  booktitle = {Advances in Neural Information Processing Systems (NeurIPS)},
+  year      = {2023},
+  note      = {arXiv:2309.14303}
+}""",
+    "he2013guided": """\
+@article{he2013guided,
+  title   = {Guided Image Filtering},
+  author  = {He, Kaiming and Sun, Jian and Tang, Xiaoou},
+  journal = {IEEE Transactions on Pattern Analysis and Machine Intelligence},
+  volume  = {35},
+  number  = {6},
+  pages   = {1397--1409},
+  year    = {2013},
+  doi     = {10.1109/TPAMI.2012.213}
 }""",
 }
 """BibTeX entries by their key."""
