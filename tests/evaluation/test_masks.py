@@ -145,3 +145,10 @@ def test_the_baseline_is_half_of_the_maximum_of_the_average() -> None:
 def test_impossible_rules_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(SettingsError, match="Expected elsewhere and softness above 0"):
         MaskRule(**wrong)
+
+
+def test_text_without_a_start_token_is_refused() -> None:
+    kept = MapHistory([replace(PROMPT, has_start=False)])
+    kept.append(Maps(tokens(CAT_MAP, CLOCK_MAP)[None]))
+    with pytest.raises(SettingsError, match="start token.*T5"):
+        ALONE(kept, [GREY])

@@ -93,6 +93,11 @@ class MaskRule:
     def _segments(self, steps: Sequence[Maps], prompt: Prompt, picture: Image.Image) -> list[Segment]:
         if not prompt.concepts:
             return []
+        if not prompt.has_start:
+            raise SettingsError(
+                "Expected a text encoder with a start token, such as CLIP, which holds what no word explains, got one "
+                "without (T5, as in FLUX and PixArt). Masks cannot be made there yet."
+            )
         shares = self._shares(steps, prompt)
         size = (picture.height, picture.width)
         enlarged = F.interpolate(shares[None], size, mode="bicubic", align_corners=False)[0]
