@@ -150,5 +150,5 @@ def test_impossible_rules_are_refused(wrong: dict[str, float]) -> None:
 def test_text_without_a_start_token_is_refused() -> None:
     kept = MapHistory([replace(PROMPT, has_start=False)])
     kept.append(Maps(tokens(CAT_MAP, CLOCK_MAP)[None]))
-    with pytest.raises(SettingsError, match="start token.*T5"):
+    with pytest.raises(SettingsError, match=r"start token.*T5"):
         ALONE(kept, [GREY])
