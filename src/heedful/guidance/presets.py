@@ -65,6 +65,9 @@ Nobody has tuned them for Stable Diffusion."""
 WORLD_SITES = SiteSelection(blocks=("up",), scale=2)
 """The embedded model's best maps: 8x8, in the first up block that attends to the text."""
 
+ALL_WORLD_SITES = SiteSelection(scale=2)
+"""Every 8x8 site; better for some of the published methods."""
+
 WORLD = Settings(sites=WORLD_SITES, step_size=20.0, decay=(1.0, 0.5), guided=0.5)
 """Attend-and-Excite's published step sizes, for every method on the embedded model unless it has its own below.
 
@@ -82,12 +85,12 @@ WORLD_ATTEND_AND_EXCITE_A_STAR = replace(WORLD, step_size=40.0, guided=0.3)
 
 WORLD_DIVIDE_AND_BIND = WORLD
 
-WORLD_SYNGEN = replace(WORLD, step_size=3.0, guided=0.3)
+WORLD_SYNGEN = replace(WORLD, sites=ALL_WORLD_SITES, step_size=3.0, guided=0.3)
 
 WORLD_EBAMA = replace(WORLD, step_size=10.0, guided=0.3)
 """The published method that helps most there."""
 
-WORLD_CONFORM = replace(WORLD, step_size=2.0)
+WORLD_CONFORM = replace(WORLD, sites=ALL_WORLD_SITES, step_size=2.0)
 
 WORLD_FOCUS = replace(WORLD, guided=0.3)
 
