@@ -177,9 +177,11 @@ def _write_grid(model: "Model", gallery: "Gallery", plan: "Plan") -> Path:
     from heedful.report.arrange import arrange
 
     buffer = BytesIO()
-    compose(arrange(plan, note=f"{model.name} · {plan.steps} steps · guidance scale {plan.guidance_scale:g}")).save(
-        buffer, format="PNG"
-    )
+    compose(
+        arrange(
+            plan, note=f"{model.name} · {plan.sampling.steps} steps · guidance scale {plan.sampling.guidance_scale:g}"
+        )
+    ).save(buffer, format="PNG")
     return write_atomic(gallery.folder / "grid.png", buffer.getvalue())
 
 
@@ -190,8 +192,8 @@ def _summary(model: "Model", gallery: "Gallery", plan: "Plan", lines: "list[Line
         "grid": str(grid),
         "metadata": str(gallery.folder / "metadata.jsonl"),
         "model": model.name,
-        "steps": plan.steps,
-        "guidance_scale": plan.guidance_scale,
+        "steps": plan.sampling.steps,
+        "guidance_scale": plan.sampling.guidance_scale,
         "methods": [asdict(line) for line in lines],
         "images": [
             {
