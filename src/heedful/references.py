@@ -106,6 +106,85 @@ BIBTEX: dict[str, str] = {
   year    = {2025},
   note    = {First version: Optimal Control Meets Flow Matching: A Principled Route to Multi-Subject Fidelity}
 }""",
+    "radford2021clip": """\
+@inproceedings{radford2021clip,
+  title     = {Learning Transferable Visual Models From Natural Language Supervision},
+  author    = {Radford, Alec and Kim, Jong Wook and Hallacy, Chris and Ramesh, Aditya and Goh, Gabriel and Agarwal,
+               Sandhini and Sastry, Girish and Askell, Amanda and Mishkin, Pamela and Clark, Jack and Krueger, Gretchen
+               and Sutskever, Ilya},
+  booktitle = {Proceedings of the International Conference on Machine Learning (ICML)},
+  year      = {2021},
+  note      = {arXiv:2103.00020}
+}""",
+    "hessel2021clipscore": """\
+@inproceedings{hessel2021clipscore,
+  title     = {{CLIPScore}: A Reference-free Evaluation Metric for Image Captioning},
+  author    = {Hessel, Jack and Holtzman, Ari and Forbes, Maxwell and Le Bras, Ronan and Choi, Yejin},
+  booktitle = {Proceedings of the Conference on Empirical Methods in Natural Language Processing (EMNLP)},
+  year      = {2021},
+  note      = {arXiv:2104.08718}
+}""",
+    "oquab2024dinov2": """\
+@article{oquab2024dinov2,
+  title   = {{DINOv2}: Learning Robust Visual Features without Supervision},
+  author  = {Oquab, Maxime and Darcet, Timoth{\\'e}e and Moutakanni, Th{\\'e}o and Vo, Huy and Szafraniec, Marc and
+             others},
+  journal = {Transactions on Machine Learning Research},
+  year    = {2024},
+  note    = {arXiv:2304.07193}
+}""",
+    "ruiz2023dreambooth": """\
+@inproceedings{ruiz2023dreambooth,
+  title     = {{DreamBooth}: Fine Tuning Text-to-Image Diffusion Models for Subject-Driven Generation},
+  author    = {Ruiz, Nataniel and Li, Yuanzhen and Jampani, Varun and Pritch, Yael and Rubinstein, Michael and Aberman,
+               Kfir},
+  booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition (CVPR)},
+  year      = {2023},
+  note      = {arXiv:2208.12242}
+}""",
+    "li2022blip": """\
+@inproceedings{li2022blip,
+  title     = {{BLIP}: Bootstrapping Language-Image Pre-training for Unified Vision-Language Understanding and
+               Generation},
+  author    = {Li, Junnan and Li, Dongxu and Xiong, Caiming and Hoi, Steven},
+  booktitle = {Proceedings of the International Conference on Machine Learning (ICML)},
+  year      = {2022},
+  note      = {arXiv:2201.12086}
+}""",
+    "huang2023t2icompbench": """\
+@inproceedings{huang2023t2icompbench,
+  title     = {{T2I-CompBench}: A Comprehensive Benchmark for Open-world Compositional Text-to-image Generation},
+  author    = {Huang, Kaiyi and Sun, Kaiyue and Xie, Enze and Li, Zhenguo and Liu, Xihui},
+  booktitle = {Advances in Neural Information Processing Systems (NeurIPS)},
+  year      = {2023},
+  note      = {arXiv:2307.06350}
+}""",
+    "minderer2023owlv2": """\
+@inproceedings{minderer2023owlv2,
+  title     = {Scaling Open-Vocabulary Object Detection},
+  author    = {Minderer, Matthias and Gritsenko, Alexey and Houlsby, Neil},
+  booktitle = {Advances in Neural Information Processing Systems (NeurIPS)},
+  year      = {2023},
+  note      = {arXiv:2306.09683}
+}""",
+    "ghosh2023geneval": """\
+@inproceedings{ghosh2023geneval,
+  title     = {{GenEval}: An Object-Focused Framework for Evaluating Text-to-Image Alignment},
+  author    = {Ghosh, Dhruba and Hajishirzi, Hannaneh and Schmidt, Ludwig},
+  booktitle = {Advances in Neural Information Processing Systems (NeurIPS)},
+  year      = {2023},
+  note      = {arXiv:2310.11513}
+}""",
+    "zhang2018excitation": """\
+@article{zhang2018excitation,
+  title   = {Top-Down Neural Attention by Excitation Backprop},
+  author  = {Zhang, Jianming and Bargal, Sarah Adel and Lin, Zhe and Brandt, Jonathan and Shen, Xiaohui and Sclaroff,
+             Stan},
+  journal = {International Journal of Computer Vision},
+  volume  = {126},
+  year    = {2018},
+  note    = {The pointing game. arXiv:1608.00507}
+}""",
     "song2021ddim": """\
 @inproceedings{song2021ddim,
   title     = {Denoising Diffusion Implicit Models},

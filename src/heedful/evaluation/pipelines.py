@@ -115,20 +115,28 @@ def check_folder(folder: Path) -> Path:
     remedy = "Pass a folder that save_pretrained() of a diffusers pipeline has written, or a hub id (owner/name)."
     if folder.is_file():
         if folder.suffix in PICKLES:
-            raise _unsafe(folder.parent, [folder])
+            raise _unsafe(folder.parent, [folder], "diffusers")
         raise ModelNotFound(
             f"Expected a folder with a pipeline, got the single file {folder}. Convert it once with "
             "StableDiffusionPipeline.from_single_file(FILE).save_pretrained(FOLDER), then pass the folder."
         )
     if not folder.is_dir():
         raise ModelNotFound(f"Expected a folder with a pipeline at {folder}, but there is no such folder. {remedy}")
-    pickles = _pickles(folder)
-    if pickles:
-        raise _unsafe(folder, pickles)
+    refuse_pickles(folder, "diffusers")
     if not (folder / "model_index.json").is_file():
         found = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
         raise ModelNotFound(f"Expected model_index.json in the folder {folder}, found {found}. {remedy}")
     return folder
+
+
+def refuse_pickles(folder: Path, library: str) -> None:
+    """Raise `UnsafeWeights` if `folder`, or a folder in it, holds pickles without safetensors beside them.
+
+    `library` is the one that the user could convert them with.
+    """
+    pickles = _pickles(folder)
+    if pickles:
+        raise _unsafe(folder, pickles, library)
 
 
 def fingerprint(folder: Path) -> str:
@@ -153,7 +161,7 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Any:
         return DiffusionPipeline.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
     except (OSError, ValueError, AttributeError, ImportError, json.JSONDecodeError) as reason:
         raise ModelError(
-            f"Expected to load a pipeline from {name}, but diffusers says: {_first_line(reason)} "
+            f"Expected to load a pipeline from {name}, but diffusers says: {first_line(reason)} "
             "See whether DiffusionPipeline.from_pretrained() loads it, and whether heedful doctor shows what it needs."
         ) from reason
 
@@ -169,19 +177,19 @@ def _download(name: str) -> Path:
                 "code while they load. Look for a conversion of this model to safetensors on the hub."
             ) from reason
         raise ModelNotFound(
-            f"Expected a model called {name} on the hub (there is no such folder here), but {_hub_says(reason)}."
+            f"Expected a model called {name} on the hub (there is no such folder here), but {hub_says(reason)}."
         ) from reason
     return check_folder(folder)
 
 
-def _hub_says(reason: BaseException) -> str:
+def hub_says(reason: BaseException) -> str:
     """Return why the hub gave no model, and what to do about it."""
     cause = reason.__cause__ or reason
     if isinstance(cause, RepositoryNotFoundError):
         return "the hub knows none, or it is private. Check the name; for a private or gated model: hf auth login"
     if isinstance(cause, ConnectionError) or type(cause).__module__.startswith("httpx"):
         return "the hub cannot be reached and no earlier download is here. Check the connection, or pass a folder"
-    return f"it cannot be had: {_first_line(reason).rstrip('.')}"
+    return f"it cannot be had: {first_line(reason).rstrip('.')}"
 
 
 def _pickles(folder: Path) -> list[Path]:
@@ -194,14 +202,15 @@ def _pickles(folder: Path) -> list[Path]:
     return found
 
 
-def _unsafe(folder: Path, pickles: list[Path]) -> UnsafeWeights:
+def _unsafe(folder: Path, pickles: list[Path], library: str) -> UnsafeWeights:
     names = ", ".join(path.relative_to(folder).as_posix() for path in pickles[:4]) + (" ..." if pickles[4:] else "")
     return UnsafeWeights(
         f"Expected weights as *.safetensors in {folder}, got pickles, which can run code while they load: {names}. "
-        "If you trust them, load them with diffusers once and write save_pretrained(FOLDER), which gives safetensors."
+        f"If you trust them, load them with {library} once and write save_pretrained(FOLDER), which gives safetensors."
     )
 
 
-def _first_line(reason: BaseException) -> str:
+def first_line(reason: BaseException) -> str:
+    """Return the first line of what an error says, as a sentence."""
     line = (str(reason).strip() or type(reason).__name__).splitlines()[0]
     return line if line.endswith(".") else f"{line}."

@@ -128,7 +128,7 @@ def match_by_place(boxes: Sequence[Box], detections: Sequence[Detection]) -> lis
         (overlap, place, index)
         for place, one in enumerate(boxes)
         for index, detection in enumerate(detections)
-        if (overlap := _intersection_over_union(one, detection.box)) >= SAME_PLACE
+        if (overlap := intersection_over_union(one, detection.box)) >= SAME_PLACE
     ]
     matched: list[Detection | None] = [None] * len(boxes)
     taken: set[int] = set()
@@ -139,7 +139,8 @@ def match_by_place(boxes: Sequence[Box], detections: Sequence[Detection]) -> lis
     return matched
 
 
-def _intersection_over_union(one: Box, other: Box) -> float:
+def intersection_over_union(one: Box, other: Box) -> float:
+    """The area that two boxes (left, top, right, bottom) share, over the area that they cover together; in [0, 1]."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     shared = max(width, 0) * max(height, 0)

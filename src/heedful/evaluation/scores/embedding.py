@@ -1,0 +1,69 @@
+"""Pictures and texts as unit vectors of a CLIP: the world's own, or one by hub id or folder.
+
+Knows how a CLIP is loaded and asked. Knows no score. Vectors of texts are kept, because a prompt has many images.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import normalize
+from transformers import CLIPImageProcessorPil, CLIPModel, CLIPProcessor, CLIPTokenizer
+
+from heedful import world
+from heedful.evaluation.pipelines import find_device
+from heedful.evaluation.retrieval import embed_images, embed_texts
+from heedful.evaluation.scores.hub import load_network, load_processor
+
+_KEPT_TEXTS = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Embedder:
+    """A loaded CLIP; make one with `load_embedder`."""
+
+    model: Any
+    processor: Any
+
+    def images(self, images: Sequence[Image.Image]) -> Float[Tensor, "image width"]:
+        """Return the unit vector of each picture."""
+        if not images:
+            return torch.zeros(0, self.model.config.projection_dim)
+        return embed_images(self.model, self.processor, [image.convert("RGB") for image in images])
+
+    def text(self, sentences: tuple[str, ...]) -> Float[Tensor, "width"]:
+        """Return the unit vector of the mean of the unit vectors of several ways to say one thing."""
+        return _text(self, sentences)
+
+
+def load_embedder(model: str | None, device: str) -> Embedder:
+    """Load the CLIP of this hub id or folder, once; None is the embedded world's. Raises what `load_network` raises."""
+    return _load(model, find_device(device))
+
+
+def cosine(one: Float[Tensor, "width"], other: Float[Tensor, "width"]) -> float:
+    """Return the cosine of two unit vectors, in [-1, 1]."""
+    return float((one.double() @ other.double()).clamp(-1, 1))
+
+
+@cache
+def _load(model: str | None, device: str) -> Embedder:
+    if model is None:
+        network, processor = world.load_clip()
+        return Embedder(network.to(device), processor)  # pyright: ignore[reportArgumentType] of a decorated method
+    return Embedder(
+        load_network(CLIPModel, model, device),
+        CLIPProcessor(
+            image_processor=load_processor(CLIPImageProcessorPil, model), tokenizer=load_processor(CLIPTokenizer, model)
+        ),
+    )
+
+
+@lru_cache(maxsize=_KEPT_TEXTS)
+def _text(embedder: Embedder, sentences: tuple[str, ...]) -> Tensor:
+    return normalize(embed_texts(embedder.model, embedder.processor, sentences).mean(0), dim=0)
