@@ -66,7 +66,8 @@ def read_t2i_compbench(place: Path) -> tuple[Line, ...]:
     files = sorted(place.glob("*_val.txt")) if place.is_dir() else [place]
     if not files:
         raise SettingsError(
-            f"Expected files such as color_val.txt in {place}, found none. Pass the folder examples/dataset of your copy."
+            f"Expected files such as color_val.txt in {place}, found none. "
+            "Pass the folder examples/dataset of your copy, or one of its files."
         )
     return _once(
         place,

@@ -5,6 +5,7 @@ machine. Knows no files.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -74,3 +75,8 @@ class KeyMaker:
         digest = self._start.copy()
         digest.update(json.dumps([prompt.text, [concept.name for concept in prompt.concepts], seed]).encode())
         return digest.hexdigest()[:20]
+
+
+def rounded(value: float | None) -> float | None:
+    """Return a figure as records keep it: to six places, None if it is not finite."""
+    return None if value is None or not math.isfinite(value) else round(float(value), 6)

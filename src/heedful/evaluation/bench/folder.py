@@ -6,8 +6,8 @@
     OUT/runs/RUN.json             how each run went about it: settings, versions, hardware
     OUT/.lock                     held by the run that writes
 
-One folder holds one suite, one model and one way of sampling; methods, seeds and more prompts may join. Knows nothing of
-how images are made.
+One folder holds one suite, one model and one way of sampling; methods, seeds and more prompts may join. Knows nothing
+of how images are made.
 """
 
 import fcntl

@@ -3,7 +3,6 @@
 Knows pipelines and scores. Writes nothing: what it returns may have to travel to the machine that keeps the records.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
@@ -12,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from heedful.errors import ModelError
-from heedful.evaluation.bench.cases import Batch, Case, Make, Result
+from heedful.evaluation.bench.cases import Batch, Case, Make, Result, rounded
 from heedful.evaluation.cost import GradientShares, pipeline_shares
 from heedful.evaluation.gallery import Entry, encode
 from heedful.evaluation.painting import VERSIONS, outcomes, paint
@@ -20,7 +19,7 @@ from heedful.evaluation.pipelines import Model, load_model
 from heedful.evaluation.plan import use_scheduler
 from heedful.evaluation.sampling import Sampling
 from heedful.evaluation.scores import Score, evaluate
-from heedful.guidance import Guided, Trace, denoiser_of
+from heedful.guidance import Guided, Trace
 
 _LONGEST = 500  # characters of an error that a record keeps
 
@@ -89,7 +88,7 @@ class Painter:
             values = evaluate(images, [case.prompt for case in cases], self.scores, maps)
         except Exception as error:
             return [({}, f"a score: {_say(error)}")] * len(images)
-        return [({name: _finite(column[item]) for name, column in values.items()}, None) for item in range(len(images))]
+        return [({name: rounded(column[item]) for name, column in values.items()}, None) for item in range(len(images))]
 
     def _cost(self, name: str, guided: Guided) -> float | None:
         if name not in self._shares:
@@ -133,20 +132,11 @@ def summarize_trace(trace: Trace, item: int) -> dict[str, Any]:
         "guided_steps": len(guided),
         "skipped_updates": sum(step.skipped[item] for step in guided),
         "restarts": tries,
-        "first_loss": _finite(guided[0].loss[item]) if guided else None,
-        "last_loss": _finite(guided[-1].loss[item]) if guided else None,
+        "first_loss": rounded(guided[0].loss[item]) if guided else None,
+        "last_loss": rounded(guided[-1].loss[item]) if guided else None,
     }
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else round(float(value), 6)
 
 
 def _say(error: Exception) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:_LONGEST]
-
-
-def has_denoiser(model: Model) -> bool:
-    """Return whether the pipeline has a denoiser that heedful can read."""
-    return denoiser_of(model.pipe) is not None

@@ -54,7 +54,7 @@ class BenchPlan:
     """All cases by method, seed and prompt, in that order, and which of them are done.
 
     Batches are cut from the whole list of a method and keep their cases, so a run that was stopped goes on in the same
-    batches. Seeds stand before prompts, so that more seeds only add batches, and an unfinished run is one of less seeds.
+    batches. Seeds stand before prompts: more seeds only add batches, and what a stopped run has is fair to all prompts.
     """
 
     suite: Suite

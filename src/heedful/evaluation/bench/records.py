@@ -71,23 +71,24 @@ def read_cases(folder: Path) -> Iterator[dict[str, Any]]:
         yield from lines(path)
 
 
-def read_records(folder: Path) -> list[dict[str, Any]]:
-    """Return one record for each case, with the scores that were made later.
+def read_records(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield one record for each case, with the scores that were made later; those that failed come last.
 
-    A record that is done beats one that failed; else the last one counts. Raises `SettingsError` for a line that is no
-    record, and for an image that does not lie in `folder`.
+    A record that is done beats one that failed, and of those that failed the last one counts. Only failures and later
+    scores are kept in memory. Raises `SettingsError` for a line that is no record, and for an image that does not lie
+    in `folder`.
     """
-    records: dict[str, dict[str, Any]] = {}
-    for row in read_cases(folder):
-        old = records.get(row["key"])
-        if old is None or old["status"] == "failed" or row["status"] == "done":
-            _check_image(row)
-            records[row["key"]] = row
+    failed = {row["key"]: row for row in read_cases(folder) if row["status"] == "failed"}
+    later: dict[str, dict[str, float | None]] = {}
     for path in shards(folder, of="scores"):
         for row in lines(path):
-            if row["key"] in records:
-                records[row["key"]]["scores"] |= row["scores"]
-    return list(records.values())
+            later.setdefault(row["key"], {}).update(row["scores"])
+    for row in read_cases(folder):
+        if row["status"] == "done":
+            failed.pop(row["key"], None)
+            yield _merged(row, later)
+    for row in failed.values():
+        yield _merged(row, later)
 
 
 def _read(path: Path, number: int, text: bytes) -> dict[str, Any]:
@@ -126,8 +127,9 @@ def _whole(data: bytes, *, is_start: bool) -> int | None:
     return 0 if is_start else None
 
 
-def _check_image(row: dict[str, Any]) -> None:
-    """Refuse a path that leads out of the folder: records may come from somebody else."""
+def _merged(row: dict[str, Any], later: dict[str, dict[str, float | None]]) -> dict[str, Any]:
+    """Return a record with its later scores; refuse a path out of the folder, for records may be somebody else's."""
     image = row.get("image")
     if image is not None and (Path(image).is_absolute() or ".." in Path(image).parts):
         raise SettingsError(f"Expected an image inside the folder, got {image!r} in the record {row['key']}.")
+    return row | {"scores": row["scores"] | later.get(row["key"], {})}
