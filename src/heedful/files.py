@@ -33,15 +33,17 @@ def make_folder(path: Path | str) -> Path:
     return folder
 
 
-def write_atomic(path: Path | str, content: bytes | str) -> Path:
+def write_atomic(path: Path | str, content: bytes | str, *, through: Path | None = None) -> Path:
     """Write `content` (text as UTF-8, line ends unchanged) to `path`, replacing what was there, and return the path.
 
     The bytes go to a hidden file in the same folder, reach the disk, and then take the name. Whatever interrupts this,
-    `path` holds either its old content or the new, never a part. Parents are made if absent. Raises `OutputError`.
+    `path` holds either its old content or the new, never a part. Parents are made if absent. What a kill leaves of the
+    hidden file stays; another folder of the same disk can be named for it (`through`), which is easier to clear.
+    Raises `OutputError`.
     """
     target = Path(path)
     data = content.encode("utf-8") if isinstance(content, str) else content
-    temporary = _temporary(target)
+    temporary = _temporary(target if through is None else through / target.name)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as stream:

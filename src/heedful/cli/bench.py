@@ -29,7 +29,7 @@ from heedful.errors import OutputError, SettingsError
 
 if TYPE_CHECKING:
     from heedful.evaluation.bench import BenchFolder, BenchPlan, MethodTally
-    from heedful.evaluation.bench.cases import Engine
+    from heedful.evaluation.bench.cases import Engine, Load
     from heedful.evaluation.bench.processes import Processes
     from heedful.evaluation.pipelines import Model
     from heedful.evaluation.scores import Score
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Benchmarks: suites x methods x seeds, resumable, on one machine or a cluster.")
 
 _FOLDER = Path("out/bench")
+_GOES_ON = "The same command makes the rest."
 _ENGINES = ("serial", "ray")
 _WHERE = "Where it runs"
 
@@ -125,7 +126,15 @@ def run(
     """
     from heedful.cli.choices import find_method, split_list
     from heedful.evaluation import parse_seeds
-    from heedful.evaluation.bench import BenchFolder, BenchWish, make_bench_plan, read_records, tally
+    from heedful.evaluation.bench import (
+        BenchFolder,
+        BenchWish,
+        Painter,
+        PainterLoader,
+        make_bench_plan,
+        read_records,
+        tally,
+    )
     from heedful.evaluation.bench.processes import find_processes
     from heedful.evaluation.pipelines import load_model
     from heedful.evaluation.plan import use_scheduler
@@ -142,7 +151,10 @@ def run(
     folder, processes = BenchFolder(out_folder), find_processes()
     with processes.first_alone(folder.locked()):
         with err.status("Loading the model ..."):
-            loaded = load_model(model, device="cpu" if engine == "ray" else device, dtype=dtype)
+            maker, about = _find_engine(engine, address, processes)
+            # where others make the images, the processor will do here, but at their precision
+            usual = "float16" if about.get("gpus") and model is not None else None
+            loaded = load_model(model, device="cpu" if engine == "ray" else device, dtype=dtype or usual)
             if scheduler is not None:
                 use_scheduler(loaded, scheduler)
         wish = BenchWish(
@@ -162,8 +174,20 @@ def run(
         if processes.is_first:
             _say_plan(plan)
             if plan.todo:
-                folder.write_run(plan.run, plan.suite)
-        failed = _make(plan, loaded, folder, processes, _find_engine(engine, address), model, scheduler, device)
+                folder.write_run({**plan.run, "engine": about}, plan.suite)
+        loader = None
+        if engine == "ray":
+            loader = PainterLoader(
+                model=model,
+                device=device,
+                dtype=loaded.dtype,
+                scheduler=scheduler,
+                weights=loaded.weights,
+                sampling=plan.sampling,
+                scores=tuple(plan.scores),
+            )
+        painter = Painter(loaded, plan.sampling, plan.scores)
+        failed = _make(plan, folder, processes, maker, loader or (lambda: painter))
         processes.wait()
         if processes.is_first:
             lines = tally(read_records(folder.folder))
@@ -228,29 +252,15 @@ def add_score(
 
 def _make(
     plan: "BenchPlan",
-    model: "Model",
     folder: "BenchFolder",
     processes: "Processes",
     engine: "Engine",
-    name: str | None,
-    scheduler: str | None,
-    device: str,
+    load: "Load",
 ) -> int:
     """Make what is left behind a progress bar, and return how many cases failed; after Ctrl-C say so, and exit."""
-    from heedful.evaluation.bench import Painter, PainterLoader, run_bench, run_serially
+    from heedful.evaluation.bench import run_bench
     from heedful.evaluation.bench.run import Progress
 
-    is_serial = engine is run_serially
-    painter = Painter(model, plan.sampling, plan.scores)
-    loader = PainterLoader(
-        model=name,
-        device=device,
-        dtype=model.dtype,
-        scheduler=scheduler,
-        weights=model.weights,
-        sampling=plan.sampling,
-        scores=tuple(plan.scores),
-    )
     with image_progress(err, disable=not (plan.todo and processes.is_first)) as bar:
         task = bar.add_task("Images", total=processes.share_of(plan.todo))
         latest = Progress(0, 0, None)
@@ -267,7 +277,7 @@ def _make(
                 folder.folder,
                 plan.suite.name,
                 plan.run["run"],
-                (lambda: painter) if is_serial else loader,
+                load,
                 processes.share(plan.batches()),
                 engine,
                 process=processes.rank,
@@ -283,14 +293,16 @@ def _make(
     return latest.failed
 
 
-_GOES_ON = "The same command makes the rest."
-
-
-def _find_engine(name: str, address: str | None) -> "Engine":
+def _find_engine(name: str, address: str | None, processes: "Processes") -> "tuple[Engine, dict[str, Any]]":
+    """Return the engine, and what the run says of it."""
     from heedful.evaluation.bench import run_serially
     from heedful.evaluation.bench.ray_engine import RayEngine
 
-    return RayEngine(address) if name == "ray" else run_serially
+    if name == "serial":
+        return run_serially, {"name": name, "processes": processes.count}
+    engine = RayEngine(address)
+    devices = engine.devices()
+    return engine, {"name": name, "devices": len(devices), "gpus": sum(device.gpus for device in devices)}
 
 
 def _find_scores(names: str | None) -> "tuple[Score, ...] | None":
@@ -337,7 +349,7 @@ def _say_lines(lines: "list[MethodTally]", folder: "BenchFolder", as_json: bool)
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
     table.add_column("method")
     for title in ("done", "failed", "s/image", "cost", *first):
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", overflow="fold")
     for line in lines:
         figures = [_number(line.figures.get(name), ".3f") for name in first]
         seconds, cost = _number(line.seconds_per_image, ".2f"), _number(line.cost, ".2f")

@@ -5,6 +5,7 @@
     OUT/suite.jsonl               the prompts, as `--suite FILE` reads them
     OUT/runs/RUN.json             how each run went about it: settings, versions, hardware
     OUT/.lock                     held by the run that writes
+    OUT/.parts/                   images while they are written
 
 One folder holds one suite, one model and one way of sampling; methods, seeds and more prompts may join. Knows nothing
 of how images are made.
@@ -27,6 +28,7 @@ from heedful.evaluation.suite_files import Line, read_prompts
 from heedful.evaluation.suites import Suite
 from heedful.files import make_folder, write_atomic
 
+PARTS = ".parts"
 _SAME = ("suite", "weights", "settings", "same_noise")
 _OTHER = "Choose another folder with --out."
 
@@ -58,6 +60,8 @@ class BenchFolder:
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"process {os.getpid()} on {platform.node()}\n".encode(), 0)
             make_folder(self.folder / records.FOLDER)
+            for path in make_folder(self.folder / PARTS).iterdir():
+                path.unlink()
             for path in [*records.shards(self.folder), *records.shards(self.folder, of="scores")]:
                 records.trim(path)
             yield

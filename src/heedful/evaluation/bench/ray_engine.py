@@ -69,23 +69,24 @@ class RayEngine:
 
     address: str | None = None
 
+    def devices(self) -> list[Device]:
+        """Return the devices that there are now; raises `MissingExtra` without Ray, and `HeedfulError` without cluster.
+
+        The connection stays until a run ends.
+        """
+        return _devices(_connect(self.address))
+
     def __call__(self, load: Load, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Result]]]:
         """Yield each batch with its results when it is made.
 
         Raises `MissingExtra` without Ray, `HeedfulError` if the cluster cannot be reached or has no device left, and
         what loading raises. A batch that brings down three actors on nodes that live on comes back as failed.
         """
-        ray = require("ray", extra="ray")
-        was_there = ray.is_initialized()
-        if not was_there:
-            _connect(ray, self.address)
-        stream = _Stream(ray, load, iter(batches))
+        stream = _Stream(_connect(self.address), load, iter(batches))
         try:
             yield from stream.results()
         finally:
             stream.close()
-            if not was_there:
-                ray.shutdown()
 
 
 class _Stream:
@@ -215,17 +216,20 @@ class _Stream:
         time.sleep(_TICK)
 
 
-def _connect(ray: Any, address: str | None) -> None:
-    """Connect to a cluster, or start one here; raises `HeedfulError`."""
+def _connect(address: str | None) -> Any:
+    """Return Ray, connected to a cluster, or to one that it starts here; raises `MissingExtra` or `HeedfulError`."""
+    ray = require("ray", extra="ray")
+    if ray.is_initialized():
+        return ray
+    dashboard = None if address else False
     try:
-        ray.init(
-            address=address, log_to_driver=False, logging_level="error", include_dashboard=None if address else False
-        )
+        ray.init(address=address, log_to_driver=False, logging_level="error", include_dashboard=dashboard)
     except (ConnectionError, RuntimeError, ValueError) as reason:
         raise HeedfulError(
             f"Expected a Ray cluster at {address or 'this machine'}, but it cannot be had "
             f"({str(reason).splitlines()[0]}). Pass the address that `ray start --head` has printed."
         ) from reason
+    return ray
 
 
 def _devices(ray: Any) -> list[Device]:

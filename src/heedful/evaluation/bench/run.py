@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from heedful.evaluation.bench.cases import Batch, Case, Engine, Load, Result
+from heedful.evaluation.bench.folder import PARTS
 from heedful.evaluation.bench.records import shard
 from heedful.files import append_lines, sync_folders, write_atomic
 
@@ -66,7 +67,7 @@ def run_bench(
 def _write_image(folder: Path, case: Case, result: Result) -> None:
     """Write one image, and return when it and its name are on the disk."""
     if result.png is not None:
-        path = write_atomic(folder / case.image, result.png)
+        path = write_atomic(folder / case.image, result.png, through=folder / PARTS)
         sync_folders([path.parent, path.parent.parent])
 
 
