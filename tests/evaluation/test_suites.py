@@ -16,7 +16,7 @@ COUNTS = {
     "world-single": 156,
     "world-two-development": 138,
     "world-two-report": 138,
-    "world-three": 60,
+    "world-three": 59,
 }
 
 
@@ -93,7 +93,7 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(SettingsError, match=why):
             read_prompts(file)
-    with pytest.raises(SettingsError, match="Expected one of the suites attend-and-excite, .*, or a file of prompts"):
+    with pytest.raises(SettingsError, match=r"Expected one of the suites attend-and-excite, .*, or a file of prompts"):
         find_suite("attend")
 
 
@@ -108,7 +108,7 @@ def test_geneval_is_read_from_the_users_copy(tmp_path: Path) -> None:
                 {"class": "cat", "count": 1, "color": "red"},
                 {"class": "teddy bear", "count": 1, "color": "blue"},
             ],
-            "prompt": "a photo of a red cat and a blue teddy bear",
+            "prompt": "a red cat and a blue teddy bear",
         },
         {
             "tag": "counting",

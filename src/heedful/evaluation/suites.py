@@ -42,7 +42,7 @@ class Origin:
 
 
 def _world(prompts: Callable[[], tuple[str, ...]], kind: Callable[[str], str] = prompt_kind) -> Callable[..., tuple]:
-    return lambda: tuple(Line(prompt, kind=kind(prompt)) for prompt in prompts())
+    return lambda: tuple(Line(prompt, kind=kind(prompt)) for prompt in dict.fromkeys(prompts()))
 
 
 SUITES: dict[str, Origin] = {
@@ -63,7 +63,7 @@ SUITES: dict[str, Origin] = {
         make=_world(lambda: split_prompts()[1]),
     ),
     "world-three": Origin(
-        "60 prompts with three concepts of the embedded world, drawn with a stated seed.",
+        "59 prompts with three concepts of the embedded world, drawn with a stated seed.",
         make=_world(three_concept_prompts, lambda _: "three"),
     ),
     "geneval": Origin(
