@@ -136,7 +136,7 @@ def run(
         tally,
     )
     from heedful.evaluation.bench.processes import find_processes
-    from heedful.evaluation.pipelines import load_model
+    from heedful.evaluation.pipelines import find_device, load_model
     from heedful.evaluation.plan import use_scheduler
     from heedful.evaluation.suites import find_suite
 
@@ -148,7 +148,7 @@ def run(
     numbers = parse_seeds(seeds)
     prompts = find_suite(suite, prompts_file).first(limit)
     named = _find_scores(scores)
-    folder, processes = BenchFolder(out_folder), find_processes()
+    folder, processes = BenchFolder(out_folder), find_processes(find_device(device))
     with processes.first_alone(folder.locked()):
         with err.status("Loading the model ..."):
             maker, about = _find_engine(engine, address, processes)

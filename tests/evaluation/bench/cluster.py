@@ -15,30 +15,17 @@ from pathlib import Path
 
 os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "OMP_NUM_THREADS": "1"}
 
+import ray
 import torch
 from ray.cluster_utils import Cluster
 
-from heedful.evaluation.bench import BenchFolder, BenchWish, PainterLoader, make_bench_plan, run_bench
+from heedful.evaluation.bench import BenchFolder, PainterLoader, make_bench_plan, run_bench
 from heedful.evaluation.bench.cases import Batch, Load, Result
 from heedful.evaluation.bench.ray_engine import RayEngine
 from heedful.evaluation.pipelines import load_model
-from heedful.evaluation.scores import WorldScore
-from heedful.evaluation.suites import find_suite
-from heedful.guidance.methods import ATTEND_AND_EXCITE, NONE
+from tests.evaluation.bench.wishes import cluster_wish
 
 NODES = 2
-
-
-def wish() -> BenchWish:
-    """36 images in 18 batches."""
-    return BenchWish(
-        suite=find_suite("world-two-development").first(6),
-        methods=[NONE, ATTEND_AND_EXCITE],
-        seeds=range(3),
-        scores=(WorldScore(),),
-        steps=3,
-        batch_size=2,
-    )
 
 
 def main(out: Path) -> None:
@@ -54,13 +41,15 @@ def main(out: Path) -> None:
         for result in engine(load, batches):
             seen["results"] += 1
             if seen["results"] == NODES + 1:
-                cluster.remove_node(nodes[0], allow_graceful=False)
+                mine = ray._private.worker.global_worker.node  # losing that one, this process would be lost too
+                victim = next(node for node in nodes if node.raylet_socket_name != mine.raylet_socket_name)
+                cluster.remove_node(victim, allow_graceful=False)
                 seen["killed_after"] = seen["results"]
             yield result
 
     model, folder = load_model(device="cpu"), BenchFolder(out)
     with folder.locked():
-        plan = make_bench_plan(model, folder, wish())
+        plan = make_bench_plan(model, folder, cluster_wish())
         folder.write_run(plan.run, plan.suite)
         loader = PainterLoader(
             model=None,
@@ -74,6 +63,7 @@ def main(out: Path) -> None:
         run_bench(out, plan.suite.name, plan.run["run"], loader, plan.batches(), watched)
     seen["devices_left"] = len(engine.devices())
     sys.stdout.write(json.dumps(seen) + "\n")
+    ray.shutdown()
     cluster.shutdown()
 
 

@@ -63,9 +63,12 @@ class Processes:
             self.state.wait_for_everyone()
 
 
-def find_processes() -> Processes:
-    """Return this process among those that `accelerate launch` (or torchrun) has started, or alone."""
+def find_processes(device: str = "cpu") -> Processes:
+    """Return this process among those that `accelerate launch` (or torchrun) has started, or alone.
+
+    `device` is where the images are made: it decides how the processes talk to each other.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return Processes()
-    state = PartialState(timeout=_PATIENCE)
+    state = PartialState(cpu=device == "cpu", timeout=_PATIENCE)
     return Processes(state.process_index, state.num_processes, state)
