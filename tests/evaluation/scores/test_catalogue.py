@@ -7,7 +7,16 @@ from PIL import Image
 import heedful
 from heedful import world
 from heedful.evaluation import load_model
-from heedful.evaluation.scores import SCORES, AttentionScore, Original, Score, WorldScore, default_scores, evaluate
+from heedful.evaluation.scores import (
+    SCORES,
+    AttentionScore,
+    Original,
+    Score,
+    WorldScore,
+    default_scores,
+    evaluate,
+    find_figure,
+)
 from heedful.evaluation.scores.clip import B16, B32, ClipImage, ClipText
 from heedful.prompts import Prompt
 
@@ -22,6 +31,12 @@ def test_every_column_of_the_catalogue_has_a_name_of_its_own() -> None:
     columns = [column for score in made().values() for column in score.columns]
     assert len(columns) == len(set(columns))
     assert {"world.success", "attention.overlap", "clip.text", "clip.text_min", "dino.image"} <= set(columns)
+
+
+def test_a_column_of_a_record_leads_to_its_score_and_figure() -> None:
+    score, figure = find_figure("attention.overlap") or (None, None)
+    assert score == AttentionScore() and figure is not None and not figure.higher_is_better
+    assert find_figure("beauty.truth") is None
 
 
 def test_what_needs_maps_or_originals_says_so() -> None:

@@ -4,7 +4,7 @@ Knows which settings a name stands for. Those of real pictures name models on a 
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 from heedful import world
 from heedful.evaluation.pipelines import Model
@@ -15,7 +15,7 @@ from heedful.evaluation.scores.boxes import WorldBoxes
 from heedful.evaluation.scores.clip import B16, B32, ClipImage, ClipText
 from heedful.evaluation.scores.dino import DinoImage
 from heedful.evaluation.scores.owl import OwlScore
-from heedful.evaluation.scores.score import Score
+from heedful.evaluation.scores.score import Figure, Score
 from heedful.evaluation.scores.world import WorldScore
 
 SCORES: dict[str, Callable[..., Score]] = {
@@ -31,6 +31,19 @@ SCORES: dict[str, Callable[..., Score]] = {
     "owl": OwlScore,
 }
 """Each makes a score; `clip-image`, `clip-image-b32` and `dino` need `originals=`."""
+
+
+def find_figure(column: str) -> tuple[Score, Figure] | None:
+    """Return the figure that records call `column` (`world.success`) with its score; None for one that is not here."""
+    return _columns().get(column)
+
+
+@cache
+def _columns() -> dict[str, tuple[Score, Figure]]:
+    scores = [make() for make in SCORES.values()]
+    return {
+        column: (score, figure) for score in scores for column, figure in zip(score.columns, score.figures, strict=True)
+    }
 
 
 def default_scores(model: Model) -> tuple[Score, ...]:
