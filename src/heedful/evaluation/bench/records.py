@@ -19,6 +19,7 @@ from typing import Any
 from heedful.errors import SettingsError
 
 FOLDER = "records"
+_STATUS = ("done", "failed")
 _TAIL = 1 << 20  # bytes of the end of a file that are looked at first
 
 
@@ -66,9 +67,18 @@ def trim(path: Path) -> None:
 
 
 def read_cases(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield every record as it was written, one after the other, also several of a case that failed before."""
+    """Yield every record as it was written, one after the other, also several of a case that failed before.
+
+    Raises `SettingsError` for a line that is no record.
+    """
     for path in shards(folder):
-        yield from lines(path)
+        for row in lines(path):
+            if row.get("status") not in _STATUS:
+                raise SettingsError(
+                    f"Expected a record that is done or failed under the key {row['key']} in {path}, "
+                    f"got {row.get('status')!r}. Remove that line, and its image is made again."
+                )
+            yield row
 
 
 def read_records(folder: Path) -> Iterator[dict[str, Any]]:
@@ -130,6 +140,10 @@ def _whole(data: bytes, *, is_start: bool) -> int | None:
 def _merged(row: dict[str, Any], later: dict[str, dict[str, float | None]]) -> dict[str, Any]:
     """Return a record with its later scores; refuse a path out of the folder, for records may be somebody else's."""
     image = row.get("image")
-    if image is not None and (Path(image).is_absolute() or ".." in Path(image).parts):
+    if image is not None and not _is_inside(image):
         raise SettingsError(f"Expected an image inside the folder, got {image!r} in the record {row['key']}.")
     return row | {"scores": row["scores"] | later.get(row["key"], {})}
+
+
+def _is_inside(image: Any) -> bool:
+    return isinstance(image, str) and not Path(image).is_absolute() and ".." not in Path(image).parts
