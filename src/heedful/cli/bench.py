@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from heedful.cli.bench_report import report
 from heedful.cli.console import FAILED, INTERRUPTED, err, out, say, say_json, tell
 from heedful.cli.options import (
     BatchOption,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from heedful.evaluation.scores import Score
 
 app = typer.Typer(help="Benchmarks: suites x methods x seeds, resumable, on one machine or a cluster.")
+app.command()(report)
 
 _FOLDER = Path("out/bench")
 _GOES_ON = "The same command makes the rest."
