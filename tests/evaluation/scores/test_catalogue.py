@@ -33,9 +33,10 @@ def test_every_column_of_the_catalogue_has_a_name_of_its_own() -> None:
     assert {"world.success", "attention.overlap", "clip.text", "clip.text_min", "dino.image"} <= set(columns)
 
 
-def test_a_column_of_a_record_leads_to_its_score_and_figure() -> None:
-    score, figure = find_figure("attention.overlap") or (None, None)
-    assert score == AttentionScore() and figure is not None and not figure.higher_is_better
+def test_every_column_of_a_record_leads_to_its_score_and_figure() -> None:
+    for score in made().values():
+        for column, figure in zip(score.columns, score.figures, strict=True):
+            assert find_figure(column) == (type(score), figure)
     assert find_figure("beauty.truth") is None
 
 

@@ -5,6 +5,7 @@ Knows which settings a name stands for. Those of real pictures name models on a 
 
 from collections.abc import Callable
 from functools import cache, partial
+from typing import Any
 
 from heedful import world
 from heedful.evaluation.pipelines import Model
@@ -33,17 +34,25 @@ SCORES: dict[str, Callable[..., Score]] = {
 """Each makes a score; `clip-image`, `clip-image-b32` and `dino` need `originals=`."""
 
 
-def find_figure(column: str) -> tuple[Score, Figure] | None:
-    """Return the figure that records call `column` (`world.success`) with its score; None for one that is not here."""
+def score_kind(name: str) -> type[Score]:
+    """Return the class of a score in the catalogue, which says what it needs before it is made."""
+    make: Any = SCORES[name]
+    return make.func if isinstance(make, partial) else make
+
+
+def find_figure(column: str) -> tuple[type[Score], Figure] | None:
+    """Return the figure that records call `column` (`world.success`) and its score; None for one that is not here."""
     return _columns().get(column)
 
 
 @cache
-def _columns() -> dict[str, tuple[Score, Figure]]:
-    scores = [make() for make in SCORES.values()]
-    return {
-        column: (score, figure) for score in scores for column, figure in zip(score.columns, score.figures, strict=True)
-    }
+def _columns() -> dict[str, tuple[type[Score], Figure]]:
+    found: dict[str, tuple[type[Score], Figure]] = {}
+    for key, make in SCORES.items():
+        kind = score_kind(key)
+        name = make.keywords.get("name", kind.name) if isinstance(make, partial) else kind.name
+        found |= {f"{name}.{figure.name}": (kind, figure) for figure in kind.figures}
+    return found
 
 
 def default_scores(model: Model) -> tuple[Score, ...]:
