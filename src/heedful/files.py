@@ -7,6 +7,7 @@ opens a result for writing.
 
 import os
 import secrets
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,15 +33,17 @@ def make_folder(path: Path | str) -> Path:
     return folder
 
 
-def write_atomic(path: Path | str, content: bytes | str) -> Path:
+def write_atomic(path: Path | str, content: bytes | str, *, through: Path | None = None) -> Path:
     """Write `content` (text as UTF-8, line ends unchanged) to `path`, replacing what was there, and return the path.
 
     The bytes go to a hidden file in the same folder, reach the disk, and then take the name. Whatever interrupts this,
-    `path` holds either its old content or the new, never a part. Parents are made if absent. Raises `OutputError`.
+    `path` holds either its old content or the new, never a part. Parents are made if absent. What a kill leaves of the
+    hidden file stays; another folder of the same disk can be named for it (`through`), which is easier to clear.
+    Raises `OutputError`.
     """
     target = Path(path)
     data = content.encode("utf-8") if isinstance(content, str) else content
-    temporary = _temporary(target)
+    temporary = _temporary(target if through is None else through / target.name)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as stream:
@@ -57,6 +60,47 @@ def write_atomic(path: Path | str, content: bytes | str) -> Path:
         # After success the name is gone already; after any failure, KeyboardInterrupt too, nothing half-written stays.
         _remove_quietly(temporary)
     return target
+
+
+def append_lines(path: Path | str, lines: Sequence[str]) -> None:
+    """Add whole lines (without their line ends) to the end of `path`, and return when they are on the disk.
+
+    If the disk is full or Ctrl-C comes meanwhile, the file is cut back to what it was. A kill can leave a part of them:
+    whoever reads the file knows what is whole. Raises `OutputError`.
+    """
+    target = Path(path)
+    data = "".join(f"{line}\n" for line in lines).encode("utf-8")
+    try:
+        is_new = not target.exists()
+        with target.open("ab", buffering=0) as stream:
+            before = stream.tell()
+            try:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[stream.write(rest) :]
+                os.fsync(stream.fileno())
+            except BaseException:
+                os.ftruncate(stream.fileno(), before)
+                raise
+        if is_new:
+            sync_folders([target.parent])
+    except OSError as reason:
+        raise OutputError(
+            f"Expected to write {target}, but it failed ({_why(reason)}). "
+            "Free some space, or give yourself the right to write there; what was there before is whole."
+        ) from reason
+
+
+def sync_folders(folders: Iterable[Path]) -> None:
+    """Return when the names of the files in `folders` are on the disk, so that a power cut does not undo a rename."""
+    if os.name == "nt":
+        return  # Windows opens no folders, and writes names at once
+    for folder in set(folders):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _temporary(target: Path) -> Path:

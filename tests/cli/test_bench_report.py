@@ -4,15 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from heedful.cli.bench_report import report
+from heedful.cli.bench import app
 from heedful.errors import SettingsError
 from tests.report.little_run import little_run
-
-app = typer.Typer()
-app.command()(report)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +18,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_page_is_written_and_its_path_is_the_last_line(run: Path) -> None:
-    result = CliRunner().invoke(app, [str(run), "--title", "Two"], catch_exceptions=False)
+    result = CliRunner().invoke(app, ["report", str(run), "--title", "Two"], catch_exceptions=False)
     assert result.exit_code == 0
     html, markdown = run / "report" / "index.html", run / "report" / "report.md"
     assert result.output.split() == ["Markdown:", str(markdown), str(html)]
@@ -31,7 +27,7 @@ def test_the_page_is_written_and_its_path_is_the_last_line(run: Path) -> None:
 
 def test_score_and_baseline_can_be_chosen_and_json_names_the_files(run: Path) -> None:
     options = ["--score", "world.confidence", "--baseline", "a-star", "--json"]
-    result = CliRunner().invoke(app, [str(run), *options], catch_exceptions=False)
+    result = CliRunner().invoke(app, ["report", str(run), *options], catch_exceptions=False)
     files = json.loads(result.output)
     text = Path(files["markdown"]).read_text(encoding="utf-8")
     assert "Differences from a-star" in text and "`world.confidence` [95 %]" in text
@@ -39,5 +35,5 @@ def test_score_and_baseline_can_be_chosen_and_json_names_the_files(run: Path) ->
 
 def test_a_folder_without_records_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="Expected records of a benchmark"):
-        CliRunner().invoke(app, [str(tmp_path)], catch_exceptions=False)
+        CliRunner().invoke(app, ["report", str(tmp_path)], catch_exceptions=False)
     assert not (tmp_path / "report").exists()

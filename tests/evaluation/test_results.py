@@ -38,7 +38,7 @@ def write(folder: Path, *lines: dict[str, Any], name: str = "cases-0.jsonl", end
     (folder / "records" / name).write_text(text, encoding="utf-8")
 
 
-def test_the_last_line_of_a_case_counts_and_later_scores_join_it(tmp_path: Path) -> None:
+def test_a_case_that_failed_can_be_done_and_later_scores_join_it(tmp_path: Path) -> None:
     failed = record("a", 0, status="failed", error="no memory", scores={}, image=None)
     write(tmp_path, failed, record("a", 1), record("a", 0))
     write(
@@ -61,13 +61,31 @@ def test_failed_cases_have_no_values(tmp_path: Path) -> None:
     assert results.values("none", "world.success") == {("a", 0): 1.0}
 
 
-def test_a_last_line_that_a_kill_has_cut_is_left_out(tmp_path: Path) -> None:
-    write(tmp_path, record("a", 0), end='{"key": "none/a/1", "sui')
-    assert len(read_results(tmp_path).cases) == 1
+def test_a_line_or_batch_that_a_kill_has_cut_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path, record("a", 0), record("a", 1, batch=[1, 2]), end='{"key": "none/a/2", "sui')
+    assert [case.seed for case in read_results(tmp_path).cases] == [0]
 
 
-@pytest.mark.parametrize("image", ["../other.png", "/etc/passwd", "none/../../x.png"])
-def test_an_image_outside_the_folder_is_refused(tmp_path: Path, image: str) -> None:
+def test_a_done_case_stays_done_and_counts_once(tmp_path: Path) -> None:
+    write(tmp_path, record("a", 0), record("a", 0, status="failed", error="no memory", scores={}, image=None))
+    write(tmp_path, record("a", 0), name="cases-1.jsonl")
+    results = read_results(tmp_path)
+    assert len(results.done) == 1 and results.failed == ()
+
+
+def test_an_image_that_is_a_link_out_of_the_folder_is_not_there(tmp_path: Path) -> None:
+    folder, other = tmp_path / "out", tmp_path / "other.png"
+    (folder / "none" / "a").mkdir(parents=True)
+    for path in (other, folder / "none" / "a" / "1.png"):
+        path.write_bytes(b"an image")
+    (folder / "none" / "a" / "0.png").symlink_to(other)
+    write(folder, record("a", 0), record("a", 1))
+    results = read_results(folder)
+    assert [results.path(case) for case in results.cases] == [None, folder / "none" / "a" / "1.png"]
+
+
+@pytest.mark.parametrize("image", ["../other.png", "/etc/passwd", "none/../../x.png", 3])
+def test_an_image_outside_the_folder_is_refused(tmp_path: Path, image: object) -> None:
     write(tmp_path, record("a", 0, image=image))
     with pytest.raises(SettingsError, match="Expected an image inside"):
         read_results(tmp_path)
@@ -85,6 +103,9 @@ def test_a_record_without_its_fields_is_refused(tmp_path: Path) -> None:
     del broken["seed"]
     write(tmp_path, broken)
     with pytest.raises(SettingsError, match=r"under the key none/a/0 .* 'seed' is missing"):
+        read_results(tmp_path)
+    write(tmp_path, record("a", 0, status="half"))
+    with pytest.raises(SettingsError, match=r"done or failed under the key none/a/0 .* got 'half'"):
         read_results(tmp_path)
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
 
 from heedful.cli.console import INTERRUPTED, err, out, say, say_json, tell
 from heedful.cli.options import (
+    BatchOption,
     ConceptsOption,
     DeviceOption,
     DtypeOption,
@@ -27,6 +26,7 @@ from heedful.cli.options import (
     StepsOption,
     WidthOption,
 )
+from heedful.cli.progress import image_progress
 from heedful.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -80,15 +80,7 @@ def generate(
     guidance_scale: ScaleOption = None,
     width: WidthOption = None,
     height: HeightOption = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            "--batch-size",
-            help="Images made together. Without it: 8 on the embedded model, else 1.",
-            show_default=False,
-            rich_help_panel="How the images are made",
-        ),
-    ] = None,
+    batch_size: BatchOption = None,
     model: ModelOption = None,
     scheduler: SchedulerOption = None,
     device: DeviceOption = "auto",
@@ -159,8 +151,7 @@ def _make(model: "Model", gallery: "Gallery", plan: "Plan") -> "list[Made]":
     from heedful.evaluation import make_images
 
     made: list[Made] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), _Images(), _Speed(), TimeRemainingColumn())
-    with Progress(*columns, console=err, disable=not plan.todo) as progress:
+    with image_progress(err, disable=not plan.todo) as progress:
         task = progress.add_task("Images", total=plan.todo)
         try:
             for one in make_images(model, gallery, plan, lambda share: progress.advance(task, share)):
@@ -185,9 +176,11 @@ def _write_grid(model: "Model", gallery: "Gallery", plan: "Plan") -> Path:
     from heedful.report.arrange import arrange
 
     buffer = BytesIO()
-    compose(arrange(plan, note=f"{model.name} · {plan.steps} steps · guidance scale {plan.guidance_scale:g}")).save(
-        buffer, format="PNG"
-    )
+    compose(
+        arrange(
+            plan, note=f"{model.name} · {plan.sampling.steps} steps · guidance scale {plan.sampling.guidance_scale:g}"
+        )
+    ).save(buffer, format="PNG")
     return write_atomic(gallery.folder / "grid.png", buffer.getvalue())
 
 
@@ -205,8 +198,8 @@ def _summary(model: "Model", gallery: "Gallery", plan: "Plan", lines: "list[Line
         "grid": str(grid),
         "metadata": str(gallery.folder / "metadata.jsonl"),
         "model": model.name,
-        "steps": plan.steps,
-        "guidance_scale": plan.guidance_scale,
+        "steps": plan.sampling.steps,
+        "guidance_scale": plan.sampling.guidance_scale,
         "methods": [asdict(line) for line in lines],
         "images": [
             {
@@ -243,20 +236,3 @@ def _table(lines: "list[Line]") -> Table:
 
 def _number(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
-
-
-class _Images(ProgressColumn):
-    """How many images are whole, of how many."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{int(task.completed + 1e-6)}/{int(task.total or 0)}")
-
-
-class _Speed(ProgressColumn):
-    """Images per second, or seconds per image where that is the larger number."""
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        if not speed:
-            return Text("- images/s")
-        return Text(f"{speed:.1f} images/s" if speed >= 1 else f"{1 / speed:.1f} s/image")

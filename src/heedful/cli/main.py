@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from heedful.cli.bench import app as bench
 from heedful.cli.cite import cite
 from heedful.cli.console import exit_code, quiet_libraries, say, say_error
 from heedful.cli.doctor import doctor
@@ -37,6 +38,7 @@ app.command()(generate)
 app.command()(see)
 app.command()(doctor)
 app.command()(cite)
+app.add_typer(bench, name="bench")
 app.add_typer(study, name="study")
 app.add_typer(world, name="world")
 

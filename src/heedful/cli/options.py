@@ -62,6 +62,15 @@ ScaleOption = Annotated[
         rich_help_panel=_MAKING,
     ),
 ]
+BatchOption = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        help="Images made together. Without it: 8 on the embedded model, else 1.",
+        show_default=False,
+        rich_help_panel=_MAKING,
+    ),
+]
 WidthOption = Annotated[
     int | None,
     typer.Option("--width", help="Pixels. Without it, the model's own.", show_default=False, rich_help_panel=_MAKING),

@@ -86,7 +86,7 @@ def see(
     for remark in plan.remarks:
         tell(f"Note: {remark}")
     with Progress(console=err) as progress:
-        task = progress.add_task("Steps", total=plan.steps)
+        task = progress.add_task("Steps", total=plan.sampling.steps)
         sight = look(loaded, plan, on_step=lambda: progress.advance(task))
     folder = out_folder / chosen.name / folder_name(sight.prompt.text) / str(seed)
     files = {"image.png": sight.image, "sheet.png": _sheet(sight)}

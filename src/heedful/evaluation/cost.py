@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
+from diffusers import UNet2DConditionModel
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
-from heedful.attention import Reader, Record, Sites
+from heedful.attention import Reader, Record, Sites, SiteSelection
 from heedful.guidance.freeze import frozen
 
 
@@ -63,3 +64,20 @@ def gradient_shares(denoiser: Any, sites: Sites, arguments: dict[str, Any]) -> G
         there, value = operations(forward)
         back, _ = operations(lambda: torch.autograd.grad(value, latents))
     return GradientShares(there / whole, back / whole)
+
+
+def pipeline_shares(pipe: Any, sites: SiteSelection) -> GradientShares | None:
+    """Count the operations of a gradient pass over one image of a Stable Diffusion pipeline, at its own size.
+
+    Returns None for a pipeline whose denoiser is called in another way.
+    """
+    denoiser = getattr(pipe, "unet", None)
+    if not isinstance(denoiser, UNet2DConditionModel) or denoiser.config.get("addition_embed_type") is not None:
+        return None
+    config: Any = denoiser.config
+    arguments = {
+        "sample": torch.zeros(1, config.in_channels, config.sample_size, config.sample_size),
+        "encoder_hidden_states": torch.zeros(1, pipe.tokenizer.model_max_length, config.cross_attention_dim),
+    }
+    placed: dict[str, Any] = {name: value.to(pipe.device, denoiser.dtype) for name, value in arguments.items()}
+    return gradient_shares(denoiser, sites, placed | {"timestep": torch.tensor(1, device=pipe.device)})

@@ -75,11 +75,7 @@ class Gallery:
 
     def save(self, path: Path, image: Image.Image, entry: Entry) -> None:
         """Write one image with its settings, whole or not at all."""
-        chunk = PngImagePlugin.PngInfo()
-        chunk.add_text(CHUNK, json.dumps({"settings": entry.settings, "notes": entry.notes}, sort_keys=True))
-        buffer = BytesIO()
-        image.save(buffer, format="PNG", pnginfo=chunk)
-        write_atomic(path, buffer.getvalue())
+        write_atomic(path, encode(image, entry))
 
     def entries(self) -> Iterator[tuple[Path, Entry]]:
         """Yield every image of heedful's in the folder, by method, prompt and seed."""
@@ -97,6 +93,15 @@ class Gallery:
             row |= {key: value for key, value in entry.notes.items() if key != MASKS_NOTE}
             rows.append(json.dumps(row, ensure_ascii=False) + "\n")
         return write_atomic(self.folder / METADATA, "".join(rows))
+
+
+def encode(image: Image.Image, entry: Entry) -> bytes:
+    """Return an image with its settings as a PNG file: the same image and entry give the same bytes."""
+    chunk = PngImagePlugin.PngInfo()
+    chunk.add_text(CHUNK, json.dumps({"settings": dict(entry.settings), "notes": dict(entry.notes)}, sort_keys=True))
+    buffer = BytesIO()
+    image.save(buffer, format="PNG", pnginfo=chunk)
+    return buffer.getvalue()
 
 
 def read_entry(path: Path) -> Entry | None:

@@ -13,6 +13,7 @@ import torch
 from diffusers import DiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
 from huggingface_hub.errors import RepositoryNotFoundError
+from transformers import CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
 from heedful import world
@@ -74,17 +75,25 @@ def load_model(name: str | None = None, *, device: str = "auto", dtype: str | No
         raise SettingsError(f"Expected one of the dtypes {', '.join(DTYPES)}, got {chosen!r}.")
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
-    if name is None:
-        folder = world.WEIGHTS
-        pipe = world.load().to(DTYPES[chosen])
-    else:
-        folder = check_folder(Path(name).expanduser()) if is_place(name) else _download(name)
-        pipe = _load(name, folder, DTYPES[chosen])
+    folder = _folder(name)
+    pipe = world.load().to(DTYPES[chosen]) if name is None else _load(name, folder, DTYPES[chosen])
     pipe.to(place)
     pipe.set_progress_bar_config(disable=True)
     denoiser = find_denoiser(pipe)
     is_world = name is None or (denoiser is not None and world.is_world(denoiser))
     return Model(pipe, name or EMBEDDED, fingerprint(folder), folder, chosen, is_world)
+
+
+def load_tokenizer(name: str | None = None) -> Any:
+    """Return the tokenizer of the model that `load_model` would load, without its weights.
+
+    Raises `ModelNotFound` and `UnsafeWeights`, and `ModelError` for a pipeline without a tokenizer.
+    """
+    folder = _folder(name)
+    try:
+        return CLIPTokenizer.from_pretrained(str(folder / "tokenizer"), local_files_only=True)
+    except (OSError, ValueError) as reason:
+        raise ModelError(f"Expected a tokenizer in {folder}, but there is none: {first_line(reason)}") from reason
 
 
 def find_device(name: str = "auto") -> str:
@@ -153,6 +162,13 @@ def fingerprint(folder: Path) -> str:
             stream.seek(max(0, size - _SAMPLE))
             digest.update(stream.read(_SAMPLE))
     return digest.hexdigest()[:12]
+
+
+def _folder(name: str | None) -> Path:
+    """Return where the files of a model lie; raises `ModelNotFound` or `UnsafeWeights`."""
+    if name is None:
+        return world.WEIGHTS
+    return check_folder(Path(name).expanduser()) if is_place(name) else _download(name)
 
 
 def _load(name: str, folder: Path, dtype: torch.dtype) -> Any:

@@ -3,22 +3,18 @@
 Knows how a wish becomes a list of cases, which of them are done, and which share a batch. Makes no image.
 """
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from heedful.attention import find_denoiser
 from heedful.errors import PromptError, SettingsError
 from heedful.evaluation.gallery import MASKS_NOTE, Gallery, read_entry
 from heedful.evaluation.pipelines import Model
-from heedful.guidance import denoiser_of, guide
+from heedful.evaluation.sampling import Sampling, at_least, choose_sampling, rehearse, settings_of
 from heedful.guidance.methods import Method
 from heedful.guidance.texts import parse_prompt
 from heedful.prompts import Prompt
-
-Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +57,7 @@ class Plan:
     cases: Sequence[Case]
     done: Sequence[Case]
     batches: Sequence[Sequence[Case]]
-    steps: int
-    guidance_scale: float
-    width: int | None
-    height: int | None
+    sampling: Sampling
     remarks: Sequence[str] = ()
     """What a method has to say about a prompt, each once: that a part of its loss has nothing to do, for example."""
     masks: bool = False
@@ -83,29 +76,18 @@ def make_plan(model: Model, gallery: Gallery, wish: Wish, *, overwrite: bool = F
     same batches. Raises `PromptError`, `SettingsError`, `PipelineError`; `OutputError` for a folder that cannot be
     written; `SettingsError` for an image that was made in another way, unless `overwrite`.
     """
-    width, height = _size(model.pipe, wish)
-    steps = _at_least(1, wish.steps, model.steps, "steps")
-    scale = _at_least(0, wish.guidance_scale, model.guidance_scale, "a guidance scale")
-    batch_size = _at_least(1, wish.batch_size, model.batch_size, "a batch size")
+    sampling = choose_sampling(
+        model, steps=wish.steps, guidance_scale=wish.guidance_scale, width=wish.width, height=wish.height
+    )
+    batch_size = at_least(1, wish.batch_size, model.batch_size, "a batch size")
     prompts = _parse(model.pipe, wish)
     gallery.check()
-    remarks = _rehearse(model, prompts, wish.methods)
+    remarks = rehearse(model, prompts, wish.methods)
+    shared = {method.name: settings_of(model, sampling, method) for method in wish.methods}
 
     def case(method: Method, prompt: Prompt, seed: int) -> Case:
-        settings = {
-            "prompt": prompt.text,
-            "seed": seed,
-            "method": method.name,
-            "concepts": [concept.name for concept in prompt.concepts],
-            "steps": steps,
-            "guidance_scale": scale,
-            "width": width,
-            "height": height,
-            "scheduler": type(model.pipe.scheduler).__name__,
-            "dtype": model.dtype,
-            "weights": model.weights,
-            "method_settings": _describe(model, method),
-        }
+        concepts = [concept.name for concept in prompt.concepts]
+        settings = shared[method.name] | {"prompt": prompt.text, "seed": seed, "concepts": concepts}
         return Case(method, prompt, seed, gallery.path(method.name, prompt.text, seed), settings)
 
     cases = [[case(method, prompt, seed) for prompt in prompts for seed in wish.seeds] for method in wish.methods]
@@ -121,10 +103,7 @@ def make_plan(model: Model, gallery: Gallery, wish: Wish, *, overwrite: bool = F
         cases=everything,
         done=[one for one in everything if is_done[one.path]],
         batches=[batch for batch in left if batch],
-        steps=steps,
-        guidance_scale=scale,
-        width=width,
-        height=height,
+        sampling=sampling,
         remarks=remarks,
         masks=wish.masks,
     )
@@ -165,24 +144,6 @@ def _check_masks(done: Iterable[Path]) -> None:
             )
 
 
-def _rehearse(model: Model, prompts: Sequence[Prompt], methods: Sequence[Method]) -> tuple[str, ...]:
-    """Enter each method without running it, and return its warnings.
-
-    Entering checks prompts and scheduler, so no method fails after another has written its images.
-    """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        for method in methods:
-            with guide(model.pipe, prompts, method):
-                pass
-    return tuple(dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, UserWarning)))
-
-
-def _describe(model: Model, method: Method) -> str:
-    """Return everything that a method does on this model, in the words of its objects."""
-    return f"{method.loss!r}, {method.direction}, {method.settings_for(denoiser_of(model.pipe))!r}"
-
-
 def _parse(pipe: Any, wish: Wish) -> list[Prompt]:
     """Return the prompts, each once; raises `PromptError` or `SettingsError`."""
     if not wish.prompts:
@@ -202,26 +163,3 @@ def _parse(pipe: Any, wish: Wish) -> list[Prompt]:
                 "Make them in two runs with two folders."
             )
     return list(prompts.values())
-
-
-def _at_least(least: int, given: Number | None, usual: Number, of: str) -> Number:
-    """Return what was given, or what is usual; raises `SettingsError` if it is too small."""
-    value = usual if given is None else given
-    if not value >= least:  # not-a-number is too small as well
-        raise SettingsError(f"Expected {of} of {least} or more, got {value}.")
-    return value
-
-
-def _size(pipe: Any, wish: Wish) -> tuple[int | None, int | None]:
-    """Return width and height in pixels, or None where the pipeline's own size is unknown; raises `SettingsError`."""
-    cell = getattr(pipe, "vae_scale_factor", 8)
-    for name, pixels in (("width", wish.width), ("height", wish.height)):
-        if pixels is not None and (pixels < cell or pixels % cell):
-            nearest = max(cell, round(pixels / cell) * cell)
-            raise SettingsError(
-                f"Expected a {name} that is a multiple of {cell} pixels, got {pixels}. The nearest is {nearest}."
-            )
-    denoiser = find_denoiser(pipe)
-    sample = getattr(getattr(denoiser, "config", None), "sample_size", None)
-    usual = sample * cell if isinstance(sample, int) else None
-    return wish.width or usual, wish.height or usual

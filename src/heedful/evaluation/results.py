@@ -1,13 +1,10 @@
-"""What a benchmark found, read from its records: one value per case and score, in tables that can be compared.
+"""What a benchmark found: one value per case and score, in tables that can be compared.
 
-    OUT/records/*.jsonl           a record a line; scores-*.jsonl have scores that were made later
-    OUT/runs/*.json               how each run went about it
-
-Knows records. Makes no image and no score, and knows nothing of pages.
+Knows what records hold, not how they lie in files (`bench.records`). Makes no image and no score, and knows nothing of
+pages.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from heedful.errors import SettingsError
+from heedful.evaluation.bench.folder import BenchFolder
+from heedful.evaluation.bench.records import read_records
 from heedful.evaluation.statistics import Comparison, Estimate, compare, estimate
 
 DONE = "done"
@@ -99,36 +98,26 @@ class Results:
         return found
 
     def path(self, case: Result) -> Path | None:
-        """Return the image of a case, or None if it is not there."""
+        """Return the image of a case, or None if it is not there, or only as a link out of the folder."""
         if case.image is None:
             return None
         path = self.folder / case.image
-        return path if path.is_file() else None
+        return path if path.is_file() and path.resolve().is_relative_to(self.folder.resolve()) else None
 
 
 def read_results(folder: Path) -> Results:
-    """Read what a benchmark has written into `folder`.
+    """Read what a benchmark has written into `folder`, also while a run goes on.
 
-    The last line of a case counts, and a last line that a kill has cut is left out. Raises `SettingsError` for a folder
-    without records, a line that is no record, and an image outside the folder.
+    Raises `SettingsError` for a folder without records, and what `read_records` raises.
     """
-    rows: dict[str, dict[str, Any]] = {}
-    later: dict[str, dict[str, Any]] = {}
-    files = sorted((folder / "records").glob("*.jsonl"))
-    for path in files:
-        is_later = path.name.startswith("scores-")
-        for row in _lines(path):
-            if is_later:
-                later.setdefault(row["key"], {}).update(row["scores"])
-            else:
-                rows[row["key"]] = row
+    rows = {row["key"]: row for row in read_records(folder)}
     if not rows:
         raise SettingsError(
             f"Expected records of a benchmark in {folder / 'records'}, found none. "
             "Name the folder that `heedful bench run --out` has written to."
         )
-    cases = tuple(_result(folder, row, later.get(key, {})) for key, row in rows.items())
-    return Results(folder, cases, tuple(_runs(folder)))
+    cases = tuple(_result(folder, row) for row in rows.values())
+    return Results(folder, cases, tuple(BenchFolder(folder).runs()))
 
 
 def summarize_score(values: Mapping[tuple[str, int], float]) -> Estimate:
@@ -177,53 +166,23 @@ def _by_prompt(values: Mapping[tuple[str, int], float]) -> np.ndarray:
     return np.array([np.mean(each) for each in prompts.values()])
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the records of a file; the last line may be cut."""
-    *whole, _cut = path.read_bytes().split(b"\n")
-    for number, line in enumerate(whole, start=1):
-        try:
-            row = json.loads(line)
-            if not (isinstance(row["key"], str) and isinstance(row["scores"], dict)):
-                raise TypeError("its key or its scores are of another kind")
-        except (ValueError, KeyError, TypeError) as reason:
-            raise SettingsError(
-                f"Expected a record in line {number} of {path}, but it is none ({reason}). Remove that line."
-            ) from reason
-        yield row
-
-
-def _result(folder: Path, row: Mapping[str, Any], later: Mapping[str, Any]) -> Result:
+def _result(folder: Path, row: Mapping[str, Any]) -> Result:
     try:
-        image = row["image"]
-        if image is not None and not (folder / image).resolve().is_relative_to(folder.resolve()):
-            raise SettingsError(f"Expected an image inside {folder}, got {image!r} in the record {row['key']}.")
-        is_done = row["status"] == DONE
         return Result(
             suite=str(row["suite"]),
             prompt=str(row["prompt"]),
             kind=str(row["kind"]),
             method=str(row["method"]),
             seed=int(row["seed"]),
-            image=image,
-            error=None if is_done else str(row["error"]),
-            scores={**row["scores"], **later},
+            image=row["image"],
+            error=None if row["status"] == DONE else str(row["error"]),
+            scores=row["scores"],
             cost=row.get("cost"),
             seconds=row.get("seconds"),
             concepts=tuple(map(str, row.get("concepts", ()))),
         )
     except (KeyError, TypeError, ValueError) as reason:
-        if isinstance(reason, SettingsError):
-            raise
         raise SettingsError(
             f"Expected a whole record under the key {row['key']} in {folder / 'records'}, but {reason} is missing or "
             "of another kind. Remove that line, and its case is made again."
         ) from reason
-
-
-def _runs(folder: Path) -> Iterable[Mapping[str, Any]]:
-    for path in sorted((folder / "runs").glob("*.json")):
-        try:
-            run = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as reason:
-            raise SettingsError(f"Expected a run in {path}, but it is no JSON ({reason}). Remove it.") from reason
-        yield run

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from heedful.errors import UnsuitablePrompt
 from heedful.evaluation.figures import describe
-from heedful.evaluation.generate import steered
+from heedful.evaluation.painting import steered
 from heedful.evaluation.pipelines import Model
 from heedful.evaluation.plan import Plan
 from heedful.files import write_atomic
@@ -103,10 +103,10 @@ def look(model: Model, plan: Plan, on_step: Callable[[], None] = lambda: None) -
         image = model.pipe(
             prompt.text,
             generator=torch.Generator("cpu").manual_seed(case.seed),
-            num_inference_steps=plan.steps,
-            guidance_scale=plan.guidance_scale,
-            width=plan.width,
-            height=plan.height,
+            num_inference_steps=plan.sampling.steps,
+            guidance_scale=plan.sampling.guidance_scale,
+            width=plan.sampling.width,
+            height=plan.sampling.height,
             **arguments,
         ).images[0]
     history = guided.maps

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from heedful.attention import SiteSelection
-from heedful.evaluation.cost import GradientShares, gradient_shares
+from heedful.evaluation.cost import GradientShares, pipeline_shares
 from heedful.evaluation.records import Case, kept_records
 from heedful.guidance.guide import guide
 from heedful.guidance.methods import Method
@@ -93,7 +92,8 @@ def run_trial(
     `settings` replace the method's own. The first line of the file says how the records were made; a file made
     otherwise raises `SettingsError`.
     """
-    shares = _shares(pipe, (settings or method.settings_for(pipe.unet)).sites)
+    shares = pipeline_shares(pipe, (settings or method.settings_for(pipe.unet)).sites)
+    assert shares is not None  # the world has a plain UNet
     return kept_records(
         path,
         _provenance(pipe, trial, method, settings),
@@ -125,18 +125,6 @@ def success_table(records: Sequence[Record], trial: Trial, field: str = "success
     return np.array([getattr(record, field) for record in records], dtype=float).reshape(
         len(trial.prompts), len(trial.seeds)
     )
-
-
-def _shares(pipe: Any, sites: SiteSelection) -> GradientShares:
-    """Count what a gradient pass over one image costs."""
-    config = pipe.unet.config
-    arguments = {
-        "sample": torch.zeros(1, config.in_channels, config.sample_size, config.sample_size),
-        "timestep": torch.tensor(1),
-        "encoder_hidden_states": torch.zeros(1, pipe.tokenizer.model_max_length, config.cross_attention_dim),
-    }
-    placed = {name: value.to(pipe.device) for name, value in arguments.items()}
-    return gradient_shares(pipe.unet, sites, placed)
 
 
 def _paint(

@@ -9,10 +9,10 @@ from statistics import fmean
 
 from heedful.errors import SettingsError
 from heedful.evaluation.results import Results, compare_scores, holm, summarize_score
+from heedful.evaluation.scores import find_figure
 from heedful.evaluation.statistics import Comparison, Estimate
 
 USUAL = "world.success"
-_LOWER_IS_BETTER = ("neglect", "leakage", "hybrid", "duplicate", "extra", "overlap", "evenness")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +114,9 @@ def suite_figures(
 
 
 def is_lower_better(score: str) -> bool:
-    """Return whether a score counts faults: its figure's name says so."""
-    return score.rpartition(".")[2] in _LOWER_IS_BETTER
+    """Return whether less of a score is better, as its figure says; not so for one that is not in the catalogue."""
+    found = find_figure(score)
+    return found is not None and not found[1].higher_is_better
 
 
 def _chosen(what: str, asked: str | None, there: Sequence[str], usual: str) -> str:

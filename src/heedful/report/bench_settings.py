@@ -1,12 +1,13 @@
 """The end of a benchmark's page: what failed, how the runs were made, and whom to cite.
 
-Knows results. Knows nothing of scores or pictures.
+Knows results. Knows nothing of figures or pictures.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from heedful.evaluation.results import Results
+from heedful.evaluation.scores import find_figure
 from heedful.guidance.methods import METHODS
 from heedful.references import cite
 from heedful.report.markdown import code, code_block, escape, table
@@ -53,9 +54,11 @@ def settings(results: Results) -> list[str]:
 
 
 def references(results: Results) -> list[str]:
-    """Return the section with BibTeX of every known method."""
-    known = [METHODS[name] for name in results.methods if name in METHODS]
-    return ["## References", "", "BibTeX of the methods on this page:", "", *code_block(cite(*known), "bibtex")]
+    """Return the section with BibTeX of every known method and score."""
+    methods = [METHODS[name] for name in results.methods if name in METHODS]
+    scores = dict.fromkeys(found[0] for name in results.scores if (found := find_figure(name)) is not None)
+    bibtex = cite(*methods, *scores)
+    return ["## References", "", "BibTeX of the methods and scores on this page:", "", *code_block(bibtex, "bibtex")]
 
 
 def settings_differ(results: Results) -> bool:

@@ -7,7 +7,16 @@ from PIL import Image
 import heedful
 from heedful import world
 from heedful.evaluation import load_model
-from heedful.evaluation.scores import SCORES, AttentionScore, Original, Score, WorldScore, default_scores, evaluate
+from heedful.evaluation.scores import (
+    SCORES,
+    AttentionScore,
+    Original,
+    Score,
+    WorldScore,
+    default_scores,
+    evaluate,
+    find_figure,
+)
 from heedful.evaluation.scores.clip import B16, B32, ClipImage, ClipText
 from heedful.prompts import Prompt
 
@@ -22,6 +31,13 @@ def test_every_column_of_the_catalogue_has_a_name_of_its_own() -> None:
     columns = [column for score in made().values() for column in score.columns]
     assert len(columns) == len(set(columns))
     assert {"world.success", "attention.overlap", "clip.text", "clip.text_min", "dino.image"} <= set(columns)
+
+
+def test_every_column_of_a_record_leads_to_its_score_and_figure() -> None:
+    for score in made().values():
+        for column, figure in zip(score.columns, score.figures, strict=True):
+            assert find_figure(column) == (type(score), figure)
+    assert find_figure("beauty.truth") is None
 
 
 def test_what_needs_maps_or_originals_says_so() -> None:

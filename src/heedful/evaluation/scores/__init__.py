@@ -7,6 +7,8 @@ from heedful.evaluation.scores.blip_vqa import BlipVQA as BlipVQA
 from heedful.evaluation.scores.boxes import WorldBoxes as WorldBoxes
 from heedful.evaluation.scores.catalogue import SCORES as SCORES
 from heedful.evaluation.scores.catalogue import default_scores as default_scores
+from heedful.evaluation.scores.catalogue import find_figure as find_figure
+from heedful.evaluation.scores.catalogue import score_kind as score_kind
 from heedful.evaluation.scores.clip import ClipImage as ClipImage
 from heedful.evaluation.scores.clip import ClipText as ClipText
 from heedful.evaluation.scores.dino import DinoImage as DinoImage
@@ -36,4 +38,6 @@ __all__ = [
     "WorldScore",
     "default_scores",
     "evaluate",
+    "find_figure",
+    "score_kind",
 ]

@@ -4,7 +4,8 @@ Knows which settings a name stands for. Those of real pictures name models on a 
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
+from typing import Any
 
 from heedful import world
 from heedful.evaluation.pipelines import Model
@@ -15,7 +16,7 @@ from heedful.evaluation.scores.boxes import WorldBoxes
 from heedful.evaluation.scores.clip import B16, B32, ClipImage, ClipText
 from heedful.evaluation.scores.dino import DinoImage
 from heedful.evaluation.scores.owl import OwlScore
-from heedful.evaluation.scores.score import Score
+from heedful.evaluation.scores.score import Figure, Score
 from heedful.evaluation.scores.world import WorldScore
 
 SCORES: dict[str, Callable[..., Score]] = {
@@ -31,6 +32,27 @@ SCORES: dict[str, Callable[..., Score]] = {
     "owl": OwlScore,
 }
 """Each makes a score; `clip-image`, `clip-image-b32` and `dino` need `originals=`."""
+
+
+def score_kind(name: str) -> type[Score]:
+    """Return the class of a score in the catalogue, which says what it needs before it is made."""
+    make: Any = SCORES[name]
+    return make.func if isinstance(make, partial) else make
+
+
+def find_figure(column: str) -> tuple[type[Score], Figure] | None:
+    """Return the figure that records call `column` (`world.success`) and its score; None for one that is not here."""
+    return _columns().get(column)
+
+
+@cache
+def _columns() -> dict[str, tuple[type[Score], Figure]]:
+    found: dict[str, tuple[type[Score], Figure]] = {}
+    for key, make in SCORES.items():
+        kind = score_kind(key)
+        name = make.keywords.get("name", kind.name) if isinstance(make, partial) else kind.name
+        found |= {f"{name}.{figure.name}": (kind, figure) for figure in kind.figures}
+    return found
 
 
 def default_scores(model: Model) -> tuple[Score, ...]:

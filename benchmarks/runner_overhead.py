@@ -1,0 +1,110 @@
+"""What the benchmark runner itself costs: 100 000 cases whose images cost nothing.
+
+    python benchmarks/runner_overhead.py                 # records only
+    python benchmarks/runner_overhead.py --images        # and a PNG file of 64x64 pixels for each
+
+Plans, runs, plans again on what is there, reads everything, and prints a Markdown table. Everything is what
+`heedful bench run` does, but for the images: the plan is that of the embedded model, files and records reach the disk.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import psutil
+import typer
+from PIL import Image
+
+from heedful.evaluation.bench import BenchFolder, BenchWish, make_bench_plan, read_records, run_bench, tally
+from heedful.evaluation.bench.cases import Batch, Result
+from heedful.evaluation.bench.records import shard
+from heedful.evaluation.bench.run import Progress
+from heedful.evaluation.bench.serial import run_serially
+from heedful.evaluation.gallery import Entry, encode
+from heedful.evaluation.pipelines import load_model
+from heedful.evaluation.scores import WorldScore
+from heedful.evaluation.suite_files import Line
+from heedful.evaluation.suites import Suite
+from heedful.guidance.methods import ATTEND_AND_EXCITE, NONE
+from heedful.world.vocabulary import ANIMALS, BACKGROUNDS, COLOURS, OBJECTS
+
+R = TypeVar("R")
+
+TRACE = {"guided_steps": 0, "skipped_updates": 0, "restarts": 0, "first_loss": 1.0, "last_loss": 0.5}
+
+
+def main(
+    cases: Annotated[int, typer.Option(help="How many, rounded down to whole seeds.")] = 100_000,
+    images: Annotated[bool, typer.Option(help="Write a PNG file for each case, too.")] = False,
+    batch_size: Annotated[int, typer.Option(help="Cases recorded together.")] = 8,
+    out: Annotated[Path | None, typer.Option(help="A folder on the disk to measure. Without it, /tmp's.")] = None,
+) -> None:
+    """Plan, run, plan again, read, print."""
+    with tempfile.TemporaryDirectory(dir=out) as folder:
+        _measure(Path(folder), cases, images, batch_size)
+
+
+def _measure(folder: Path, cases: int, images: bool, batch_size: int) -> None:
+    prompts = [
+        f"a {animal} and a {colour} {thing} on the {ground} background"
+        for animal, colour, thing, ground in product(ANIMALS, COLOURS, OBJECTS, BACKGROUNDS)
+    ]
+    suite = Suite("overhead", tuple(Line(prompt, kind="animal-object") for prompt in prompts[:: len(prompts) // 1000]))
+    methods = [NONE, ATTEND_AND_EXCITE]
+    seeds = range(cases // len(methods) // len(suite.lines))
+    wish = BenchWish(suite=suite, methods=methods, seeds=seeds, scores=(WorldScore(),), batch_size=batch_size)
+    model, place = load_model(device="cpu"), BenchFolder(folder / "out")
+    picture = encode(Image.effect_noise((64, 64), 64).convert("RGB"), Entry({})) if images else None
+    scores = dict.fromkeys(WorldScore().columns, 0.0)
+
+    def make(batch: Batch) -> list[Result]:
+        return [Result(png=picture, scores=scores, trace=TRACE, cost=1.0, seconds=0.5) for _ in batch.cases]
+
+    memory: list[tuple[int, int]] = []
+
+    def look(progress: Progress) -> None:
+        if progress.images // 1000 > len(memory):
+            memory.append((progress.images, _memory()))
+
+    with place.locked():
+        plan, planning = _timed(lambda: make_bench_plan(model, place, wish))
+        place.write_run(plan.run, plan.suite)
+        progress, running = _timed(
+            lambda: run_bench(
+                place.folder, suite.name, plan.run["run"], lambda: make, plan.batches(), run_serially, on_progress=look
+            )
+        )
+        again, replanning = _timed(lambda: make_bench_plan(model, place, wish))
+        lines, reading = _timed(lambda: tally(read_records(place.folder)))
+    assert progress.images == len(plan) == sum(line.done for line in lines) and again.todo == 0
+    size = shard(place.folder).stat().st_size
+    rows = {
+        "cases": f"{len(plan)}, in batches of {batch_size}",
+        "planning, nothing done": f"{planning:.1f} s",
+        "running": f"{running:.1f} s: {1000 * running / len(plan):.2f} ms a case",
+        "planning, all done": f"{replanning:.1f} s",
+        "reading all records for the table": f"{reading:.1f} s",
+        "records": f"{size / 1e6:.0f} MB, {size / len(plan):.0f} bytes a case",
+        "memory": ", ".join(
+            f"{now / 1e6:.1f} MB after {count}" for count, now in (memory[0], memory[len(memory) // 2], memory[-1])
+        ),
+    }
+    typer.echo("| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in rows.items()))
+
+
+def _timed(work: Callable[[], R]) -> tuple[R, float]:
+    start = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - start
+
+
+def _memory() -> int:
+    """Return the memory of this process now, in bytes."""
+    return psutil.Process().memory_info().rss
+
+
+if __name__ == "__main__":
+    typer.run(main)

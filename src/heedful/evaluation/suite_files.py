@@ -1,0 +1,147 @@
+"""Prompts in files: plain text, JSONL, and the formats of GenEval and T2I-CompBench.
+
+Knows how these files are written, and says which line of which file is wrong. Knows nothing of tokenizers: whether a
+concept stands in its prompt is found out when the prompt is parsed.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heedful.errors import SettingsError
+
+_FIELDS = ("prompt", "concepts", "kind")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One prompt of a suite."""
+
+    prompt: str
+    """With or without `[marks]`."""
+    kind: str = ""
+    """What sort of prompt it is, for tables by kind: "animal-object", "two_object"."""
+    concepts: tuple[str, ...] | None = None
+    """What must be heeded, in words of the prompt; None for what is marked, else for what the prompt names."""
+
+    def to_json(self) -> str:
+        """Return the line as `read_prompts` reads it."""
+        concepts = None if self.concepts is None else list(self.concepts)
+        row = {"prompt": self.prompt, "concepts": concepts, "kind": self.kind}
+        return json.dumps({key: value for key, value in row.items() if value not in (None, "")}, ensure_ascii=False)
+
+
+def read_prompts(file: Path) -> tuple[Line, ...]:
+    """Return the prompts of a text file (one a line) or of a JSONL file, each once.
+
+    A line of JSONL is `{"prompt": ..., "concepts": [...], "kind": ...}`; only the prompt is needed. Raises
+    `SettingsError` that names the line.
+    """
+    if file.suffix.lower() not in (".jsonl", ".txt"):
+        raise SettingsError(
+            f"Expected a file of prompts that ends in .txt (one a line) or .jsonl, got {file.name!r}. Rename it."
+        )
+    if file.suffix.lower() == ".txt":
+        return _once(file, (Line(text, kind=file.stem) for text in _lines(file)))
+    return _once(file, (_line(file, number, row) for number, row in _rows(file)))
+
+
+def read_geneval(file: Path) -> tuple[Line, ...]:
+    """Return the prompts of GenEval's evaluation_metadata.jsonl, or of the folder that holds it, by its tags.
+
+    The classes that it wants, with their colours, are the concepts; a prompt that says them in other words (plurals,
+    in the counting prompts) has the concepts that it names. Raises `SettingsError`.
+    """
+    place = file / "evaluation_metadata.jsonl" if file.is_dir() else file
+    return _once(place, (_geneval_line(place, number, row) for number, row in _rows(place)))
+
+
+def read_t2i_compbench(place: Path) -> tuple[Line, ...]:
+    """Return the prompts of T2I-CompBench: of one of its text files, or of all `*_val.txt` of its folder.
+
+    The kind is the name of the file without `_val`. Raises `SettingsError`.
+    """
+    files = sorted(place.glob("*_val.txt")) if place.is_dir() else [place]
+    if not files:
+        raise SettingsError(
+            f"Expected files such as color_val.txt in {place}, found none. "
+            "Pass the folder examples/dataset of your copy, or one of its files."
+        )
+    return _once(
+        place,
+        (Line(text, kind=file.stem.removesuffix("_val")) for file in files for text in _lines(file)),
+    )
+
+
+def _once(place: Path, lines: Iterable[Line]) -> tuple[Line, ...]:
+    """Return `lines` without those whose prompt has come before; raises `SettingsError` if there are none."""
+    found: dict[str, Line] = {}
+    for line in lines:
+        found.setdefault(line.prompt, line)
+    if not found:
+        raise SettingsError(f"Expected at least one prompt in {place}, found none.")
+    return tuple(found.values())
+
+
+def _lines(file: Path) -> Sequence[str]:
+    """Return the lines of a text file without blanks around them, empty ones left out."""
+    return [line for _, line in _numbered(file)]
+
+
+def _numbered(file: Path) -> list[tuple[int, str]]:
+    """Return the lines of a text file that are not empty, with their numbers from 1."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as reason:
+        why = reason.strerror.lower() if isinstance(reason, OSError) and reason.strerror else "it is no UTF-8 text"
+        raise SettingsError(f"Expected a file of prompts at {file}, but it cannot be read ({why}).") from reason
+    # not splitlines(), which also cuts at characters that JSON may hold inside a text
+    return [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+
+
+def _rows(file: Path) -> list[tuple[int, dict[str, Any]]]:
+    """Return the objects of a JSONL file with the numbers of their lines."""
+    rows = []
+    for number, text in _numbered(file):
+        try:
+            row = json.loads(text)
+        except ValueError as reason:
+            raise _wrong(file, number, f"it is no JSON ({reason})") from reason
+        if not isinstance(row, dict) or not isinstance(row.get("prompt"), str) or not row["prompt"].strip():
+            raise _wrong(file, number, 'it has no text "prompt"')
+        rows.append((number, row))
+    return rows
+
+
+def _line(file: Path, number: int, row: dict[str, Any]) -> Line:
+    unknown = sorted(set(row) - set(_FIELDS))
+    if unknown:
+        raise _wrong(file, number, f"it has the unknown field {unknown[0]!r}; known are {', '.join(_FIELDS)}")
+    concepts, kind = row.get("concepts"), row.get("kind", "")
+    is_list = isinstance(concepts, list) and all(isinstance(name, str) and name.strip() for name in concepts)
+    if concepts is not None and not is_list:
+        raise _wrong(file, number, f'"concepts" is {concepts!r}, not a list of texts')
+    if not isinstance(kind, str):
+        raise _wrong(file, number, f'"kind" is {kind!r}, not a text')
+    return Line(row["prompt"].strip(), kind=kind, concepts=None if concepts is None else tuple(concepts))
+
+
+def _geneval_line(file: Path, number: int, row: dict[str, Any]) -> Line:
+    wanted = row.get("include")
+    if not isinstance(wanted, list) or not all(isinstance(each, dict) and "class" in each for each in wanted):
+        raise _wrong(file, number, 'it has no list "include" of objects with a "class", as GenEval writes it')
+    text = row["prompt"].strip()
+    # a class of several words is one noun
+    names = [
+        " ".join([*([str(each["color"])] if each.get("color") else []), "+".join(str(each["class"]).split())])
+        for each in wanted
+    ]
+    words = f" {text} "
+    is_said = all(f" {name.replace('+', ' ')} " in words for name in names)
+    return Line(text, kind=str(row.get("tag", "")), concepts=tuple(names) if is_said and names else None)
+
+
+def _wrong(file: Path, number: int, why: str) -> SettingsError:
+    return SettingsError(f"Expected a prompt in line {number} of {file}, but {why}.")
