@@ -33,6 +33,22 @@ def test_score_and_baseline_can_be_chosen_and_json_names_the_files(run: Path) ->
     assert "Differences from a-star" in text and "`world.confidence` [95 %]" in text
 
 
+def test_a_run_with_masks_writes_them_and_none_without_can_join(tmp_path: Path) -> None:
+    suite, out = tmp_path / "one.txt", tmp_path / "out"
+    suite.write_text("a cat and a lion\n", encoding="utf-8")
+    options = ["run", "--suite", suite, "--seeds", "0", "--steps", 2, "--methods", "none,a-star", "--out", out]
+    command = [str(option) for option in options]
+    result = CliRunner().invoke(app, [*command, "--masks"], catch_exceptions=False)
+    assert result.exit_code == 0
+    found = json.loads((out / "masks.json").read_text(encoding="utf-8"))
+    assert [image["file_name"] for image in found["images"]] == [
+        "a-star/a cat and a lion/0.png", "none/a cat and a lion/0.png",
+    ]  # fmt: skip
+    assert {category["name"] for category in found["categories"]} == {"cat", "lion"} and found["annotations"]
+    with pytest.raises(SettingsError, match="made in another way: masks"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+
+
 def test_a_folder_without_records_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="Expected records of a benchmark"):
         CliRunner().invoke(app, ["report", str(tmp_path)], catch_exceptions=False)

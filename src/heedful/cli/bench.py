@@ -87,6 +87,10 @@ def run(
             "seeds of each prompt are moved by 1000, so that no two prompts share noise.",
         ),
     ] = False,
+    masks: Annotated[
+        bool,
+        typer.Option("--masks", help="Find each concept's mask and box in the maps; OUT/masks.json has them (COCO)."),
+    ] = False,
     out_folder: OutOption = _FOLDER,
     as_json: JsonOption = False,
     steps: StepsOption = None,
@@ -138,6 +142,8 @@ def run(
         tally,
     )
     from heedful.evaluation.bench.processes import find_processes
+    from heedful.evaluation.coco import write_coco
+    from heedful.evaluation.gallery import Gallery
     from heedful.evaluation.pipelines import find_device, load_model
     from heedful.evaluation.plan import use_scheduler
     from heedful.evaluation.suites import find_suite
@@ -164,6 +170,7 @@ def run(
             methods=chosen,
             seeds=numbers,
             scores=_default_scores(loaded) if named is None else named,
+            masks=masks,
             same_noise=same_noise,
             steps=steps,
             guidance_scale=guidance_scale,
@@ -187,11 +194,14 @@ def run(
                 weights=loaded.weights,
                 sampling=plan.sampling,
                 scores=tuple(plan.scores),
+                masks=masks,
             )
-        painter = Painter(loaded, plan.sampling, plan.scores)
+        painter = Painter(loaded, plan.sampling, plan.scores, masks)
         failed = _make(plan, folder, processes, maker, loader or (lambda: painter))
         processes.wait()
         if processes.is_first:
+            if masks:
+                tell(f"Masks: {write_coco(Gallery(folder.folder))}")
             lines = tally(read_records(folder.folder))
             _say_lines(lines, folder, as_json)
             failed += sum(line.failed for line in lines if line.method in plan.settings)
@@ -310,7 +320,7 @@ def _find_engine(name: str, address: str | None, processes: "Processes") -> "tup
 def _find_scores(names: str | None) -> "tuple[Score, ...] | None":
     """Return the scores with these names; raises `SettingsError` for others, and for those that need originals."""
     from heedful.cli.choices import split_list
-    from heedful.evaluation.scores import SCORES
+    from heedful.evaluation.scores import SCORES, score_kind
 
     if names is None:
         return None
@@ -318,12 +328,11 @@ def _find_scores(names: str | None) -> "tuple[Score, ...] | None":
     for name in dict.fromkeys(split_list(names, "scores") or []):
         if name not in SCORES:
             raise SettingsError(f"Expected one of the scores {', '.join(SCORES)}, got {name!r}.")
-        score = SCORES[name]()
-        if score.needs_originals:
+        if score_kind(name).needs_originals:
             raise SettingsError(
                 f"Expected scores that need no pictures to compare with, got {name!r}. It is for taught concepts."
             )
-        found.append(score)
+        found.append(SCORES[name]())
     return tuple(found)
 
 

@@ -172,10 +172,12 @@ def _summary(figures: SuiteFigures) -> str:
     base = next(row for row in figures.rows if row.method == figures.baseline)
     sure = "" if best.p_corrected < 0.05 else " This difference may be chance."
     cost = "" if best.cost is None else f", at {best.cost:.2f} times the cost of plain sampling"
+    others = len(figures.rows) - 1
+    corrected = f" (corrected for {others} methods)" if others > 1 else ""
     return (
         f"**{escape(best.method)}: {score} {_estimate(best.value)}, {escape(base.method)}: {_estimate(base.value)}** "
         f"on {figures.prompts} prompts. Paired difference {_signed(best.change.difference)}, "
-        f"p {_p_sign(best.p_corrected)} (corrected for {len(figures.rows) - 1} methods){cost}.{sure}"
+        f"p {_p_sign(best.p_corrected)}{corrected}{cost}.{sure}"
     )
 
 

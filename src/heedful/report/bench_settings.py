@@ -28,7 +28,7 @@ def failures(results: Results) -> list[str]:
 
 
 def settings(results: Results) -> list[str]:
-    """Return the section of settings: what all runs share, said once, and where they differ; then the methods."""
+    """Return the section of settings: what all runs share, where they differ, then methods and scores."""
     if not results.runs:
         return []
     runs = [_flat(run) for run in results.runs]
@@ -46,10 +46,11 @@ def settings(results: Results) -> list[str]:
             ],
             "left",
         )
-    methods = {name: str(text) for run in results.runs for name, text in run.get("methods", {}).items()}
-    lines += ["### Methods", ""]
-    for name, text in methods.items():
-        lines += [code(name), "", *code_block(text)]
+    for heading, key in (("Methods", "methods"), ("Scores", "scores")):
+        said = {name: str(text) for run in results.runs for name, text in run.get(key, {}).items()}
+        lines += [f"### {heading}", ""] if said else []
+        for name, text in said.items():
+            lines += [code(name), "", *code_block(text)]
     return lines
 
 
@@ -76,7 +77,14 @@ def _comparable(run: Mapping[str, Any]) -> dict[str, str]:
 def _flat(run: Mapping[str, Any]) -> dict[str, str]:
     """A run as names and values that fit into a table."""
     groups: Iterable[tuple[str, Mapping[str, Any]]] = (
-        ("", {name: run[name] for name in ("suite", "model", "weights", "started") if name in run}),
+        (
+            "",
+            {
+                name: run[name]
+                for name in ("suite", "model", "weights", "seeds", "same_noise", "started")
+                if name in run
+            },
+        ),
         ("", run.get("settings", {})),
         ("", run.get("versions", {})),
         ("git ", run.get("git") or {}),

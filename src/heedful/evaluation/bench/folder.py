@@ -114,4 +114,5 @@ class BenchFolder:
 def _identity(run: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is the same in all runs of a folder; the size of a batch may change."""
     same = {key: run[key] for key in _SAME if key != "settings"}
+    same["masks"] = run.get("masks", False)  # of a folder, all images carry them or none
     return same | {key: value for key, value in run["settings"].items() if key != "batch_size"}

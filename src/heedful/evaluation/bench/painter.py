@@ -12,8 +12,10 @@ from PIL import Image
 
 from heedful.errors import ModelError
 from heedful.evaluation.bench.cases import Batch, Case, Make, Result, rounded
+from heedful.evaluation.coco import describe_segments
 from heedful.evaluation.cost import GradientShares, pipeline_shares
-from heedful.evaluation.gallery import Entry, encode
+from heedful.evaluation.gallery import MASKS_NOTE, Entry, encode
+from heedful.evaluation.masks import MaskRule
 from heedful.evaluation.painting import VERSIONS, outcomes, paint
 from heedful.evaluation.pipelines import Model, load_model
 from heedful.evaluation.plan import use_scheduler
@@ -34,6 +36,8 @@ class Painter:
     model: Model
     sampling: Sampling
     scores: Sequence[Score] = ()
+    masks: bool = False
+    """Whether each image is to carry the masks of its concepts."""
     _shares: dict[str, GradientShares | None] = field(default_factory=dict, repr=False)
 
     def __call__(self, batch: Batch) -> list[Result]:
@@ -55,15 +59,26 @@ class Painter:
         prompts, seeds = [case.prompt for case in cases], [case.seed for case in cases]
         needs_maps = any(score.needs_maps for score in self.scores)
         start = perf_counter()
-        images, guided = paint(self.model.pipe, self.sampling, prompts, batch.method, seeds, keep_maps=needs_maps)
+        images, guided = paint(
+            self.model.pipe,
+            self.sampling,
+            prompts,
+            batch.method,
+            seeds,
+            keep_maps=needs_maps,
+            keep_self_attention=self.masks,
+        )
         seconds = (perf_counter() - start) / len(cases)
         cost = self._cost(batch.method.name, guided)
         scored = self._score(images, cases, guided)
+        segments = MaskRule()(guided.maps, images) if self.masks else []
         results = []
         for item, (case, image, outcome) in enumerate(zip(cases, images, outcomes(guided.trace), strict=True)):
             concepts = [concept.name for concept in case.prompt.concepts]
             settings = dict(batch.settings) | {"prompt": case.prompt.text, "seed": case.seed, "concepts": concepts}
-            notes = {"model": self.model.name, **asdict(outcome), "versions": VERSIONS}
+            notes: dict[str, Any] = {"model": self.model.name, **asdict(outcome), "versions": VERSIONS}
+            if self.masks:
+                notes[MASKS_NOTE] = describe_segments(segments[item])
             figures, error = scored[item]
             results.append(
                 Result(
@@ -110,6 +125,7 @@ class PainterLoader:
     """Fingerprint of the weights that the plan was made for."""
     sampling: Sampling
     scores: tuple[Score, ...] = ()
+    masks: bool = False
 
     def __call__(self) -> Make:
         """Return the painter; raises `ModelError` if the weights are others here, and what `load_model` raises."""
@@ -121,7 +137,7 @@ class PainterLoader:
             )
         if self.scheduler is not None:
             use_scheduler(model, self.scheduler)
-        return Painter(model, self.sampling, self.scores)
+        return Painter(model, self.sampling, self.scores, self.masks)
 
 
 def summarize_trace(trace: Trace, item: int) -> dict[str, Any]:

@@ -37,6 +37,8 @@ class BenchWish:
     seeds: Sequence[int]
     """Below 1000 each, unless `same_noise`."""
     scores: Sequence[Score] = ()
+    masks: bool = False
+    """Whether each image is to carry the masks of its concepts."""
     same_noise: bool = False
     """Whether every prompt starts from the same noises, as in Attend-and-Excite's protocol. Else the seeds of prompt i
     are moved by 1000 i: much of an image is settled by its noise, and intervals that resample prompts do not see what
@@ -245,6 +247,7 @@ def _run(
         "methods": {name: each["method_settings"] for name, each in settings.items()},
         "seeds": list(wish.seeds),
         "same_noise": wish.same_noise,
+        "masks": wish.masks,
         "scores": {score.name: repr(score) for score in wish.scores},
         **provenance(str(model.pipe.device)),
     }

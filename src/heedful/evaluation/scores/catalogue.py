@@ -36,8 +36,9 @@ SCORES: dict[str, Callable[..., Score]] = {
 
 def score_kind(name: str) -> type[Score]:
     """Return the class of a score in the catalogue, which says what it needs before it is made."""
-    make: Any = SCORES[name]
-    return make.func if isinstance(make, partial) else make
+    make = SCORES[name]
+    kind: Any = make.func if isinstance(make, partial) else make
+    return kind
 
 
 def find_figure(column: str) -> tuple[type[Score], Figure] | None:
