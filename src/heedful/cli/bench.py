@@ -146,12 +146,14 @@ def run(
     from heedful.evaluation.gallery import Gallery
     from heedful.evaluation.pipelines import find_device, load_model
     from heedful.evaluation.plan import use_scheduler
+    from heedful.evaluation.sampling import at_least
     from heedful.evaluation.suites import find_suite
 
     if engine not in _ENGINES:
         raise SettingsError(f"Expected one of the engines {', '.join(_ENGINES)}, got {engine!r}.")
     if address is not None and engine != "ray":
         raise SettingsError("Expected --address only with --engine ray, whose cluster it names.")
+    at_least(1, batch_size, 1, "a batch size")
     chosen = [find_method(name) for name in dict.fromkeys(split_list(methods, "methods") or [])]
     numbers = parse_seeds(seeds)
     prompts = find_suite(suite, prompts_file).first(limit)
