@@ -24,8 +24,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED) ## Paint one prompt with three methods on the embedded model; ends by saying where the grid is
 	$(BIN)/heedful generate "a cat and a blue clock" --compare none,attend-and-excite,heedful --seeds 0-3 --out out/demo
 
-test: $(INSTALLED) ## The default tests
-	$(BIN)/python -m pytest
+test: $(INSTALLED) ## The default tests, on all cores
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(INSTALLED) ## Format, lint, types, floors, file lengths
 	$(BIN)/ruff format --check .
