@@ -316,12 +316,12 @@ def _find_scores(names: str | None) -> "tuple[Score, ...] | None":
     for name in dict.fromkeys(split_list(names, "scores") or []):
         if name not in SCORES:
             raise SettingsError(f"Expected one of the scores {', '.join(SCORES)}, got {name!r}.")
-        score = SCORES[name]()
-        if score.needs_originals:
+        kind: Any = SCORES[name]
+        if getattr(kind, "func", kind).needs_originals:  # some are a class with settings of their own
             raise SettingsError(
                 f"Expected scores that need no pictures to compare with, got {name!r}. It is for taught concepts."
             )
-        found.append(score)
+        found.append(kind())
     return tuple(found)
 
 
