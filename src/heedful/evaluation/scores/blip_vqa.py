@@ -11,7 +11,7 @@ from math import prod
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 from transformers import BertTokenizer, BlipForQuestionAnswering, BlipImageProcessorPil
@@ -77,11 +77,15 @@ class BlipVQA(Score):
         network = load_network(BlipForQuestionAnswering, self.model, find_device(self.device))
         tokenizer = load_processor(BertTokenizer, self.model)
         processor = load_processor(BlipImageProcessorPil, self.model)
-        pixels = processor([image.convert("RGB")], return_tensors="pt").pixel_values
-        words = tokenizer(asked, padding=True, truncation=True, max_length=35, return_tensors="pt").to(network.device)
-        logits = _answer(network, pixels.to(network.device), words.input_ids, words.attention_mask)
+        pixels = processor([image.convert("RGB")], return_tensors="pt").pixel_values.to(network.device)
+        seen = network.vision_model(pixel_values=pixels).last_hidden_state
         yes, no = tokenizer.convert_tokens_to_ids(["yes", "no"])
-        return logits[:, [yes, no]].double().softmax(dim=1)[:, 0].tolist()
+        sure: list[float] = []
+        for question in asked:  # one by one: transformers 5.23 lets the answer look at the padding of shorter ones
+            words = tokenizer([question], truncation=True, max_length=35, return_tensors="pt").input_ids
+            logits = _answer(network, seen, words.to(network.device))
+            sure.append(float(logits[[yes, no]].double().softmax(0)[0]))
+        return sure
 
 
 def questions(prompt: Prompt) -> list[str]:
@@ -95,23 +99,13 @@ def questions(prompt: Prompt) -> list[str]:
     return asked
 
 
-def _answer(network: Any, pixels: Tensor, words: Tensor, is_word: Tensor) -> Float[Tensor, "question token"]:
-    """Return the logits of the first token of the answer to each question about one picture."""
+def _answer(
+    network: Any, seen: Float[Tensor, "1 patch width"], question: Int[Tensor, "1 word"]
+) -> Float[Tensor, "token"]:
+    """Return the logits of the first token of the answer to a question about a picture."""
     config = network.config.text_config
-    seen = network.vision_model(pixel_values=pixels).last_hidden_state.expand(len(words), -1, -1)
-    words = words.clone()
-    words[:, 0] = config.vocab_size - 1  # BLIP's [ENC], which says that a picture is looked at, is its last token
-    asked = network.text_encoder(
-        input_ids=words,
-        attention_mask=is_word,
-        encoder_hidden_states=seen,
-        encoder_attention_mask=torch.ones(seen.shape[:2], dtype=torch.long, device=seen.device),
-    ).last_hidden_state
-    begin = torch.full((len(words), 1), config.bos_token_id, device=seen.device)
-    answer = network.text_decoder(
-        input_ids=begin,
-        attention_mask=torch.ones_like(begin),
-        encoder_hidden_states=asked,
-        encoder_attention_mask=is_word,
-    )
-    return answer.logits[:, 0]
+    question = question.clone()
+    question[:, 0] = config.vocab_size - 1  # BLIP's [ENC], which says that a picture is looked at, is its last token
+    asked = network.text_encoder(input_ids=question, encoder_hidden_states=seen).last_hidden_state
+    begin = torch.full((1, 1), config.bos_token_id, device=seen.device)
+    return network.text_decoder(input_ids=begin, encoder_hidden_states=asked).logits[0, 0]

@@ -6,10 +6,12 @@ Knows which settings a name stands for. Those of real pictures name models on a 
 from collections.abc import Callable
 from functools import partial
 
+from heedful import world
 from heedful.evaluation.pipelines import Model
 from heedful.evaluation.scores.attention import AttentionScore
 from heedful.evaluation.scores.blip_caption import BlipCaption
 from heedful.evaluation.scores.blip_vqa import BlipVQA
+from heedful.evaluation.scores.boxes import WorldBoxes
 from heedful.evaluation.scores.clip import B16, B32, ClipImage, ClipText
 from heedful.evaluation.scores.dino import DinoImage
 from heedful.evaluation.scores.owl import OwlScore
@@ -34,9 +36,14 @@ SCORES: dict[str, Callable[..., Score]] = {
 def default_scores(model: Model) -> tuple[Score, ...]:
     """Return the scores of a run that names none: those that need no download and can judge this model's pictures.
 
-    For the embedded world its detector, its CLIP and the attention figures; else the attention figures without
-    pointing, whose boxes would come from the world's detector.
+    For a model of the world its own detector and CLIP, as far as they lie beside it, and the attention figures; else
+    the attention figures without pointing, whose boxes would come from the world's detector.
     """
-    if not model.is_world:
+    if not (model.is_world and (model.folder / "detector.safetensors").is_file()):
         return (AttentionScore(boxes=None),)
-    return (WorldScore(), AttentionScore(), ClipText())
+    folder = None if model.folder == world.WEIGHTS else model.folder
+    scores = (WorldScore(folder=folder), AttentionScore(boxes=WorldBoxes(folder=folder)))
+    if folder is None:
+        return (*scores, ClipText())
+    clip = folder / "clip"
+    return (*scores, ClipText(model=str(clip))) if (clip / "config.json").is_file() else scores
