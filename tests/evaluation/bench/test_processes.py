@@ -19,7 +19,7 @@ def test_a_process_that_nobody_launched_is_alone(monkeypatch: pytest.MonkeyPatch
 
 
 def test_processes_share_batches_out_among_them() -> None:
-    shares = [list(Processes(rank, 3).share(range(8))) for rank in range(3)]  # type: ignore[arg-type]
+    shares = [list(Processes(rank, 3).share(iter(range(8)))) for rank in range(3)]  # type: ignore[arg-type]
     assert shares == [[0, 3, 6], [1, 4, 7], [2, 5]]
     assert Processes(1, 3).share_of(8) == 3
 

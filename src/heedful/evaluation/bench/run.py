@@ -52,7 +52,9 @@ def run_bench(
     with ThreadPoolExecutor(_WRITERS, thread_name_prefix="heedful-writer") as writers:
         for batch, results in engine(load, batches):
             pairs = list(zip(batch.cases, results, strict=True))
-            list(writers.map(lambda pair: _write_image(folder, *pair), pairs))
+            paths = list(writers.map(lambda pair: _write_image(folder, *pair), pairs))
+            folders = {above for path in paths if path is not None for above in (path.parent, path.parent.parent)}
+            list(writers.map(lambda each: sync_folders([each]), folders))
             append_lines(path, _lines(batch, pairs, suite, run))
             failures = [result.error for result in results if result.error is not None]
             progress = Progress(
@@ -64,11 +66,9 @@ def run_bench(
     return progress
 
 
-def _write_image(folder: Path, case: Case, result: Result) -> None:
-    """Write one image, and return when it and its name are on the disk."""
-    if result.png is not None:
-        path = write_atomic(folder / case.image, result.png, through=folder / PARTS)
-        sync_folders([path.parent, path.parent.parent])
+def _write_image(folder: Path, case: Case, result: Result) -> Path | None:
+    """Write one image, if there is one, and return its path when it is on the disk."""
+    return None if result.png is None else write_atomic(folder / case.image, result.png, through=folder / PARTS)
 
 
 def _lines(batch: Batch, pairs: Sequence[tuple[Case, Result]], suite: str, run: str) -> list[str]:
