@@ -1,6 +1,6 @@
 """What people put into their pipelines stays, acts, and is seen: adapters, learnt tokens, offloading, backends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 import torch
 from accelerate.hooks import CpuOffload
 from diffusers import FirstBlockCacheConfig
+from diffusers.models.attention_dispatch import attention_backend
 from diffusers.models.attention_processor import CustomDiffusionAttnProcessor2_0, IPAdapterAttnProcessor2_0
 from diffusers.models.embeddings import ImageProjection, MultiIPAdapterImageProjection
 from peft import LoraConfig
@@ -161,19 +162,28 @@ def test_cache_that_is_turned_off_again_is_no_hindrance() -> None:
     assert len(guided.trace) == 3
 
 
+@pytest.fixture
+def flex() -> Iterator[str]:
+    """A backend without a way back on a CPU. `set_attention_backend` sets it for every model that is made later too."""
+    with attention_backend("flex"):
+        yield "flex"
+
+
 @pytest.mark.filterwarnings("ignore:flex_attention called without:UserWarning")
-def test_backend_that_shows_no_probabilities_is_changed_for_the_passes_that_need_them() -> None:
+@pytest.mark.parametrize("is_own", [True, False], ids=["of the model", "of all"])
+def test_backend_that_shows_no_probabilities_is_changed_for_the_passes_that_need_them(flex: str, is_own: bool) -> None:
     run = PIPELINES[FLUX]()
-    with guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings_of(run, 0.3)) as guided:
+    settings = settings_of(run, 0.3)
+    with attention_backend("native"), guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings) as guided:
         expected, loss = run(), guided.trace[-1].loss
-    run.pipe.transformer.set_attention_backend("flex")  # which has no way back on a CPU
+    if is_own:
+        run.pipe.transformer.set_attention_backend(flex)
+    processors = run.pipe.transformer.attn_processors.values()
+    before = [one._attention_backend for one in processors]
     plain = run()
-    with guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings_of(run, 0.3)) as guided:
+    with guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings) as guided:
         images = run()
     torch.testing.assert_close(images, expected, rtol=1e-3, atol=1e-3)
     assert guided.trace[-1].loss == pytest.approx(loss, rel=1e-3)
     assert run().equal(plain)
-    backends = {
-        module.processor._attention_backend for module in run.pipe.transformer.modules() if hasattr(module, "processor")
-    }
-    assert {str(backend.value) for backend in backends} == {"flex"}
+    assert [one._attention_backend for one in processors] == before

@@ -18,6 +18,7 @@ from heedful.losses import AttendAndExcite, Elsewhere, Retention, Segregation, S
 from heedful.references import cite
 from heedful.world.architecture import build_unet
 from tests.pipelines import tiny_unet
+from tests.transformer_pipelines import tiny_flux
 
 
 def test_methods_stand_under_their_own_names() -> None:
@@ -71,7 +72,16 @@ def test_embedded_world_gets_its_own_settings() -> None:
     for method in METHODS.values():
         assert method.settings_for(tiny_unet()) is method.settings
         assert method.settings_for(world) is method.world
-        assert method.settings_for(world).sites == presets.WORLD_SITES
+        assert method.settings_for(world).sites in (presets.WORLD_SITES, presets.ALL_WORLD_SITES)
+    assert HEEDFUL.settings_for(world).sites == presets.WORLD_SITES
+
+
+def test_transformers_are_read_at_their_usual_sites_with_the_published_numbers() -> None:
+    transformer = tiny_flux().transformer
+    for method in METHODS.values():
+        settings = method.settings_for(transformer)
+        assert settings.sites.depth == (0.0, 0.5)
+        assert replace(settings, sites=method.settings.sites) == method.settings
 
 
 def test_every_method_cites_its_papers() -> None:

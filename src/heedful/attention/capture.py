@@ -169,7 +169,7 @@ class Reader:
             yield once
 
     def _out_of_sight(self, names: Iterable[str]) -> list[Any]:
-        """Return the processors with a backend of their own that must do without it for this pass.
+        """Return the processors that choose a backend, their own or the one that is set for all, and must not here.
 
         Those of the sites that are read, because other backends show no probabilities; with gradients all of them,
         because some backends have no way back.
@@ -177,7 +177,7 @@ class Reader:
         is_differentiated = torch.is_grad_enabled()
         modules = self._denoiser.modules() if is_differentiated else map(self._denoiser.get_submodule, names)
         processors = (getattr(module, "processor", None) for module in modules)
-        return [one for one in processors if getattr(one, "_attention_backend", None) is not None]
+        return [one for one in processors if hasattr(type(one), "_attention_backend")]
 
     def _tap(
         self, site: Site, arguments: dict[str, Any], on_read: Callable[[MeanAttention], None]
