@@ -10,6 +10,7 @@ Plans, runs, plans again on what is there, reads everything, and prints a Markdo
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -83,10 +84,11 @@ def _measure(folder: Path, cases: int, images: bool, batch_size: int) -> None:
     size = shard(place.folder).stat().st_size
     rows = {
         "cases": f"{len(plan)}, in batches of {batch_size}",
-        "planning, nothing done": f"{planning:.1f} s",
-        "running": f"{running:.1f} s: {1000 * running / len(plan):.2f} ms a case",
-        "planning, all done": f"{replanning:.1f} s",
-        "reading all records for the table": f"{reading:.1f} s",
+        "planning, nothing done": str(planning),
+        "running": str(running),
+        "running, each case": running.each(len(plan)),
+        "planning, all done": str(replanning),
+        "reading all records for the table": str(reading),
         "records": f"{size / 1e6:.0f} MB, {size / len(plan):.0f} bytes a case",
         "memory": ", ".join(
             f"{now / 1e6:.1f} MB after {count}" for count, now in (memory[0], memory[len(memory) // 2], memory[-1])
@@ -95,10 +97,26 @@ def _measure(folder: Path, cases: int, images: bool, batch_size: int) -> None:
     typer.echo("| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in rows.items()))
 
 
-def _timed(work: Callable[[], R]) -> tuple[R, float]:
-    start = time.perf_counter()
+@dataclass(frozen=True)
+class Time:
+    """What a piece of work took."""
+
+    seconds: float
+    processor: float
+    """Seconds of all threads: what remains is waiting, for the disk or for a processor that others use."""
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f} s, of the processor {self.processor:.1f} s"
+
+    def each(self, count: int) -> str:
+        """Return both for one of `count`, in milliseconds."""
+        return f"{1000 * self.seconds / count:.2f} ms, of the processor {1000 * self.processor / count:.2f} ms"
+
+
+def _timed(work: Callable[[], R]) -> tuple[R, Time]:
+    start, used = time.perf_counter(), time.process_time()
     result = work()
-    return result, time.perf_counter() - start
+    return result, Time(time.perf_counter() - start, time.process_time() - used)
 
 
 def _memory() -> int:

@@ -290,7 +290,7 @@ def _make(
             run_bench(
                 folder.folder,
                 plan.suite.name,
-                plan.run["run"],
+                processes.agree(plan.run["run"]),
                 load,
                 processes.share(plan.batches()),
                 engine,

@@ -2,16 +2,18 @@
 
     python tests/evaluation/bench/cluster.py OUT
 
-A process of its own, because Ray and its warnings do not mix with those of the tests. Prints JSON: how many nodes there
-were, how many results had come when one was killed, and how many came.
+Then a node joins, and a batch brings down its workers. A process of its own, because Ray and its warnings do not mix
+with those of the tests. Prints JSON.
 """
 
 import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "OMP_NUM_THREADS": "1"}
 
@@ -20,12 +22,51 @@ import torch
 from ray.cluster_utils import Cluster
 
 from heedful.evaluation.bench import BenchFolder, PainterLoader, make_bench_plan, run_bench
-from heedful.evaluation.bench.cases import Batch, Load, Result
+from heedful.evaluation.bench.cases import Batch, Load, Make, Result
 from heedful.evaluation.bench.ray_engine import RayEngine
 from heedful.evaluation.pipelines import load_model
 from tests.evaluation.bench.wishes import cluster_wish
 
 NODES = 2
+
+
+def join(cluster: Cluster, engine: RayEngine, batches: list[Batch]) -> dict[str, int]:
+    """Add a node in the middle, and count the nodes that made something."""
+
+    def load() -> Make:
+        def make(batch: Batch) -> list[Result]:
+            time.sleep(0.5)
+            return [Result(png=None, trace={"node": ray.get_runtime_context().get_node_id()}) for _ in batch.cases]
+
+        return make
+
+    results = engine(load, batches * 10)
+    nodes = {next(results)[1][0].trace["node"]}
+    cluster.add_node(num_cpus=1)
+    made = 1
+    for _, (first, *_) in results:
+        nodes.add(first.trace["node"])
+        made += 1
+        if len(nodes) == 2:
+            break
+    results.close()
+    return {"nodes_after_joining": len(nodes), "made_until_then": made}
+
+
+def fall(engine: RayEngine, batches: list[Batch]) -> dict[str, Any]:
+    """Let one batch bring down every worker that tries it, and return which came back as failed, and why."""
+    deadly = batches[0].number
+
+    def load() -> Make:
+        def make(batch: Batch) -> list[Result]:
+            if batch.number == deadly:
+                os._exit(1)
+            return [Result(png=None) for _ in batch.cases]
+
+        return make
+
+    found = {batch.number: results[0].error for batch, results in engine(load, batches)}
+    return {"deadly": deadly, "errors": found}
 
 
 def main(out: Path) -> None:
@@ -62,6 +103,7 @@ def main(out: Path) -> None:
         )
         run_bench(out, plan.suite.name, plan.run["run"], loader, plan.batches(), watched)
     seen["devices_left"] = len(engine.devices())
+    seen |= join(cluster, engine, list(plan.batches())) | fall(engine, list(plan.batches())[:4])
     sys.stdout.write(json.dumps(seen) + "\n")
     ray.shutdown()
     cluster.shutdown()

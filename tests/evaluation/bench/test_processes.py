@@ -39,5 +39,6 @@ def test_two_launched_processes_make_what_one_makes(call: Call, model_folder: Pa
     assert done.stdout.count("Records: ") == 1 and "16 of 16 images are done already." in done.stderr
     assert call("bench", "run", *options, "--out", alone).code == 0
     assert [path.name for path in shards(shared)] == ["cases-0.jsonl", "cases-1.jsonl"]
-    assert len(list(read_cases(shared))) == 16
+    rows = list(read_cases(shared))
+    assert len(rows) == 16 and {row["run"] for row in rows} == {path.stem for path in shared.glob("runs/*.json")}
     assert images(shared) == images(alone) and without_times(shared) == without_times(alone)

@@ -23,8 +23,8 @@ HAS_RAY = importlib.util.find_spec("ray") is not None
 
 @pytest.mark.slow
 @pytest.mark.skipif(not HAS_RAY, reason="ray is not installed")
-def test_a_lost_node_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """The same images and records, bit for bit, as on one machine; one of two working nodes is killed in the middle."""
+def test_a_cluster_makes_what_one_machine_makes_though_a_node_is_killed(tmp_path: Path) -> None:
+    """The same images and records bit for bit, nothing lost, nothing twice; later a node joins, and a batch kills."""
     program = Path(__file__).with_name("cluster.py")
     done = subprocess.run(
         [sys.executable, str(program), str(tmp_path / "cluster")], capture_output=True, text=True, check=False
@@ -33,6 +33,10 @@ def test_a_lost_node_loses_and_doubles_nothing(tmp_path: Path) -> None:
     seen = json.loads(done.stdout.splitlines()[-1])
     assert seen["devices"] == 2 and seen["devices_left"] == 1
     assert 0 < seen["killed_after"] < seen["results"] == 18
+    assert seen["nodes_after_joining"] == 2
+    errors = seen["errors"]
+    assert errors.pop(str(seen["deadly"])).startswith("The worker died 3 times") and set(errors.values()) == {None}
+    assert len(errors) == 3
     model, folder = load_model(device="cpu"), BenchFolder(tmp_path / "serial")
     with folder.locked():
         plan = make_bench_plan(model, folder, cluster_wish())

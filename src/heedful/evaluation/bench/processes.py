@@ -49,6 +49,13 @@ class Processes:
                 raise error[0]
             yield
 
+    def agree(self, text: str) -> str:
+        """Return the `text` of the first process."""
+        texts = [text]
+        if self.state is not None:
+            broadcast_object_list(texts)
+        return texts[0]
+
     def share(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Return every so many-th of `batches`, counted from this process."""
         return islice(batches, self.rank, None, self.count)

@@ -188,7 +188,10 @@ class _Stream:
             return
         self._looked = time.monotonic()
         taken = {worker.device for worker in self._workers}
-        for device in _devices(self._ray):
+        devices = _devices(self._ray)
+        if devices:
+            self._had_devices = self._looked
+        for device in devices:
             if device not in taken:
                 actor = self._start(device)
                 self._workers.append(_Worker(device, actor, actor.is_here.remote()))
@@ -206,9 +209,7 @@ class _Stream:
 
     def _wait_for_devices(self) -> None:
         """Wait for a node to join; raises `HeedfulError` if none does."""
-        if _devices(self._ray):
-            self._had_devices = time.monotonic()
-        elif time.monotonic() - self._had_devices > _WITHOUT:
+        if time.monotonic() - self._had_devices > _WITHOUT:
             raise HeedfulError(
                 f"Expected a node with a processor or a GPU, but for {_WITHOUT:.0f} seconds the cluster has had none. "
                 "Start nodes (ray start --address ...); the same command goes on."
