@@ -75,7 +75,7 @@ class Reader:
 
     def __init__(self, denoiser: nn.Module, sites: Sites):
         self.layout = layout_of(denoiser)
-        self._given = denoiser
+        self._is_compiled = is_compiled(denoiser)
         self._denoiser = uncompiled(denoiser)
         self._wanted = sites
         self._sites = self.layout.find_sites(self._denoiser)
@@ -159,7 +159,7 @@ class Reader:
                 return None
 
         with ExitStack() as stack:
-            if is_compiled(self._given):  # compiled code cannot be looked into
+            if self._is_compiled:  # compiled code cannot be looked into
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
             for processor in self._out_of_sight(taps):
                 stack.enter_context(held(processor, "_attention_backend", AttentionBackendName.NATIVE))
@@ -186,9 +186,10 @@ class Reader:
         tokens, cells = self.layout.text_length(arguments), prod(site.map_size(self.layout.latents_size(arguments)))
         if self.layout.text_place == "keys":
             return partial(Tap, tokens, on_read, mean_attention)
-        first, second = (cells, tokens) if self.layout.text_place == "after image" else (tokens, cells)
-        parts = slice(0, first), slice(first, first + second)
-        image, text = parts if self.layout.text_place == "after image" else parts[::-1]
+        if self.layout.text_place == "after image":
+            image, text = slice(0, cells), slice(cells, cells + tokens)
+        else:
+            image, text = slice(tokens, tokens + cells), slice(0, tokens)
         return partial(Tap, tokens + cells, on_read, joint_attention(image, text))
 
 
