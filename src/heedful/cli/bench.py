@@ -1,214 +1,23 @@
-"""`heedful bench`: suites x methods x seeds, made, judged and recorded, so that no kill loses anything.
+"""`heedful bench`: its commands, and those of them that need no file of their own.
 
-Knows the order of things. What is slow is imported when a command runs.
+Knows which there are. What is slow is imported when a command runs.
 """
 
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from heedful.cli.bench_report import report
-from heedful.cli.console import FAILED, INTERRUPTED, err, out, say, say_json, tell
-from heedful.cli.options import (
-    BatchOption,
-    DeviceOption,
-    DtypeOption,
-    HeightOption,
-    JsonOption,
-    ModelOption,
-    OutOption,
-    ScaleOption,
-    SchedulerOption,
-    StepsOption,
-    WidthOption,
-)
+from heedful.cli.bench_run import FOLDER, run
+from heedful.cli.bench_table import find_scores, say_lines
+from heedful.cli.console import FAILED, err, out, say, tell
+from heedful.cli.options import JsonOption, ModelOption, OutOption
 from heedful.cli.progress import image_progress
-from heedful.errors import OutputError, SettingsError
-
-if TYPE_CHECKING:
-    from heedful.evaluation.bench import BenchFolder, BenchPlan, MethodTally
-    from heedful.evaluation.bench.cases import Engine, Load
-    from heedful.evaluation.bench.processes import Processes
-    from heedful.evaluation.pipelines import Model
-    from heedful.evaluation.scores import Score
 
 app = typer.Typer(help="Benchmarks: suites x methods x seeds, resumable, on one machine or a cluster.")
+app.command()(run)
 app.command()(report)
-
-_FOLDER = Path("out/bench")
-_GOES_ON = "The same command makes the rest."
-_ENGINES = ("serial", "ray")
-_WHERE = "Where it runs"
-
-ScoresOption = Annotated[
-    str | None,
-    typer.Option(
-        "--scores",
-        metavar="NAME,NAME...",
-        help="How images are scored; `heedful bench list` names them. Without it: what needs no download and can judge "
-        "this model's images.",
-        show_default=False,
-    ),
-]
-
-
-@app.command()
-def run(
-    suite: Annotated[
-        str, typer.Option("--suite", metavar="NAME|FILE", help="A suite of `heedful bench list`, or a file of prompts.")
-    ],
-    methods: Annotated[
-        str, typer.Option("--methods", metavar="NAME,NAME...", help="How the images are steered.")
-    ] = "none,heedful",
-    seeds: Annotated[
-        str, typer.Option("--seeds", metavar="0-3", help="Images of each prompt: 0-3 (both ends), 0,5,7 or 0-3,8.")
-    ] = "0-3",
-    scores: ScoresOption = None,
-    prompts_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--prompts",
-            metavar="FILE|FOLDER",
-            help="Your copy of the prompts of geneval or t2i-compbench.",
-            show_default=False,
-        ),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", help="Only the first so many prompts of the suite.", show_default=False)
-    ] = None,
-    same_noise: Annotated[
-        bool,
-        typer.Option(
-            "--same-noise",
-            help="Let all prompts start from the same noises, as Attend-and-Excite's protocol does. Without it, the "
-            "seeds of each prompt are moved by 1000, so that no two prompts share noise.",
-        ),
-    ] = False,
-    masks: Annotated[
-        bool,
-        typer.Option("--masks", help="Find each concept's mask and box in the maps; OUT/masks.json has them (COCO)."),
-    ] = False,
-    out_folder: OutOption = _FOLDER,
-    as_json: JsonOption = False,
-    steps: StepsOption = None,
-    guidance_scale: ScaleOption = None,
-    width: WidthOption = None,
-    height: HeightOption = None,
-    batch_size: BatchOption = None,
-    model: ModelOption = None,
-    scheduler: SchedulerOption = None,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = None,
-    engine: Annotated[
-        str,
-        typer.Option(
-            "--engine",
-            metavar="serial|ray",
-            help="One device of this machine, or every device of a Ray cluster.",
-            rich_help_panel=_WHERE,
-        ),
-    ] = "serial",
-    address: Annotated[
-        str | None,
-        typer.Option(
-            "--address",
-            metavar="HOST:PORT",
-            help="Of the Ray cluster. Without it, Ray takes the devices of this machine.",
-            show_default=False,
-            rich_help_panel=_WHERE,
-        ),
-    ] = None,
-) -> None:
-    """Make and score every image that is missing, and record each.
-
-    Images go to OUT/METHOD/PROMPT/SEED.png, records to OUT/records. The same command again goes on where it was
-    stopped, by whatever, and makes nothing twice; more methods, seeds or prompts only add what is missing. Exits with 1
-    if a case failed; its record says why, and the same command tries it again.
-
-    Example: `heedful bench run --suite world-two-development --limit 10 --methods none,attend-and-excite,heedful`
-    """
-    from heedful.cli.choices import find_method, split_list
-    from heedful.evaluation import parse_seeds
-    from heedful.evaluation.bench import (
-        BenchFolder,
-        BenchWish,
-        Painter,
-        PainterLoader,
-        make_bench_plan,
-        read_records,
-        tally,
-    )
-    from heedful.evaluation.bench.processes import find_processes
-    from heedful.evaluation.coco import write_coco
-    from heedful.evaluation.gallery import Gallery
-    from heedful.evaluation.pipelines import find_device, load_model
-    from heedful.evaluation.plan import use_scheduler
-    from heedful.evaluation.sampling import at_least
-    from heedful.evaluation.suites import find_suite
-
-    if engine not in _ENGINES:
-        raise SettingsError(f"Expected one of the engines {', '.join(_ENGINES)}, got {engine!r}.")
-    if address is not None and engine != "ray":
-        raise SettingsError("Expected --address only with --engine ray, whose cluster it names.")
-    at_least(1, batch_size, 1, "a batch size")
-    chosen = [find_method(name) for name in dict.fromkeys(split_list(methods, "methods") or [])]
-    numbers = parse_seeds(seeds)
-    prompts = find_suite(suite, prompts_file).first(limit)
-    named = _find_scores(scores)
-    folder, processes = BenchFolder(out_folder), find_processes(find_device(device))
-    with processes.first_alone(folder.locked()):
-        with err.status("Loading the model ..."):
-            maker, about = _find_engine(engine, address, processes)
-            # where others make the images, the processor will do here, but at their precision
-            usual = "float16" if about.get("gpus") and model is not None else None
-            loaded = load_model(model, device="cpu" if engine == "ray" else device, dtype=dtype or usual)
-            if scheduler is not None:
-                use_scheduler(loaded, scheduler)
-        wish = BenchWish(
-            suite=prompts,
-            methods=chosen,
-            seeds=numbers,
-            scores=_default_scores(loaded) if named is None else named,
-            masks=masks,
-            same_noise=same_noise,
-            steps=steps,
-            guidance_scale=guidance_scale,
-            width=width,
-            height=height,
-            batch_size=batch_size,
-        )
-        plan = make_bench_plan(loaded, folder, wish)
-        processes.wait()  # nobody writes before all have read what is there
-        if processes.is_first:
-            _say_plan(plan)
-            if plan.todo:
-                folder.write_run({**plan.run, "engine": about}, plan.suite)
-        loader = None
-        if engine == "ray":
-            loader = PainterLoader(
-                model=model,
-                device=device,
-                dtype=loaded.dtype,
-                scheduler=scheduler,
-                weights=loaded.weights,
-                sampling=plan.sampling,
-                scores=tuple(plan.scores),
-                masks=masks,
-            )
-        painter = Painter(loaded, plan.sampling, plan.scores, masks)
-        failed = _make(plan, folder, processes, maker, loader or (lambda: painter))
-        processes.wait()
-        if processes.is_first:
-            if masks:
-                tell(f"Masks: {write_coco(Gallery(folder.folder))}")
-            lines = tally(read_records(folder.folder))
-            _say_lines(lines, folder, as_json)
-            failed += sum(line.failed for line in lines if line.method in plan.settings)
-    if failed:
-        raise typer.Exit(FAILED)
 
 
 @app.command("list")
@@ -233,7 +42,7 @@ def add_score(
     scores: Annotated[
         str, typer.Option("--scores", metavar="NAME,NAME...", help="Scores of `heedful bench list` that need no maps.")
     ],
-    out_folder: OutOption = _FOLDER,
+    out_folder: OutOption = FOLDER,
     model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -245,7 +54,7 @@ def add_score(
     from heedful.evaluation.bench import BenchFolder, add_scores, read_records, tally
     from heedful.evaluation.pipelines import load_tokenizer
 
-    folder, found = BenchFolder(out_folder), _find_scores(scores)
+    folder, found = BenchFolder(out_folder), find_scores(scores)
     with folder.locked():
         tokenizer = load_tokenizer(model)
         with image_progress(err) as progress:
@@ -259,117 +68,6 @@ def add_score(
         tell(f"{added.images} images scored, {added.there} had these scores.")
         for image, reason in added.failures:
             tell(f"Not scored: {image}: {reason}")
-        _say_lines(tally(read_records(folder.folder)), folder, as_json)
+        say_lines(tally(read_records(folder.folder)), folder, as_json)
     if added.failures:
         raise typer.Exit(FAILED)
-
-
-def _make(
-    plan: "BenchPlan",
-    folder: "BenchFolder",
-    processes: "Processes",
-    engine: "Engine",
-    load: "Load",
-) -> int:
-    """Make what is left behind a progress bar, and return how many cases failed; after Ctrl-C say so, and exit."""
-    from heedful.evaluation.bench import run_bench
-    from heedful.evaluation.bench.run import Progress
-
-    with image_progress(err, disable=not (plan.todo and processes.is_first)) as bar:
-        task = bar.add_task("Images", total=processes.share_of(plan.todo))
-        latest = Progress(0, 0, None)
-
-        def show(progress: Progress) -> None:
-            nonlocal latest
-            if progress.failed > latest.failed:
-                bar.console.print(f"A case failed: {progress.error}", markup=False)
-            latest = progress
-            bar.update(task, completed=progress.images)
-
-        try:
-            run_bench(
-                folder.folder,
-                plan.suite.name,
-                processes.agree(plan.run["run"]),
-                load,
-                processes.share(plan.batches()),
-                engine,
-                process=processes.rank,
-                on_progress=show,
-            )
-        except OutputError:
-            tell(f"{latest.images} images were made and recorded before this; the same command makes the rest.")
-            raise
-        except KeyboardInterrupt:
-            bar.stop()
-            tell(f"Interrupted: {latest.images} of {plan.todo} images were made and recorded. {_GOES_ON}")
-            raise typer.Exit(INTERRUPTED) from None
-    return latest.failed
-
-
-def _find_engine(name: str, address: str | None, processes: "Processes") -> "tuple[Engine, dict[str, Any]]":
-    """Return the engine, and what the run says of it."""
-    from heedful.evaluation.bench import run_serially
-    from heedful.evaluation.bench.ray_engine import RayEngine
-
-    if name == "serial":
-        return run_serially, {"name": name, "processes": processes.count}
-    engine = RayEngine(address)
-    devices = engine.devices()
-    return engine, {"name": name, "devices": len(devices), "gpus": sum(device.gpus for device in devices)}
-
-
-def _find_scores(names: str | None) -> "tuple[Score, ...] | None":
-    """Return the scores with these names; raises `SettingsError` for others, and for those that need originals."""
-    from heedful.cli.choices import split_list
-    from heedful.evaluation.scores import SCORES, score_kind
-
-    if names is None:
-        return None
-    found = []
-    for name in dict.fromkeys(split_list(names, "scores") or []):
-        if name not in SCORES:
-            raise SettingsError(f"Expected one of the scores {', '.join(SCORES)}, got {name!r}.")
-        if score_kind(name).needs_originals:
-            raise SettingsError(
-                f"Expected scores that need no pictures to compare with, got {name!r}. It is for taught concepts."
-            )
-        found.append(SCORES[name]())
-    return tuple(found)
-
-
-def _default_scores(model: "Model") -> "tuple[Score, ...]":
-    from heedful.evaluation.scores import default_scores
-
-    return default_scores(model)
-
-
-def _say_plan(plan: "BenchPlan") -> None:
-    for remark in plan.remarks:
-        tell(f"Note: {remark}")
-    done = len(plan) - plan.todo
-    if done:
-        tell(f"{done} of {len(plan)} images are done already.")
-
-
-def _say_lines(lines: "list[MethodTally]", folder: "BenchFolder", as_json: bool) -> None:
-    """Print a line a method: all of it as JSON, or a table of what fits."""
-    if as_json:
-        say_json({"out": str(folder.folder), "methods": [asdict(line) for line in lines]})
-        return
-    names = list(dict.fromkeys(name for line in lines for name in line.figures))
-    first = list({name.split(".")[0]: name for name in reversed(names)}.values())[::-1]
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
-    table.add_column("method")
-    for title in ("done", "failed", "s/image", "cost", *first):
-        table.add_column(title, justify="right", overflow="fold")
-    for line in lines:
-        figures = [_number(line.figures.get(name), ".3f") for name in first]
-        seconds, cost = _number(line.seconds_per_image, ".2f"), _number(line.cost, ".2f")
-        table.add_row(line.method, str(line.done), str(line.failed), seconds, cost, *figures)
-    out.print(table, soft_wrap=False)
-    say(f"Records: {folder.folder / 'records'}")
-
-
-def _number(value: Any, form: str) -> str:
-    return "-" if value is None else format(value, form)

@@ -103,3 +103,6 @@ WorldModelOption = Annotated[
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", help="Threads of torch. Without it, torch's choice.", show_default=False)
 ]
+MasksOption = Annotated[
+    bool, typer.Option("--masks", help="Find each concept's mask and box in the maps; OUT/masks.json has them (COCO).")
+]
