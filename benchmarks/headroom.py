@@ -18,7 +18,6 @@ import typer
 
 import heedful
 from heedful.evaluation.headroom import LOSS, OUTCOMES, PLAIN, Headroom, controls_of, headroom, parse_setting
-from heedful.evaluation.statistics import Comparison
 from heedful.evaluation.suites import find_suite
 from heedful.evaluation.trial import Record, Trial, run_trial
 from heedful.files import write_atomic
@@ -83,15 +82,15 @@ def _tables(found: dict[str, Headroom]) -> list[str]:
         for arm, row in each.shares.items()
     ]
     changes = [
-        [f"{name}{', headroom' if each.is_shown else ''}", baseline, *(_change(row[outcome]) for outcome in OUTCOMES)]
+        [
+            f"{name}{', headroom' if each.is_shown else ''}",
+            baseline,
+            *(row[outcome].difference.format("+.3f") for outcome in OUTCOMES),
+        ]
         for name, each in found.items()
         for baseline, row in each.differences.items()
     ]
     return table(["loss", "arm", "pairs", *OUTCOMES], shares) + table(["loss", "against", *OUTCOMES], changes)
-
-
-def _change(found: Comparison) -> str:
-    return "{value:+.3f} [{low:+.3f}, {high:+.3f}]".format(**vars(found.difference))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,12 @@ def test_one_baseline_as_good_as_the_loss_is_enough_to_show_nothing(as_good: str
     assert not headroom(arms | {as_good: records(2)}, TRIAL).is_shown
 
 
+def test_one_prompt_shows_nothing() -> None:
+    trial = Trial(prompts=TRIAL.prompts[:1], seeds=TRIAL.seeds)
+    arms = {"loss": records(2)[:2], **{baseline: records(0)[:2] for baseline in BASELINES}}
+    assert not headroom(arms, trial).is_shown
+
+
 def test_controls_differ_from_the_method_in_direction_or_tokens_alone() -> None:
     controls = controls_of(EBAMA)
     random, wrong = controls["random"], controls["wrong-tokens"]

@@ -76,7 +76,8 @@ class Headroom:
     @property
     def is_shown(self) -> bool:
         """Whether success is higher than under every baseline, by an interval that excludes zero."""
-        return all(self.differences[baseline]["success"].difference.low > 0 for baseline in BASELINES)
+        found = [self.differences[baseline]["success"].difference for baseline in BASELINES]
+        return all(each.has_interval and each.low > 0 for each in found)
 
 
 def headroom(records: Mapping[str, list[Record]], trial: Trial) -> Headroom:
