@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from heedful.guidance import Settings as Settings
     from heedful.guidance import guide as guide
     from heedful.guidance import methods as methods
+    from heedful.personalization import TeachingMethod as TeachingMethod
+    from heedful.personalization import TeachingSettings as TeachingSettings
+    from heedful.personalization import load_concepts as load_concepts
+    from heedful.personalization import teach as teach
     from heedful.prompts import Concept as Concept
     from heedful.prompts import Prompt as Prompt
 
@@ -33,10 +37,14 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "Method": ("heedful.guidance", "Method"),
     "Prompt": ("heedful.prompts", "Prompt"),
     "Settings": ("heedful.guidance", "Settings"),
+    "TeachingMethod": ("heedful.personalization", "TeachingMethod"),
+    "TeachingSettings": ("heedful.personalization", "TeachingSettings"),
     "capture": ("heedful.attention", "capture"),
     "guide": ("heedful.guidance", "guide"),
+    "load_concepts": ("heedful.personalization", "load_concepts"),
     "losses": ("heedful.losses", None),
     "methods": ("heedful.guidance.methods", None),
+    "teach": ("heedful.personalization", "teach"),
     "world": ("heedful.world", None),
 }
 
@@ -46,11 +54,15 @@ __all__ = [
     "Method",
     "Prompt",
     "Settings",
+    "TeachingMethod",
+    "TeachingSettings",
     "capture",
     "cite",
     "guide",
+    "load_concepts",
     "losses",
     "methods",
+    "teach",
     "world",
 ]
 

@@ -133,6 +133,32 @@ BIBTEX: dict[str, str] = {
   year    = {2024},
   note    = {arXiv:2304.07193}
 }""",
+    "gal2023image": """\
+@inproceedings{gal2023image,
+  title     = {An Image is Worth One Word: Personalizing Text-to-Image Generation using Textual Inversion},
+  author    = {Gal, Rinon and Alaluf, Yuval and Atzmon, Yuval and Patashnik, Or and Bermano, Amit H. and Chechik, Gal
+               and Cohen-Or, Daniel},
+  booktitle = {International Conference on Learning Representations (ICLR)},
+  year      = {2023},
+  note      = {arXiv:2208.01618}
+}""",
+    "kumari2023custom": """\
+@inproceedings{kumari2023custom,
+  title     = {Multi-Concept Customization of Text-to-Image Diffusion},
+  author    = {Kumari, Nupur and Zhang, Bingliang and Zhang, Richard and Shechtman, Eli and Zhu, Jun-Yan},
+  booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition (CVPR)},
+  year      = {2023},
+  note      = {arXiv:2212.04488}
+}""",
+    "hu2022lora": """\
+@inproceedings{hu2022lora,
+  title     = {{LoRA}: Low-Rank Adaptation of Large Language Models},
+  author    = {Hu, Edward J. and Shen, Yelong and Wallis, Phillip and Allen-Zhu, Zeyuan and Li, Yuanzhi and Wang, Shean
+               and Wang, Lu and Chen, Weizhu},
+  booktitle = {International Conference on Learning Representations (ICLR)},
+  year      = {2022},
+  note      = {arXiv:2106.09685}
+}""",
     "ruiz2023dreambooth": """\
 @inproceedings{ruiz2023dreambooth,
   title     = {{DreamBooth}: Fine Tuning Text-to-Image Diffusion Models for Subject-Driven Generation},

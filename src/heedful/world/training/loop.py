@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from heedful import adam
 from heedful.files import write_atomic
 from heedful.world.training.recipe import Recipe
 
@@ -47,26 +48,18 @@ class _State:
         self.step = 0
 
     def save(self, path: Path) -> None:
-        tensors: dict[str, Tensor] = {"losses": self.losses, "step": torch.tensor(self.step)}
-        for name, parameter in self.parameters.items():
-            tensors[f"parameter.{name}"] = parameter.detach()
-            tensors[f"average.{name}"] = self.averages[name]
-            for moment, value in self.optimizer.state[parameter].items():
-                tensors[f"{moment}.{name}"] = value
-        write_atomic(path, save({name: value.cpu().contiguous() for name, value in tensors.items()}))
+        tensors = adam.pack(self.parameters, self.optimizer)
+        tensors |= {"losses": self.losses, "step": torch.tensor(self.step)}
+        tensors |= {f"average.{name}": value.cpu().contiguous() for name, value in self.averages.items()}
+        write_atomic(path, save(tensors))
 
     @torch.no_grad()
     def load(self, path: Path) -> None:
         tensors = load_file(path)
         self.losses, self.step = tensors["losses"], int(tensors["step"])
-        for name, parameter in self.parameters.items():
-            parameter.copy_(tensors[f"parameter.{name}"])
-            self.averages[name].copy_(tensors[f"average.{name}"])
-            self.optimizer.state[parameter] = {
-                # AdamW keeps its step count on the CPU unless fused on another device
-                moment: tensors[f"{moment}.{name}"].to(parameter.device)
-                for moment in ("step", "exp_avg", "exp_avg_sq")
-            }
+        adam.unpack(tensors, self.parameters, self.optimizer)
+        for name, average in self.averages.items():
+            average.copy_(tensors[f"average.{name}"])
 
     @torch.no_grad()
     def average(self, decay: float) -> None:

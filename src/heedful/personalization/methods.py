@@ -1,0 +1,184 @@
+"""The teaching methods by name: which weights learn, from which losses on maps, and the numbers published with them.
+
+Knows data only. There is one training loop (`teach`); a method of your own is one more `TeachingMethod`.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from heedful.attention import SiteSelection
+from heedful.errors import SettingsError
+from heedful.losses import AnyLoss, Bind, SeparateAndStrengthen, citations_of
+from heedful.personalization.examples import Augmentation
+from heedful.personalization.trained import Weights
+from heedful.world import is_world
+
+PUBLISHED_SITES = SiteSelection(scale=4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeachingSettings:
+    """The numbers of a training, under the names of diffusers' training scripts.
+
+    A step is one step of the optimizer; `train_batch_size` counts pictures of what is learnt in each pass, beside which
+    as many prior pictures stand. Raises `SettingsError` for values outside what is possible.
+    """
+
+    learning_rate: float = 8e-5
+    max_train_steps: int = 250
+    train_batch_size: int = 4
+    gradient_accumulation_steps: int = 1
+    lr_warmup_steps: int = 0
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.999
+    adam_weight_decay: float = 0.01
+    adam_epsilon: float = 1e-8
+    max_grad_norm: float = 1.0
+    with_prior_preservation: bool = True
+    """Whether pictures of the class alone are shown too, so that the class keeps its meaning (DreamBooth)."""
+    prior_loss_weight: float = 1.0
+    num_class_images: int = 200
+    """Prior pictures; what a folder lacks of them is painted by the model itself."""
+    augmentation: Augmentation = "custom-diffusion"
+    say_scale: bool = True
+    """Whether the caption says how large an augmented picture shows its object: "a far away photo of ..."."""
+    detach_start: bool = True
+    """Whether keys and values learn nothing from the start token (Custom Diffusion)."""
+    initializer_token: tuple[str, ...] | None = None
+    """What each new word means at first, one token each; None: rare tokens, where the tokenizer has them."""
+    num_vectors: int = 1
+    """Embeddings of each new word."""
+    loss_weight: float = 0.01
+    """Of the loss on maps beside the denoising loss. DisenDiff's paper writes none, its code has .01."""
+    sites: SiteSelection = PUBLISHED_SITES
+    """The attention whose maps the loss sees: 16x16 cells at 512 px."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        counts = (
+            "max_train_steps",
+            "train_batch_size",
+            "gradient_accumulation_steps",
+            "num_vectors",
+            "num_class_images",
+        )
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise SettingsError(f"Expected {name} of at least 1, got {getattr(self, name)}.")
+        for name in ("learning_rate", "prior_loss_weight", "loss_weight", "lr_warmup_steps"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise SettingsError(f"Expected {name} of at least 0, got {getattr(self, name)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeachingMethod:
+    """What learns, and from which loss."""
+
+    name: str
+    """As in folders and on the command line."""
+    trains_embeddings: bool = True
+    """Whether the embeddings of the new words learn."""
+    weights: Weights = "key-value"
+    """Which weights of the denoiser learn."""
+    rank: int | None = None
+    """Of low-rank additions that learn in place of the weights (LoRA); None: the weights themselves."""
+    loss: AnyLoss | None = None
+    """On the maps of the pictures of what is learnt, beside the denoising loss."""
+    settings: TeachingSettings = TeachingSettings()
+    """As published, where it was."""
+    world: TeachingSettings | None = None
+    """Used by itself on denoisers of the embedded world's architecture."""
+    citation: str
+    """Key of the paper behind it, for `heedful.cite`."""
+
+    def __post_init__(self) -> None:
+        """Raise `SettingsError` if nothing learns."""
+        if not self.trains_embeddings and self.weights == "none":
+            raise SettingsError(f"Expected something to train, got the method {self.name!r}, which trains nothing.")
+        if self.rank is not None and (self.rank < 1 or self.weights == "none"):
+            raise SettingsError(
+                f"Expected a LoRA of rank 1 or more on weights that learn, got rank {self.rank} on {self.weights!r}."
+            )
+
+    @property
+    def citations(self) -> tuple[str, ...]:
+        """Keys of the papers behind it."""
+        lora = () if self.rank is None else ("hu2022lora",)
+        return tuple(dict.fromkeys([self.citation, *citations_of(self.loss), *lora]))
+
+    def settings_for(self, denoiser: Any) -> TeachingSettings:
+        """Return the settings that suit `denoiser`."""
+        return self.world if self.world is not None and is_world(denoiser) else self.settings
+
+    def as_lora(self, rank: int = 4) -> "TeachingMethod":
+        """Return the same method with a LoRA in place of its weights, at the learning rate of diffusers' scripts, 1e-4.
+
+        Raises `SettingsError` for a method that trains no weights.
+        """
+        world = None if self.world is None else replace(self.world, learning_rate=WORLD_LORA_RATE)
+        settings = replace(self.settings, learning_rate=1e-4)
+        return replace(self, name=f"{self.name}-lora", rank=rank, settings=settings, world=world)
+
+
+WORLD = TeachingSettings(
+    learning_rate=1e-3,
+    augmentation="flip",
+    say_scale=False,
+    num_class_images=64,
+    sites=SiteSelection(blocks=("up",), scale=2),
+)
+"""On the embedded world, whose tokenizer has no words for scales: they would take most of its 16 tokens."""
+WORLD_LORA_RATE = 1e-3
+
+TEXTUAL_INVERSION = TeachingMethod(
+    name="textual-inversion",
+    weights="none",
+    settings=TeachingSettings(
+        learning_rate=1e-4,
+        max_train_steps=5000,
+        with_prior_preservation=False,
+        augmentation="flip",
+        detach_start=False,
+    ),
+    world=replace(WORLD, learning_rate=1e-2, with_prior_preservation=False),
+    citation="gal2023image",
+)
+"""Textual Inversion (Gal et al. 2023): the new words alone learn. Rates and steps are those of diffusers' script; the
+class noun behind the word is ours, so that all methods have the same prompts."""
+
+DREAMBOOTH = TeachingMethod(
+    name="dreambooth",
+    trains_embeddings=False,
+    weights="all",
+    settings=TeachingSettings(
+        learning_rate=5e-6,
+        max_train_steps=800,
+        train_batch_size=1,
+        num_class_images=100,
+        augmentation="none",
+        detach_start=False,
+    ),
+    world=replace(WORLD, learning_rate=1e-4, detach_start=False),
+    citation="ruiz2023dreambooth",
+)
+"""DreamBooth (Ruiz et al. 2023): the whole denoiser learns what a rare word means, with prior preservation. The word is
+a new token that begins, and stays, as the rare one."""
+
+CUSTOM_DIFFUSION = TeachingMethod(name="custom-diffusion", world=WORLD, citation="kumari2023custom")
+"""Custom Diffusion (Kumari et al. 2023): new words and the keys and values of cross-attention learn; 250 steps of 4
+pictures and 4 prior ones at 8e-5, which is what its code's 1e-5 comes to."""
+
+DISENDIFF = TeachingMethod(
+    name="disendiff",
+    loss=Bind() + SeparateAndStrengthen(),
+    world=WORLD,
+    citation="zhang2024disendiff",
+)
+"""DisenDiff (Zhang et al. 2024): Custom Diffusion, and on the maps L_bind + L_s&s, weighted .01 as in its code.
+Every choice in which paper and code differ is a field of `Bind` and `SeparateAndStrengthen`."""
+
+_WHOLE = (TEXTUAL_INVERSION, DREAMBOOTH, CUSTOM_DIFFUSION, DISENDIFF)
+TEACHING_METHODS: dict[str, TeachingMethod] = {
+    method.name: method for method in (*_WHOLE, *(each.as_lora() for each in _WHOLE if each.weights != "none"))
+}
+"""By the name that the command line knows; those that train weights also as LoRA."""

@@ -1,0 +1,174 @@
+"""`heedful.teach`: the one training loop, for every method.
+
+Knows the order of things: new words, prior pictures, steps with checkpoints, and a folder that is whole or absent. What
+learns, from which loss and how fast is the method's (`methods`, `objective`, `trained`).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from heedful.attention import find_sites
+from heedful.attention.layouts import find_denoiser
+from heedful.files import make_folder, write_atomic
+from heedful.personalization import folder as files
+from heedful.personalization.card import card
+from heedful.personalization.embeddings import add_concepts, initial_vectors
+from heedful.personalization.encoding import check_pipeline
+from heedful.personalization.examples import Pictures
+from heedful.personalization.folder import Manifest
+from heedful.personalization.instance_prompt import class_prompt, new_concepts
+from heedful.personalization.load import TaughtConcepts, load_concepts
+from heedful.personalization.methods import DISENDIFF, TeachingMethod, TeachingSettings
+from heedful.personalization.prior import class_pictures
+from heedful.personalization.trained import ADAPTER
+from heedful.personalization.training import CHECKPOINT, Lesson, Precision, Training, Watch, check_same
+
+LOSSES = "losses.json"
+
+
+def teach(
+    pipe: Any,
+    images: Image.Image | Sequence[Image.Image],
+    prompt: str,
+    method: TeachingMethod = DISENDIFF,
+    *,
+    out: Path | str,
+    settings: TeachingSettings | None = None,
+    masks: Sequence[Image.Image] | None = None,
+    class_data_dir: Path | str | None = None,
+    class_prompts: Sequence[str] | None = None,
+    resolution: int | None = None,
+    seed: int = 0,
+    mixed_precision: Precision | None = None,
+    gradient_checkpointing: bool = False,
+    checkpointing_steps: int = 50,
+    base_model: str = "the base model",
+    class_arguments: Mapping[str, Any] | None = None,
+    watch: Watch = Watch(),  # noqa: B008 - frozen
+) -> TaughtConcepts:
+    """Teach `pipe` the concepts that `prompt` puts placeholders before, from one picture of them or several.
+
+    `prompt` is what all pictures show: "a <cat1> cat and a <dog1> dog". `masks` (white where a picture counts) are as
+    large as their pictures. Prior pictures come from `class_data_dir`; what it lacks, the model paints there (in
+    OUT/class_images without it) for `class_prompts`, the prompt without placeholders unless given, with
+    `class_arguments` of the pipeline's call. `resolution` is the side of the square that is learnt, in pixels; None is
+    the model's own. `mixed_precision` None is that of the pipeline's weights; what learns is always float32.
+
+    Writes embeddings, weights, a card and last a manifest to `out`; a folder with a manifest of the same training is
+    read instead, and one of another training refused. Killed at any moment, the same call goes on from the last
+    checkpoint to the same result, bit for bit on a CPU. Afterwards `pipe` knows the concepts, as after
+    `heedful.load_concepts`.
+
+    Raises `PromptError`, `SettingsError`, `UnsupportedPipeline`, `ConceptsError` for words that the pipeline knows
+    already, `OutputError`, and `MissingExtra` for a LoRA without peft.
+    """
+    check_pipeline(pipe)
+    denoiser: Any = find_denoiser(pipe)
+    chosen = settings or method.settings_for(denoiser)
+    concepts = new_concepts(prompt, pipe.tokenizer)
+    pictures = (images,) if isinstance(images, Image.Image) else tuple(images)
+    learnt = Pictures(pictures, (prompt,) * len(pictures), None if masks is None else tuple(masks))
+    asked = tuple(class_prompts or (class_prompt(prompt),))
+    side = resolution or _side(pipe)
+    place = make_folder(out)
+    told = _told(method, chosen, learnt, asked, prompt=prompt, resolution=side, seed=seed, precision=mixed_precision)
+    if (place / files.MANIFEST).exists():
+        check_same(files.read_manifest(place).training, told, place)
+        return load_concepts(pipe, place)
+    manifest = Manifest(
+        prompt=prompt,
+        concepts=concepts,
+        method=method.name,
+        weights=_format(method),
+        base=files.architecture(pipe),
+        training=told,
+    )
+    prior = None
+    if chosen.with_prior_preservation:
+        shelf = Path(class_data_dir) if class_data_dir is not None else place / "class_images"
+        size = {"height": side, "width": side}
+        prior = class_pictures(
+            pipe, asked, chosen.num_class_images, shelf, seed=seed, on_picture=watch.on_class_picture,
+            **{**size, **(class_arguments or {})},
+        )  # fmt: skip
+    add_concepts(pipe, initial_vectors(pipe, concepts, chosen.initializer_token, chosen.num_vectors))
+    lesson = Lesson(learnt=learnt, prior=prior, resolution=(side, side), seed=seed)
+    training = Training(pipe, method, chosen, concepts, lesson, mixed_precision or _precision(denoiser))
+    with training.prepared(gradient_checkpointing):
+        training.run(place, told, checkpointing_steps, watch)
+    training.finish()
+    _write(pipe, training, manifest, place, base_model)
+    return TaughtConcepts(
+        prompt=prompt,
+        concepts=concepts,
+        method=method.name,
+        folder=place,
+        adapter=ADAPTER if method.rank is not None else None,
+    )
+
+
+def _write(pipe: Any, training: Training, manifest: Manifest, folder: Path, base: str) -> None:
+    """Write what was learnt, the manifest last, and take away the checkpoint, which is needed no more."""
+    denoiser: Any = find_denoiser(pipe)
+    files.write_embeddings(folder, training.embeddings.vectors())
+    if manifest.weights == "lora":
+        files.write_lora(folder, pipe, ADAPTER)
+    elif manifest.weights == "unet":
+        files.write_denoiser(folder, denoiser)
+    elif manifest.weights == "custom-diffusion":
+        sites = [site.name for site in find_sites(denoiser)]
+        files.write_custom_diffusion(folder, denoiser, sites, query=training.method.weights == "query-key-value")
+    write_atomic(folder / LOSSES, json.dumps(training.losses) + "\n")
+    write_atomic(folder / files.CARD, card(manifest, base))
+    files.write_manifest(folder, manifest)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _format(method: TeachingMethod) -> str:
+    """Return how the weights of a method lie in a folder: see `Manifest.weights`."""
+    if method.rank is not None:
+        return "lora"
+    return {"none": "none", "all": "unet"}.get(method.weights, "custom-diffusion")
+
+
+def _told(
+    method: TeachingMethod, settings: TeachingSettings, learnt: Pictures, class_prompts: Sequence[str], **others: Any
+) -> dict[str, Any]:
+    """Return everything that decides the result, as JSON: what a folder is recognised by, and made again from."""
+    masks = learnt.masks or ()
+    return {
+        **{name: str(value) if name == "sites" else value for name, value in asdict(settings).items()},
+        "trains_embeddings": method.trains_embeddings,
+        "weights": method.weights,
+        "rank": method.rank,
+        "loss": repr(method.loss),
+        "images": [_digest(image) for image in learnt.images],
+        "masks": [_digest(mask) for mask in masks],
+        "class_prompts": list(class_prompts),
+        **others,
+        "versions": {name: version(name) for name in ("heedful", "torch", "diffusers", "transformers", "accelerate")},
+    }
+
+
+def _digest(image: Image.Image) -> str:
+    return sha256(f"{image.size} {image.mode} ".encode() + image.tobytes()).hexdigest()
+
+
+def _precision(denoiser: Any) -> Precision:
+    """Return the mixed precision that suits weights as they were loaded."""
+    names: dict[torch.dtype, Precision] = {torch.float16: "fp16", torch.bfloat16: "bf16"}
+    return names.get(denoiser.dtype, "no")
+
+
+def _side(pipe: Any) -> int:
+    """Return the side of the model's own pictures in pixels."""
+    denoiser: Any = find_denoiser(pipe)
+    return denoiser.config["sample_size"] * pipe.vae_scale_factor
