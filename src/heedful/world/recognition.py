@@ -26,6 +26,7 @@ SIDE = 24
 REACH = 1.15
 """The side of what is compared over the longer side of the object in it: some ground belongs to a shape."""
 _DOUBT = 1.4  # how much nearer an unexpected class must be
+_FADING = 0.6  # share of a pattern's contrast
 _FINE = 2  # how much finer a picture is read before it is averaged to a template's pixels
 _NOT_TURNED = (*ACCESSORY_KINDS, "sides")  # what is mirrored has its left and right exchanged, and is still the same
 _SHIFTS, _SCALES = (-0.04, 0.0, 0.04), (0.93, 1.0, 1.07)
@@ -54,7 +55,8 @@ class Templates:
 
 @cache
 def make_templates(looks: tuple[Look, ...]) -> Templates:
-    """Return every class plain, in each of 11 colours, and in each of `looks`, also turned over; each also mirrored.
+    """Return every class plain, in each of 11 colours, and in each of `looks`, also turned over; each also mirrored,
+    and patterns also pale.
 
     A look with its upper and lower colours exchanged is another look.
     """
@@ -65,8 +67,12 @@ def make_templates(looks: tuple[Look, ...]) -> Templates:
     labels, pictures = [], []
     for noun, dress in product(CLASSES, dresses):
         picture = _canvas(_in(small_sprite(noun), dress))
-        labels += [(noun, dress)] * 2
-        pictures += [picture, picture[:, ::-1]]
+        shown = [picture]
+        if isinstance(dress, Look) and dress.kind not in ACCESSORY_KINDS:
+            shown.append(_faded(picture))
+        for each in shown:
+            labels += [(noun, dress)] * 2
+            pictures += [each, each[:, ::-1]]
     rgba = torch.from_numpy(np.stack(pictures).astype(np.float32)).permute(0, 3, 1, 2)
     alpha = rgba[:, 3:].expand(-1, 3, -1, -1) / 255
     return Templates(tuple(labels), (rgba[:, :3] * alpha).flatten(1), alpha.flatten(1))
@@ -85,6 +91,14 @@ def _canvas(sprite: Image.Image) -> UInt8[np.ndarray, "side side 4"]:
     canvas = Image.new("RGBA", (SIDE, SIDE))
     canvas.paste(sprite.resize(size, Image.Resampling.BOX), ((SIDE - size[0]) // 2, (SIDE - size[1]) // 2))
     return np.asarray(canvas)
+
+
+def _faded(picture: UInt8[np.ndarray, "side side 4"]) -> UInt8[np.ndarray, "side side 4"]:
+    """Return a template whose colours lie nearer to their mean: a pale look is more like one gray than like itself."""
+    rgba = picture.astype(np.float32)
+    mean = np.average(rgba[..., :3], axis=(0, 1), weights=rgba[..., 3])
+    colours = mean + _FADING * (rgba[..., :3] - mean)
+    return np.dstack([colours, rgba[..., 3]]).round().astype(np.uint8)
 
 
 def recognise(
