@@ -9,6 +9,7 @@ The picture goes through the autoencoder, with noise in its latents.
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +25,7 @@ from heedful.evaluation.scores import InstanceScore
 from heedful.evaluation.statistics import estimate
 from heedful.files import write_atomic
 from heedful.prompts import Prompt
+from heedful.report.grid import Grid, compose
 from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
 from heedful.world.looks import Look
 from heedful.world.render import render
@@ -116,6 +118,25 @@ def through(vae: Any, pictures: np.ndarray, noise: float, generator: torch.Gener
     return ((torch.cat(decoded).permute(0, 2, 3, 1) + 1) * 127.5).round().byte().numpy()
 
 
+def _draw(vae: Any, images: Sequence[InstanceImage], path: Path) -> None:
+    """Draw two pictures a row, each beside what the autoencoder makes of it, and say how near that is."""
+    given = np.stack([np.asarray(Image.open(image.file).convert("RGB")) for image in images])
+    decoded = through(vae, given, 0.0, torch.Generator())
+    errors = np.square(given.astype(float) - decoded).mean(axis=(1, 2, 3))
+    for image, error in zip(images, errors, strict=True):
+        typer.echo(f"{image.name}: {10 * np.log10(255**2 / error):.1f} dB")
+    pairs = [tuple(range(start, min(start + 2, len(images)))) for start in range(0, len(images), 2)]
+    cells = [[Image.fromarray(each[place]) for place in pair for each in (given, decoded)] for pair in pairs]
+    grid = Grid(
+        title="One-image concepts",
+        columns=["given", "decoded"] * 2,
+        rows=[", ".join(images[place].name for place in pair) for pair in pairs],
+        cells=[[*row, *[None] * (4 - len(row))] for row in cells],
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    compose(grid).quantize(256, kmeans=1).save(path, optimize=True)
+
+
 def main(
     renders: Annotated[int, typer.Option(help="How many pictures of each amount of noise.")] = 1200,
     seed: Annotated[int, typer.Option(help="Of the cases; 0 is what thresholds were chosen on.")] = 1,
@@ -124,10 +145,14 @@ def main(
     ] = "0,0.1,0.2",
     three: Annotated[bool, typer.Option("--three", help="The pictures with three instances.")] = False,
     out: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("out/instance-score"),
+    sheet: Annotated[Path | None, typer.Option(help="Draw the pictures, as given and decoded, and do no more.")] = None,
 ) -> None:
     """Draw, decode, score, compare."""
     pipe, score, tokenizer = world.load(), InstanceScore(), build_tokenizer()
     images = one_image_concepts_three() if three else one_image_concepts()
+    if sheet is not None:
+        _draw(pipe.vae, images, sheet)
+        return
     tokenizer.add_tokens([each.placeholder for image in images for each in image.instances])
     rng, generator = np.random.default_rng((seed, 77)), torch.Generator().manual_seed(seed)
     cases = [draw_case(rng, images[index % len(images)]) for index in range(renders)]
