@@ -199,7 +199,7 @@ def _painted(
     with torch.autocast("cpu", torch.bfloat16) if bfloat16 else nullcontext():
         painted, _ = paint(pipe, SAMPLING, prompts, variant.guidance, noises)
     judged: dict[str, list[Any]] = dict(InstanceScore()(painted, prompts))
-    judged["text"] = ClipText()(painted, prompts)["full"]
+    judged["text"] = ClipText()(painted, prompts)["text"]
     judged["image"] = [None] * len(lines)
     nouns = [each.nouns for each in picture.prompts]
     for group in set(nouns):
