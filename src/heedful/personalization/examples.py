@@ -131,4 +131,4 @@ def _resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _tensor(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values)).permute(2, 0, 1).float() / 255
+    return torch.from_numpy(values.copy()).permute(2, 0, 1).float() / 255
