@@ -13,11 +13,13 @@ from rich.table import Table
 
 from heedful.cli.console import err, out, say, say_json, tell
 from heedful.cli.options import (
+    ConceptsFromOption,
     ConceptsOption,
     DeviceOption,
     DtypeOption,
     HeightOption,
     JsonOption,
+    LoraOption,
     ModelOption,
     ScaleOption,
     SchedulerOption,
@@ -46,6 +48,8 @@ def see(
     scheduler: SchedulerOption = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = None,
+    concepts_from: ConceptsFromOption = None,
+    lora: LoraOption = None,
 ) -> None:
     """Make one image and show where the model looks for each concept.
 
@@ -57,15 +61,17 @@ def see(
     """
     from heedful.cli.choices import find_method, split_list
     from heedful.evaluation import Gallery, Wish, folder_name, load_model, make_plan
+    from heedful.evaluation.additions import add, parse_additions
     from heedful.evaluation.plan import use_scheduler
     from heedful.evaluation.sight import look
     from heedful.files import write_atomic
     from heedful.report.sight_sheet import concept_overlay, step_sheet
 
+    additions = parse_additions(concepts_from, lora)
     chosen, things = find_method(method), split_list(concepts, "concepts")
     Gallery(out_folder).check()
     with err.status("Loading the model ..."):
-        loaded = load_model(model, device=device, dtype=dtype)
+        loaded = add(load_model(model, device=device, dtype=dtype), additions)
         if scheduler is not None:
             use_scheduler(loaded, scheduler)
     wish = Wish(

@@ -4,7 +4,8 @@ Knows where weights lie and which of them are safe to read. Knows nothing of pro
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ class Model:
     """A key of `DTYPES`."""
     is_world: bool
     """Whether the denoiser is the embedded world's."""
+    on_top: Mapping[str, Any] = field(default_factory=dict)
+    """What was loaded on top of the weights, by fingerprint, as plain JSON values: see `additions`."""
 
     @property
     def steps(self) -> int:
@@ -153,8 +156,15 @@ def fingerprint(folder: Path) -> str:
 
     Only the folders of the components count: what lies beside them (cards, detectors) makes no images.
     """
+    return digest_files(
+        folder, [folder / "model_index.json", *folder.glob("*/*.json"), *folder.glob("*/*.safetensors")]
+    )
+
+
+def digest_files(folder: Path, files: Iterable[Path]) -> str:
+    """Return 12 hexadecimal digits that change with the names in `folder`, the sizes, or either end of `files`."""
     digest = sha256()
-    for path in sorted([folder / "model_index.json", *folder.glob("*/*.json"), *folder.glob("*/*.safetensors")]):
+    for path in sorted(files):
         size = path.stat().st_size
         digest.update(f"{path.relative_to(folder).as_posix()} {size}\n".encode())
         with path.open("rb") as stream:
