@@ -20,23 +20,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import heedful
+from heedful.evaluation.headroom import controls_of
 from heedful.evaluation.statistics import compare, estimate, failure_ratio
 from heedful.evaluation.trial import FAULTS, Record, Trial, run_trial, split_prompts, success_table
 from heedful.files import write_atomic
 from heedful.guidance import HEEDFUL, METHODS, Method
 from heedful.guidance.methods import EBAMA
-from heedful.losses import Elsewhere, Separability, WrongTokens
+from heedful.losses import Elsewhere, Separability
 from heedful.world.vocabulary import single_concept_prompts
 
 BASELINES = ("none", "random", "wrong-tokens")
-assert EBAMA.loss is not None
-CONTROLS = {
-    method.name: method
-    for method in (
-        replace(EBAMA, name="ebama-random", direction="random"),
-        replace(EBAMA, name="ebama-wrong-tokens", loss=WrongTokens(EBAMA.loss)),
-    )
-}
+CONTROLS = {method.name: method for method in controls_of(EBAMA).values()}
 """Of the published method that helps most: steps as long in random directions; the same loss on the wrong tokens."""
 
 WHOLE = HEEDFUL.world or HEEDFUL.settings

@@ -1,10 +1,11 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from heedful.errors import OutputError
-from heedful.files import make_folder, write_atomic
+from heedful.files import make_folder, write_atomic, write_parts
 
 
 @pytest.mark.parametrize("content", ["Grüße\nzwei\r\n", "", b"\x00\xff"])
@@ -35,6 +36,20 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
     with pytest.raises((KeyboardInterrupt, OutputError)):
         write_atomic(path, "new")
     assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_parts_are_written_in_order_and_not_at_all_if_one_is_missing(tmp_path: Path) -> None:
+    path = write_parts(tmp_path / "file", iter(["Grü", "ße\n".encode(), ""]))
+    assert path.read_text(encoding="utf-8") == "Grüße\n"
+
+    def broken() -> Iterator[str]:
+        yield "new"
+        raise ValueError("no second part")
+
+    with pytest.raises(ValueError, match="no second part"):
+        write_parts(path, broken())
+    assert path.read_text(encoding="utf-8") == "Grüße\n"
     assert os.listdir(tmp_path) == ["file"]
 
 

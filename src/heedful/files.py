@@ -41,13 +41,21 @@ def write_atomic(path: Path | str, content: bytes | str, *, through: Path | None
     hidden file stays; another folder of the same disk can be named for it (`through`), which is easier to clear.
     Raises `OutputError`.
     """
+    return write_parts(path, [content], through=through)
+
+
+def write_parts(path: Path | str, parts: Iterable[bytes | str], *, through: Path | None = None) -> Path:
+    """Write what `parts` yields to `path`, one after the other, as `write_atomic` does, without ever holding all of it.
+
+    If `parts` raises, `path` stays as it was.
+    """
     target = Path(path)
-    data = content.encode("utf-8") if isinstance(content, str) else content
     temporary = _temporary(target if through is None else through / target.name)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as stream:
-            stream.write(data)
+            for part in parts:
+                stream.write(part.encode("utf-8") if isinstance(part, str) else part)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(target)

@@ -38,9 +38,12 @@ def test_trained_model_can_be_sampled_evaluated_and_audited(tmp_path: Path) -> N
     assert (tmp_path / "sheet.png").is_file()
 
     seeds = ("--single-seeds", "1", "--two-seeds", "2", "--three-seeds", "0", "--pointing-seeds", "1")
-    run("evaluate", "--model", str(model), "--out", str(out), "--miniature", *seeds)
+    run("evaluate", "--model", str(model), "--out", str(out), "--miniature", *seeds, "--single-steps", "20,3")
     figures = json.loads((out / "figures.json").read_text())
-    assert set(figures) >= {"single", "two", "pointing", "speed"}
+    assert set(figures) >= {"single", "single-3", "two", "pointing", "speed"}
+    assert (figures["single"]["steps"], figures["single-3"]["steps"], figures["two"]["steps"]) == (20, 3, 20)
+    for name, steps in (("single", 20), ("single-3", 3)):
+        assert json.loads((out / f"{name}.jsonl").read_text().splitlines()[0])["steps"] == steps
     assert figures["two"]["images"] == 6
 
     audit = ("audit", "--model", str(model), "--out", str(tmp_path / "audit"), "--images", "5")
@@ -53,6 +56,13 @@ def test_trained_model_can_be_sampled_evaluated_and_audited(tmp_path: Path) -> N
     path.write_text(json.dumps(listed))
     assert json.loads(run("agreement", str(path), "--json"))["false_failures"]["value"] == 0
     assert "false failures, of the judge's failures: 0.000" in run("agreement", str(path))
+
+
+@pytest.mark.parametrize("steps", ["", "20,", "many", "20,20", "0"])
+def test_numbers_of_steps_that_cannot_be_are_refused(tmp_path: Path, steps: str) -> None:
+    with pytest.raises(SettingsError, match=r"Expected (different )?numbers of"):
+        run("evaluate", "--out", str(tmp_path), "--single-seeds", "1", "--single-steps", steps)
+    assert not any(tmp_path.iterdir())
 
 
 def test_an_audit_without_records_to_draw_from_says_where_they_come_from(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The COCO file: read back by our own reader, and by pycocotools where it is installed."""
 
+import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from heedful.evaluation.coco import box_of, data_set, describe_segments, mask_of, run_lengths, write_coco
+from heedful.evaluation.coco import box_of, describe_segments, mask_of, run_lengths, write_coco
 from heedful.evaluation.gallery import Entry, Gallery
 from heedful.evaluation.masks import Segment
 from heedful.prompts import Prompt
@@ -61,7 +63,7 @@ def gallery(tmp_path: Path) -> Gallery:
 
 
 def test_the_data_set_has_images_annotations_and_categories(gallery: Gallery) -> None:
-    found = data_set(gallery.folder, gallery.entries())
+    found = json.loads(write_coco(gallery).read_text(encoding="utf-8"))
     assert [(each["id"], each["file_name"]) for each in found["images"]] == [
         (1, f"none/{PROMPT.text}/0.png"),
         (2, f"none/{PROMPT.text}/1.png"),
@@ -71,6 +73,28 @@ def test_the_data_set_has_images_annotations_and_categories(gallery: Gallery) ->
     for seed, each in enumerate(found["annotations"]):
         np.testing.assert_array_equal(mask_of(each["segmentation"]), masks(seed)[0])
         assert each["area"] == masks(seed)[0].sum() and each["concept"] == "blue clock"
+
+
+def test_a_gallery_without_masks_gives_an_empty_data_set(tmp_path: Path) -> None:
+    found = json.loads(write_coco(Gallery(tmp_path)).read_text(encoding="utf-8"))
+    assert found["images"] == found["annotations"] == found["categories"] == [] and found["info"]
+
+
+def test_masks_of_many_images_are_not_held_in_memory(tmp_path: Path) -> None:
+    made = Gallery(tmp_path)
+    noise = np.random.default_rng(0).random((96, 96)) < 0.5  # some 4600 run lengths
+    notes = {"masks": describe_segments([Segment(PROMPT.concepts[0], noise, 0.5)])}
+    peaks = []
+    for seeds in (range(8), range(8, 32)):
+        for seed in seeds:
+            made.save(made.path("none", "a cat", seed), Image.new("RGB", (96, 96)), Entry({"seed": seed}, notes))
+        write_coco(made)  # what is cached is cached now
+        tracemalloc.start()
+        path = write_coco(made)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert len(json.loads(path.read_text(encoding="utf-8"))["annotations"]) == 32
+    assert peaks[1] < 1.5 * peaks[0]  # four times as many images
 
 
 @pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # its compiled part, of numpy 2

@@ -8,7 +8,7 @@ import torch
 
 import heedful
 from heedful import world
-from heedful.attention import SiteSelection
+from heedful.attention import Maps, SiteSelection
 from heedful.errors import SettingsError
 from heedful.evaluation.pointing import (
     MEAN,
@@ -78,6 +78,9 @@ def test_peaks_are_those_of_a_run_that_is_only_watched(pipe, tmp_path: Path) -> 
         if each.name == "cat":
             expected = [divmod(int(one.argmax()), 8) for one in maps[each.seed]]
             assert each.peaks[MEAN] == expected
+            smoothed = Maps(maps[each.seed][:, None]).smooth().tokens[:, 0]
+            assert each.smoothed[MEAN] == [divmod(int(one.argmax()), 8) for one in smoothed]
+            assert each.smoothed_mean[MEAN] == divmod(int(smoothed.mean(0).argmax()), 8)
     assert set(objects[0].grids) == {*(site.name for site in heedful.attention.find_sites(pipe.unet)), MEAN}
     assert len(objects[0].peaks[MEAN]) == trial.steps
 
@@ -106,7 +109,9 @@ def test_a_game_of_others_is_refused(pipe, tmp_path: Path) -> None:
 
 
 def pointed(prompt: str, box: tuple[float, float, float, float], *peaks: tuple[int, int]) -> Pointed:
-    return Pointed(prompt, 0, "cat", box, {"site": 8}, {"site": list(peaks)})
+    """An object whose smoothed maps peak where the step before did, and their mean where the last one does."""
+    late = [peaks[-1], *peaks[:-1]]
+    return Pointed(prompt, 0, "cat", box, {"site": 8}, {"site": list(peaks)}, {"site": late}, {"site": peaks[-1]})
 
 
 def test_a_peak_in_the_box_is_a_hit_and_chance_is_what_the_box_covers() -> None:
@@ -125,11 +130,17 @@ def test_a_peak_in_the_box_is_a_hit_and_chance_is_what_the_box_covers() -> None:
     # the two prompts have 2/3 and 1/3: a resample holds one of them twice in half of the cases
     assert site["all"]["low"] == pytest.approx(1 / 3)
     assert site["all"]["high"] == pytest.approx(2 / 3)
-    assert "| site | 8x8 | 0.25 | 0.50 | 1.00 | 0.00 | 0.500 [0.333, 0.667] |" in pointing_table(figures)
+    printed = pointing_table(figures)
+    assert "| site | raw | 8x8 | 0.25 | 0.50 | 1.00 | 0.00 | 0.500 [0.333, 0.667] |" in printed
+    assert figures["smoothed"]["site"]["by_step"] == [0.0, 0.5, 1.0]
+    assert "| site | smoothed | 8x8 | 0.25 | 0.00 | 0.50 | 1.00 | 0.500 [0.333, 0.667] |" in printed
+    # one map for the whole run: nothing to say by step
+    assert set(figures["smoothed_mean"]["site"]) == {"cells", "chance", "all"}
+    assert "| site | smoothed, mean of the steps | 8x8 | 0.25 |  |  |  | 0.000 [0.000, 0.000] |" in printed
 
 
 def test_no_objects_give_no_figures() -> None:
-    assert pointing_figures([]) == {"objects": 0, "sites": {}}
+    assert pointing_figures([]) == {"objects": 0, "sites": {}, "smoothed": {}, "smoothed_mean": {}}
     assert pointing_table(pointing_figures([])).count("\n") == 2
 
 

@@ -17,6 +17,8 @@ COUNTS = {
     "world-two-development": 138,
     "world-two-report": 138,
     "world-three": 59,
+    "world-three-development": 30,
+    "world-three-report": 29,
 }
 
 
@@ -30,14 +32,14 @@ def test_a_suite_of_ours_has_its_prompts_once_and_every_one_can_be_read(name: st
     suite, tokenizer = find_suite(name), build_tokenizer()
     assert suite.name == name and len({line.prompt for line in suite.lines}) == len(suite.lines) == count
     concepts = {len(Prompt.parse(line.prompt, tokenizer).concepts) for line in suite.lines}
-    assert concepts == {{"world-single": 1, "world-three": 3}.get(name, 2)}
+    assert concepts == {1 if name == "world-single" else 3 if name.startswith("world-three") else 2}
     assert all(line.kind for line in suite.lines)
 
 
-def test_the_halves_make_up_the_whole() -> None:
+@pytest.mark.parametrize(("half", "whole"), [("world-two", "attend-and-excite"), ("world-three", "world-three")])
+def test_the_halves_make_up_the_whole(half: str, whole: str) -> None:
     development, report, whole = (
-        {line.prompt for line in find_suite(name).lines}
-        for name in ("world-two-development", "world-two-report", "attend-and-excite")
+        {line.prompt for line in find_suite(name).lines} for name in (f"{half}-development", f"{half}-report", whole)
     )
     assert development | report == whole and not development & report
 

@@ -91,6 +91,17 @@ def test_figures_are_those_of_the_statistics() -> None:
         assert row.p_corrected is not None and expected.p_value <= row.p_corrected <= min(1, 2 * expected.p_value)
 
 
+def test_one_prompt_of_a_kind_gives_no_interval_and_the_page_says_so() -> None:
+    results = made_up({"none": [[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]], "mine": [[1.0, 1.0], [0.0, 1.0], [1.0, 1.0]]})
+    text = bench_page(results).markdown
+    rows = text.partition("By kind of prompt")[2].splitlines()
+    assert next(row for row in rows if row.startswith("| mine")) == (
+        "| mine | 1.000 [1.000, 1.000] | 0.500 (one prompt: no interval) |"
+    )
+    alone = bench_page(made_up({"none": [[1.0, 0.0]], "mine": [[1.0, 1.0]]})).markdown
+    assert "| mine | +0.500 (one prompt: no interval) |" in alone and "[" not in alone.partition("| mine |")[2][:60]
+
+
 def test_of_a_fault_less_is_better() -> None:
     results = made_up({"none": [[1.0], [1.0]], "good": [[0.0], [1.0]]})
     faults = tuple(replace(case, scores={"world.neglect": case.scores["world.success"]}) for case in results.cases)

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from heedful.cli.console import err, say, say_json, tell
 from heedful.cli.options import ThreadsOption, WorldModelOption
+from heedful.errors import ModelNotFound, SettingsError
 
 app = typer.Typer(help="The embedded model: its card, samples and figures, and how it is made.", no_args_is_help=True)
 
@@ -30,7 +31,6 @@ def card(
 
     `--figures FOLDER/figures.json`, which `heedful world evaluate` wrote, replaces the figures of the card.
     """
-    from heedful.errors import ModelNotFound
     from heedful.report.world_card import with_figures
     from heedful.world.embedded import WEIGHTS
 
@@ -62,6 +62,10 @@ def evaluate(
         "out/world"
     ),
     single_seeds: Annotated[int, typer.Option("--single-seeds", help="Seeds of the 156 single-concept prompts.")] = 16,
+    single_steps: Annotated[
+        str,
+        typer.Option("--single-steps", metavar="N[,N...]", help="Denoising steps of the single concepts: a row each."),
+    ] = "20",
     two_seeds: Annotated[int, typer.Option("--two-seeds", help="Seeds of the 276 two-concept prompts.")] = 8,
     three_seeds: Annotated[int, typer.Option("--three-seeds", help="Seeds of the 60 three-concept prompts.")] = 4,
     pointing_seeds: Annotated[
@@ -87,17 +91,21 @@ def evaluate(
     from heedful.world.vocabulary import two_concept_prompts
 
     _use(threads)
+    steps = _numbers(single_steps)
     pipe, detector = load(model), load_detector(model)
     pipe.set_progress_bar_config(disable=True)
     seeds = {"single": single_seeds, "two": two_seeds, "three": three_seeds}
     every, part = (92, 64) if miniature else (1, 1)
     with _progress() as bar:
-        tasks = {suite: bar.add_task(suite, total=None) for suite in (*seeds, "pointing")}
+        rows = (*(figures.row_name("single", each) for each in steps), "two", "three", "pointing")
+        tasks = {row: bar.add_task(row, total=None) for row in rows}
 
-        def on_images(suite: str, done: int, total: int) -> None:
-            bar.update(tasks[suite], completed=done, total=total)
+        def on_images(row: str, done: int, total: int) -> None:
+            bar.update(tasks[row], completed=done, total=total)
 
-        measured: dict[str, Any] = figures.painting_figures(pipe, detector, out, seeds, on_images, every=every)
+        measured: dict[str, Any] = figures.painting_figures(
+            pipe, detector, out, seeds, on_images, single_steps=steps, every=every
+        )
         if pointing_seeds > 0:
             trial = Trial(prompts=two_concept_prompts()[::every], seeds=tuple(range(pointing_seeds)))
             objects = play(
@@ -220,6 +228,15 @@ def train(
         folder = train_world(out, recipe, start=start, device=device, on_step=on_step)
     say(f"Losses: {loss_curves(out / 'training')}")
     say(f"Model: {folder}")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError as error:
+        raise SettingsError(
+            f"Expected numbers of denoising steps with commas, such as 20,30,50, got {text!r}."
+        ) from error
 
 
 def _use(threads: int | None) -> None:

@@ -5,7 +5,7 @@ built on it read as they are; boxes are [left, top, width, height] in pixels.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 from heedful.evaluation.gallery import MASKS_NOTE, Entry, Gallery
 from heedful.evaluation.masks import Segment
-from heedful.files import write_atomic
+from heedful.files import write_parts
 
 MASKS = "masks.json"
 
@@ -37,48 +37,61 @@ def describe_segments(segments: Iterable[Segment]) -> list[dict[str, Any]]:
 
 
 def write_coco(gallery: Gallery) -> Path:
-    """Write `masks.json` from the images of a gallery that carry masks, and return its path."""
-    found = data_set(gallery.folder, gallery.entries())
-    return write_atomic(gallery.folder / MASKS, json.dumps(found, ensure_ascii=False) + "\n")
+    """Write `masks.json` from the images of a gallery that carry masks, and return its path.
 
-
-def data_set(folder: Path, entries: Iterable[tuple[Path, Entry]]) -> dict[str, Any]:
-    """Return the COCO data set of all images that carry masks; `entries` are those of a gallery in `folder`.
-
-    A category is a concept's noun, in any colour; `concept` of an annotation has it with its modifiers.
+    A category is a concept's noun, in any colour; `concept` of an annotation has it with its modifiers. One image is
+    held at a time: those of a benchmark can be more than memory takes.
     """
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
+    return write_parts(gallery.folder / MASKS, _parts(gallery))
+
+
+def _parts(gallery: Gallery) -> Iterator[str]:
+    """The file's text, piece by piece; images are read twice, for the format has all of them before any annotation."""
+    info = {"description": "Masks from cross-attention, by heedful", "version": "1.0"}
+    yield f'{{"info": {json.dumps(info)}, "licenses": [],\n"images": ['
+    yield from _listed(_image(gallery.folder, *found) for found in _masked(gallery))
+    yield '],\n"annotations": ['
     categories: dict[str, int] = {}
-    for path, entry in entries:
-        if MASKS_NOTE not in entry.notes:
-            continue
-        with Image.open(path) as image:
-            width, height = image.size
-        images.append(
-            {
-                "id": len(images) + 1,
-                "file_name": path.relative_to(folder).as_posix(),
-                "width": width,
-                "height": height,
-                "prompt": entry.settings.get("prompt"),
-                "method": entry.settings.get("method"),
-                "seed": entry.settings.get("seed"),
-            }
-        )
-        for segment in entry.notes[MASKS_NOTE]:
-            category = categories.setdefault(segment["noun"], len(categories) + 1)
-            annotations.append(
-                {"id": len(annotations) + 1, "image_id": len(images), "category_id": category, "iscrowd": 0}
-                | {key: segment[key] for key in ("segmentation", "bbox", "area", "score", "concept")}
-            )
+    yield from _listed(_annotations(gallery, categories))
+    named = [{"id": number, "name": noun, "supercategory": "concept"} for noun, number in categories.items()]
+    yield f'],\n"categories": {json.dumps(named, ensure_ascii=False)}}}\n'
+
+
+def _listed(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for place, row in enumerate(rows):
+        yield f"{',' if place else ''}\n{json.dumps(row, ensure_ascii=False)}"
+
+
+def _masked(gallery: Gallery) -> Iterator[tuple[int, Path, Entry]]:
+    """The images that carry masks, numbered from 1."""
+    there = ((path, entry) for path, entry in gallery.entries() if MASKS_NOTE in entry.notes)
+    return ((number, path, entry) for number, (path, entry) in enumerate(there, 1))
+
+
+def _image(folder: Path, number: int, path: Path, entry: Entry) -> dict[str, Any]:
+    with Image.open(path) as image:
+        width, height = image.size
     return {
-        "info": {"description": "Masks from cross-attention, by heedful", "version": "1.0"},
-        "licenses": [],
-        "images": images,
-        "annotations": annotations,
-        "categories": [{"id": number, "name": noun, "supercategory": "concept"} for noun, number in categories.items()],
+        "id": number,
+        "file_name": path.relative_to(folder).as_posix(),
+        "width": width,
+        "height": height,
+        "prompt": entry.settings.get("prompt"),
+        "method": entry.settings.get("method"),
+        "seed": entry.settings.get("seed"),
     }
+
+
+def _annotations(gallery: Gallery, categories: dict[str, int]) -> Iterator[dict[str, Any]]:
+    """The masks of all images, numbered from 1; new nouns join `categories`."""
+    number = 0
+    for image, _, entry in _masked(gallery):
+        for segment in entry.notes[MASKS_NOTE]:
+            number += 1
+            category = categories.setdefault(segment["noun"], len(categories) + 1)
+            yield {"id": number, "image_id": image, "category_id": category, "iscrowd": 0} | {
+                key: segment[key] for key in ("segmentation", "bbox", "area", "score", "concept")
+            }
 
 
 def run_lengths(mask: Bool[np.ndarray, "height width"]) -> dict[str, list[int]]:

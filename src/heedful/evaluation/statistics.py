@@ -18,10 +18,23 @@ class Estimate:
     low: float
     high: float
     count: int
+    prompts: int | None = None
+    """How many prompts were resampled, where prompts were."""
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether `low` and `high` say anything: one prompt can be resampled, but always to itself."""
+        return self.prompts != 1
+
+    def format(self, spec: str = ".3f") -> str:
+        """Return value and interval, each number by `spec`; says so where one prompt gives no interval."""
+        if not self.has_interval:
+            return f"{self.value:{spec}} (one prompt: no interval)"
+        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
     def __str__(self) -> str:
         """Value and interval to three digits."""
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return self.format()
 
 
 @dataclass(frozen=True)
@@ -38,12 +51,15 @@ class Comparison:
 
 
 def estimate(values: np.ndarray, seed: int = 0) -> Estimate:
-    """Mean of `values` (prompt, seed) with a percentile bootstrap interval over prompts (10 000 resamples)."""
+    """Mean of `values` (prompt, seed) with a percentile bootstrap interval over prompts (10 000 resamples).
+
+    Of one prompt there is no interval: both its ends are the mean (`Estimate.has_interval`).
+    """
     values = _table(values)
     means = values.mean(axis=1)
     drawn = np.random.default_rng(seed).integers(0, len(means), (RESAMPLES, len(means)))
     low, high = np.percentile(means[drawn].mean(axis=1), (2.5, 97.5))
-    return Estimate(float(means.mean()), float(low), float(high), values.size)
+    return Estimate(float(means.mean()), float(low), float(high), values.size, len(means))
 
 
 def compare(baseline: np.ndarray, treated: np.ndarray, seed: int = 0) -> Comparison:
@@ -68,13 +84,14 @@ def failure_ratio(baseline: np.ndarray, treated: np.ndarray, seed: int = 0) -> E
     before, after = (1 - _table(values).mean(axis=1) for values in (baseline, treated))
     if not before.any():
         ratio = float("inf") if after.any() else 1.0
-        return Estimate(ratio, ratio, ratio, np.asarray(treated).size)
+        return Estimate(ratio, ratio, ratio, np.asarray(treated).size, len(before))
     drawn = np.random.default_rng(seed).integers(0, len(before), (RESAMPLES, len(before)))
     failed = before[drawn].mean(axis=1)
     # a resample without a failure has no ratio
     ratios = after[drawn].mean(axis=1)[failed > 0] / failed[failed > 0]
     low, high = np.percentile(ratios, (2.5, 97.5))
-    return Estimate(float(after.mean() / before.mean()), float(low), float(high), np.asarray(treated).size)
+    ratio = float(after.mean() / before.mean())
+    return Estimate(ratio, float(low), float(high), np.asarray(treated).size, len(before))
 
 
 def _table(values: np.ndarray) -> np.ndarray:

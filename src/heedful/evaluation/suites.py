@@ -11,7 +11,7 @@ from pathlib import Path
 from heedful.errors import SettingsError
 from heedful.evaluation.suite_files import Line, read_geneval, read_prompts, read_t2i_compbench
 from heedful.evaluation.trial import split_prompts
-from heedful.evaluation.world_figures import three_concept_prompts
+from heedful.evaluation.world_figures import split_three_concept_prompts, three_concept_prompts
 from heedful.world.vocabulary import prompt_kind, single_concept_prompts, two_concept_prompts
 
 
@@ -65,6 +65,14 @@ SUITES: dict[str, Origin] = {
     "world-three": Origin(
         "59 prompts with three concepts of the embedded world, drawn with a stated seed.",
         make=_world(three_concept_prompts, lambda _: "three"),
+    ),
+    "world-three-development": Origin(
+        "The half (30) of the three-concept prompts that methods may be tuned on.",
+        make=_world(lambda: split_three_concept_prompts()[0], lambda _: "three"),
+    ),
+    "world-three-report": Origin(
+        "The other half (29), for figures to be reported.",
+        make=_world(lambda: split_three_concept_prompts()[1], lambda _: "three"),
     ),
     "geneval": Origin(
         "GenEval (Ghosh et al. 2023), from your copy of its evaluation_metadata.jsonl.", read=read_geneval

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from heedful.errors import SettingsError
 from heedful.evaluation.statistics import estimate
 from heedful.evaluation.trial import FAULTS, Record, Trial, run_trial, success_table
 from heedful.guidance.methods import NONE
@@ -25,6 +26,8 @@ from heedful.world.tones import Box
 from heedful.world.training.batches import to_images, to_tensor
 from heedful.world.vocabulary import ANIMALS, COLOURS, OBJECTS, prompt_kind, single_concept_prompts, two_concept_prompts
 
+STEPS = 20
+"""Denoising steps of every row, unless another number is asked for."""
 HELD_OUT_SEED = 77_000_000
 SAME_PLACE = 0.3
 
@@ -40,6 +43,12 @@ def three_concept_prompts(count: int = 60) -> tuple[str, ...]:
     return tuple(prompts)
 
 
+def split_three_concept_prompts() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The three-concept prompts as a development half, the first 30, and a report half; each prompt once."""
+    prompts = tuple(dict.fromkeys(three_concept_prompts()))
+    return prompts[:30], prompts[30:]
+
+
 def painting_figures(
     pipe: Any,
     detector: Detector,
@@ -47,34 +56,48 @@ def painting_figures(
     seeds: dict[str, int],
     on_images: Callable[[str, int, int], None] = lambda suite, done, total: None,
     *,
+    single_steps: Sequence[int] = (STEPS,),
     every: int = 1,
 ) -> dict[str, Any]:
-    """Success and faults of plain sampling (20 steps, guidance scale 3) on single, two and three concepts.
+    """Success and faults of plain sampling (guidance scale 3) on single, two and three concepts.
 
-    `seeds` says how many seeds each suite (`single`, `two`, `three`) gets. Records go to `folder`, and are resumed.
-    `every` takes only each so many-th prompt.
+    `seeds` says how many seeds each suite (`single`, `two`, `three`) gets. Single concepts are painted once for each
+    number of denoising steps in `single_steps`, from the same noise, and are `single`, or `single-30` for 30 instead of
+    20; the others take 20. Records go to `folder`, and are resumed. `every` takes only each so many-th prompt. Raises
+    `SettingsError` for a number of steps below 1 or that comes twice.
     """
-    suites = {"single": single_concept_prompts(), "two": two_concept_prompts(), "three": three_concept_prompts()}
+    rows = {
+        row_name("single", steps): (single_concept_prompts(), seeds.get("single", 0), steps) for steps in single_steps
+    }
+    if len(rows) != len(single_steps) or min(single_steps, default=1) < 1:
+        raise SettingsError(f"Expected different numbers of steps, each 1 or more, got {tuple(single_steps)}.")
+    rows["two"] = two_concept_prompts(), seeds.get("two", 0), STEPS
+    rows["three"] = three_concept_prompts(), seeds.get("three", 0), STEPS
     figures: dict[str, Any] = {}
-    for suite, prompts in suites.items():
-        if seeds.get(suite, 0) == 0:
+    for name, (prompts, count, steps) in rows.items():
+        if count == 0:
             continue
-        trial = Trial(prompts=prompts[::every], seeds=tuple(range(seeds[suite])))
+        trial = Trial(prompts=prompts[::every], seeds=tuple(range(count)), steps=steps)
         records = run_trial(
             pipe,
             detector,
             trial,
             NONE,
-            folder / f"{suite}.jsonl",
-            on_images=lambda done, total, suite=suite: on_images(suite, done, total),
+            folder / f"{name}.jsonl",
+            on_images=lambda done, total, name=name: on_images(name, done, total),
         )
-        figures[suite] = _suite_figures(records, trial)
+        figures[name] = _suite_figures(records, trial)
     return figures
+
+
+def row_name(suite: str, steps: int) -> str:
+    """What a suite at a number of denoising steps is called in files and figures: `single`, `single-30`."""
+    return suite if steps == STEPS else f"{suite}-{steps}"
 
 
 def _suite_figures(records: list[Record], trial: Trial) -> dict[str, Any]:
     table = success_table(records, trial)
-    figures: dict[str, Any] = {"images": table.size, "success": vars(estimate(table))}
+    figures: dict[str, Any] = {"images": table.size, "steps": trial.steps, "success": vars(estimate(table))}
     figures |= {fault: float(success_table(records, trial, fault).mean()) for fault in FAULTS}
     shares = table.mean(axis=1)
     kinds = [prompt_kind(prompt) for prompt in trial.prompts]

@@ -7,6 +7,8 @@ sizes and as many changed images, but nothing to heed.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
+
 from heedful.attention.maps import Maps
 from heedful.losses.loss import AnyLoss, Loss, citations_of, needs_self_attention
 from heedful.prompts import Concept, Prompt
@@ -19,6 +21,9 @@ class WrongTokens(Loss):
 
     Each different token comes once before any comes again: "a" and "and" in "a cat and a dog". A prompt that consists
     of concepts alone has no other tokens, and gets the loss of a prompt without concepts.
+
+    No gradient flows through the maps of the concepts themselves. Some losses read every token of the prompt, such as
+    EBAMA, which pushes its nouns from all other words: left alone, it would push "a" and "cat" apart, which moves "cat".
     """
 
     loss: AnyLoss
@@ -35,7 +40,7 @@ class WrongTokens(Loss):
 
     def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
         """Return the loss of the other tokens for each item."""
-        return self.loss(maps, [with_wrong_tokens(prompt) for prompt in prompts], previous)
+        return self.loss(_without(maps, prompts), [with_wrong_tokens(prompt) for prompt in prompts], previous)
 
     def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
         """Return why the loss is zero for the other tokens of `prompt`."""
@@ -44,11 +49,25 @@ class WrongTokens(Loss):
 
 def with_wrong_tokens(prompt: Prompt) -> Prompt:
     """Return `prompt` with its concepts replaced by as many of its tokens that belong to none."""
-    phrases = [part for concept in prompt.concepts for part in (concept, *concept.modifiers)]
-    taken = {index for phrase in phrases for index in phrase.token_indices}
+    taken = _taken(prompt)
     free = [index for index in range(prompt.first, prompt.end) if index not in taken]
     seen: set[str] = set()
     is_repeat = {index: prompt.tokens[index] in seen or bool(seen.add(prompt.tokens[index])) for index in free}
     chosen = sorted(free, key=is_repeat.__getitem__)[: len(prompt.concepts)]
     others = (Concept(name=prompt.tokens[i], noun=prompt.tokens[i], token_indices=(i,)) for i in chosen)
     return replace(prompt, concepts=tuple(others))
+
+
+def _without(maps: Maps, prompts: Sequence[Prompt]) -> Maps:
+    """Return `maps` in which those of the concepts and their modifiers are constants."""
+    is_taken = torch.zeros(maps.tokens.shape[:2], dtype=torch.bool)
+    for item, prompt in enumerate(prompts):
+        is_taken[item, sorted(_taken(prompt))] = True
+    where = is_taken.to(maps.tokens.device)[:, :, None, None]
+    return replace(maps, tokens=torch.where(where, maps.tokens.detach(), maps.tokens))
+
+
+def _taken(prompt: Prompt) -> set[int]:
+    """Return the tokens that belong to a concept or to one of its modifiers."""
+    phrases = [part for concept in prompt.concepts for part in (concept, *concept.modifiers)]
+    return {index for phrase in phrases for index in phrase.token_indices}

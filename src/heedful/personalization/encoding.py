@@ -54,7 +54,9 @@ def encode_captions(pipe: Any, captions: Sequence[str], resolution: tuple[int, i
 
 
 @torch.no_grad()
-def encode_pictures(pipe: Any, pixels: Float[Tensor, "batch 3 height width"], generator: torch.Generator) -> Latents:
+def encode_pictures(
+    pipe: Any, pixels: Float[Tensor, "batch 3 pixel_height pixel_width"], generator: torch.Generator
+) -> Latents:
     """Return latents of pictures in [-1, 1], drawn from the autoencoder's distribution, in float32."""
     vae = pipe.vae
     with full_precision(vae.device.type):

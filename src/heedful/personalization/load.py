@@ -3,6 +3,7 @@
 Knows the formats of a folder (`folder`). Knows no training.
 """
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,9 @@ def load_concepts(pipe: Any, folder: Path | str, *, adapter_name: str = ADAPTER)
     add_concepts(pipe, vectors)
     _copy(denoiser, weights)
     if manifest.weights == "lora":
-        pipe.load_lora_weights(str(place), weight_name=files.LORA, adapter_name=adapter_name, local_files_only=True)
+        with warnings.catch_warnings():  # peft says so of every second adapter, which is what was asked for
+            warnings.filterwarnings("ignore", message="Already found a `peft_config`")
+            pipe.load_lora_weights(str(place), weight_name=files.LORA, adapter_name=adapter_name, local_files_only=True)
     return TaughtConcepts(
         prompt=manifest.prompt,
         concepts=manifest.concepts,

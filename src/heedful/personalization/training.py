@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
@@ -82,6 +83,7 @@ class Training:
         self.method, self.settings, self.lesson = method, settings, lesson
         self._pipe = pipe
         self._denoiser: Any = find_denoiser(pipe)
+        AcceleratorState._reset_state()  # it belongs to the process, which may teach again in another precision
         self._accelerator = Accelerator(mixed_precision=precision, cpu=pipe.device.type == "cpu")
         self._dtypes = {name: each.dtype for name, each in self._denoiser_parameters()}
         weights = (

@@ -204,11 +204,11 @@ def _how_to_read(found: Sequence[SuiteFigures]) -> list[str]:
 
 
 def _estimate(found: Estimate | None) -> str:
-    return _NOTHING if found is None else f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    return _NOTHING if found is None else str(found)
 
 
 def _signed(found: Estimate) -> str:
-    return f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]".replace("-", "−")
+    return found.format("+.3f").replace("-", "−")
 
 
 def _mean(found: Estimate | None) -> str:

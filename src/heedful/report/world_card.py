@@ -10,6 +10,7 @@ from heedful.evaluation.pointing import pointing_table
 
 HEADING = "## Figures"
 _SUITES = {"single": "156 single concepts", "two": "276 two concepts", "three": "60 three concepts"}
+_STEPS = 20
 _FAULTS = {"neglect": "missing", "leakage": "leaked", "hybrid": "hybrid", "duplicate": "duplicate", "extra": "extra"}
 
 
@@ -29,11 +30,14 @@ def figures_section(figures: Mapping[str, Any]) -> str:
 
 
 def _preamble(figures: Mapping[str, Any]) -> str:
-    seeds = {suite: figures[suite]["images"] // int(name.split()[0]) for suite, name in _SUITES.items()}
+    rows = {suite: _rows(figures, suite) for suite in _SUITES}
+    seeds = {suite: rows[suite][0]["images"] // int(name.split()[0]) for suite, name in _SUITES.items()}
     options = " ".join(f"--{suite}-seeds {count}" for suite, count in seeds.items())
+    steps = [str(_steps(row)) for row in rows["single"]]
+    options += f" --single-steps {','.join(steps)}" if steps != [str(_STEPS)] else ""
     return (
         f"`heedful world evaluate {options} --threads {figures['speed']['threads']}` on a CPU;\n"
-        "DDIM, 20 steps, guidance scale 3, no attention guidance. Right means every concept exactly once, in its\n"
+        "DDIM, guidance scale 3, no attention guidance. Right means every concept exactly once, in its\n"
         "colour, and nothing else, by the detector; a picture can have several faults. Leaked means that an object\n"
         "holds a colour of another concept, or one that nobody asked for. Intervals are 95 % and resample prompts."
     )
@@ -41,23 +45,33 @@ def _preamble(figures: Mapping[str, Any]) -> str:
 
 def _painting(figures: Mapping[str, Any]) -> str:
     lines = [
-        f"| prompts | images | right | {' | '.join(_FAULTS.values())} |",
-        f"|{'---|' * (3 + len(_FAULTS))}",
+        f"| prompts | steps | images | right | {' | '.join(_FAULTS.values())} |",
+        f"|{'---|' * (4 + len(_FAULTS))}",
     ]
-    for suite, name in _SUITES.items():
-        row = figures[suite]
+    for name, row in ((name, row) for suite, name in _SUITES.items() for row in _rows(figures, suite)):
         right = "{value:.3f} [{low:.3f}, {high:.3f}]".format(**row["success"])
         faults = " | ".join(f"{row[fault]:.3f}" for fault in _FAULTS)
-        lines.append(f"| {name} | {row['images']} | {right} | {faults} |")
+        lines.append(f"| {name} | {_steps(row)} | {row['images']} | {right} | {faults} |")
     two = figures["two"]
     kinds = ", ".join(f"{kind} {share:.3f}" for kind, share in two["by_kind"].items())
     lines += [
         "",
         f"Right among the two-concept prompts: {kinds}; class pairs that met in training\n"
         f"{two['seen_pairs']:.3f}, pairs that never did {two['unseen_pairs']:.3f}. "
-        f"Worst single prompts: {_worst(figures['single'])}.",
+        f"Worst single prompts: {_worst(_rows(figures, 'single')[0])}.",
     ]
     return "\n".join(lines)
+
+
+def _rows(figures: Mapping[str, Any], suite: str) -> list[Mapping[str, Any]]:
+    """What was measured of a suite, a row for each number of denoising steps, fewest first."""
+    rows = [row for name, row in figures.items() if name == suite or name.startswith(f"{suite}-")]
+    return sorted(rows, key=_steps)
+
+
+def _steps(row: Mapping[str, Any]) -> int:
+    """The denoising steps of a row; figures written before there was a choice are all of 20."""
+    return row.get("steps", _STEPS)
 
 
 def _worst(suite: Mapping[str, Any]) -> str:
@@ -91,5 +105,6 @@ def _parts(figures: Mapping[str, Any]) -> str:
 def _pointing(pointing: dict[str, Any]) -> str:
     return (
         f"Does the peak of a concept's map lie in its object? Share of {pointing['objects']} objects, in pictures\n"
-        "where each concept is once, by the third of the run in which the map was read:\n\n" + pointing_table(pointing)
+        "where each concept is once, by the third of the run in which the map was read; smoothed maps as\n"
+        "Attend-and-Excite smooths them (sigma .5, 3x3 cells):\n\n" + pointing_table(pointing)
     )

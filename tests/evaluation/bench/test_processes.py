@@ -24,12 +24,22 @@ def test_processes_share_batches_out_among_them() -> None:
     assert Processes(1, 3).share_of(8) == 3
 
 
+# `--cpu` would start one process only; without it, accelerate asks for no GPU, and the processes find none
+ACCELERATE = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1")
+TORCHRUN = ("torch.distributed.run", "--nproc-per-node", "2")
+
+
 @pytest.mark.slow
-def test_two_launched_processes_make_what_one_makes(call: Call, model_folder: Path, tmp_path: Path) -> None:  # noqa: F811
+@pytest.mark.parametrize("launcher", [ACCELERATE, TORCHRUN], ids=["accelerate", "torchrun"])
+def test_two_launched_processes_make_what_one_makes(
+    call: Call,  # noqa: F811
+    model_folder: Path,  # noqa: F811
+    tmp_path: Path,
+    launcher: tuple[str, ...],
+) -> None:
     options = ["--suite", "world-two-development", "--limit", "4", "--seeds", "0-1", "--steps", "2"]
     options += ["--batch-size", "2", "--scores", "world", "--model", str(model_folder)]
-    # what `accelerate launch` itself runs for several GPUs; on processors it starts one process only
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "heedful"]
+    launch = [sys.executable, "-m", *launcher, "-m", "heedful"]
     shared, alone = tmp_path / "shared", tmp_path / "alone"
     for _ in range(2):  # the second time, there is nothing left to do
         done = subprocess.run(

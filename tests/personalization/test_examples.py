@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from heedful.errors import SettingsError
+from heedful.personalization.examples import FAR, NEAR, Pictures, collate
+from tests.personalization.lesson import picture
+
+SIZE = (16, 16)
+
+
+def test_without_augmentation_a_picture_is_as_it_is() -> None:
+    image = picture()
+    example = Pictures((image,), ("a cat",)).draw(np.random.default_rng(0), SIZE, "none")
+    torch.testing.assert_close((example.pixels + 1) * 127.5, torch.tensor(np.asarray(image)).permute(2, 0, 1).float())
+    assert example.mask.eq(1).all()
+    assert example.caption == "a cat"
+
+
+def test_the_centre_is_cut_out_and_nothing_is_stretched() -> None:
+    wide = Image.new("RGB", (48, 16), (255, 0, 0))
+    wide.paste((0, 0, 255), (16, 0, 32, 16))
+    pixels = Pictures((wide,), ("a",)).draw(np.random.default_rng(0), SIZE, "none").pixels
+    assert pixels.shape == (3, 16, 16)
+    assert pixels[2].eq(1).all()
+
+
+def test_flips_mirror_picture_and_mask_half_of_the_time() -> None:
+    half = Image.new("L", SIZE, 0)
+    half.paste(255, (0, 0, 8, 16))
+    pictures = Pictures((picture(),), ("a",), (half,))
+    drawn = [pictures.draw(np.random.default_rng(seed), SIZE, "flip") for seed in range(200)]
+    plain = pictures.draw(np.random.default_rng(0), SIZE, "none")
+    is_mirrored = [torch.equal(example.pixels, plain.pixels.flip(-1)) for example in drawn]
+    assert 0.35 < np.mean(is_mirrored) < 0.65
+    for example, mirrored in zip(drawn, is_mirrored, strict=True):
+        assert torch.equal(example.mask, plain.mask.flip(-1) if mirrored else plain.mask)
+
+
+def test_custom_diffusion_shows_pictures_far_away_and_close_up_and_says_so() -> None:
+    white = Image.new("RGB", SIZE, (255, 255, 255))
+    pictures = Pictures((white,), ("photo of a <cat1> cat",))
+    drawn = [pictures.draw(np.random.default_rng(seed), SIZE, "custom-diffusion") for seed in range(600)]
+    words = [example.caption.removesuffix(" photo of a <cat1> cat") for example in drawn]
+    far = [example for example, said in zip(drawn, words, strict=True) if said in FAR]
+    near = [example for example, said in zip(drawn, words, strict=True) if said in NEAR]
+    # scales below .6: 2/3 of the draws, of which (.6 - 1/3) / (2/3); above 1: 1/3 of them
+    assert len(far) / 600 == pytest.approx(2 / 3 * 0.4, abs=0.06)
+    assert len(near) / 600 == pytest.approx(1 / 3, abs=0.06)
+    for example in far:
+        counts = example.mask[0] == 1
+        side = counts.any(0).sum()
+        assert 16 / 3 - 1 <= side <= 0.6 * 16 + 1
+        assert counts.sum() == side * counts.any(1).sum()
+        assert example.pixels[0][counts].eq(1).all()
+        assert example.pixels[0][~counts].abs().max() < 0.01  # gray, which does not count
+    assert all(example.mask.eq(1).all() for example in near)
+
+
+def test_scales_can_be_left_out_of_the_caption() -> None:
+    pictures = Pictures((picture(),), ("a cat",))
+    drawn = (
+        pictures.draw(np.random.default_rng(seed), SIZE, "custom-diffusion", say_scale=False) for seed in range(50)
+    )
+    assert {example.caption for example in drawn} == {"a cat"}
+
+
+def test_several_pictures_are_all_drawn_with_their_captions() -> None:
+    pictures = Pictures((picture(0), picture(1)), ("a cat", "a dog"))
+    rng = np.random.default_rng(0)
+    pixels, masks, captions = collate([pictures.draw(rng, SIZE, "none") for _ in range(20)])
+    assert pixels.shape == (20, 3, 16, 16)
+    assert masks.shape == (20, 1, 16, 16)
+    first = pixels[captions.index("a cat")]
+    assert set(captions) == {"a cat", "a dog"}
+    assert all(torch.equal(each, first) == (said == "a cat") for each, said in zip(pixels, captions, strict=True))
+
+
+def test_pictures_that_do_not_fit_together_are_refused() -> None:
+    with pytest.raises(SettingsError, match="at least one picture"):
+        Pictures((), ())
+    with pytest.raises(SettingsError, match="one caption for each of 2 pictures, got 1"):
+        Pictures((picture(), picture()), ("a",))
+    with pytest.raises(SettingsError, match="one mask for each of 1 pictures, got 2"):
+        Pictures((picture(),), ("a",), (picture(), picture()))
+    odd = Pictures((picture(),), ("a",), (picture(size=8),))
+    with pytest.raises(SettingsError, match="a mask of the picture's size, 16x16, got 8x8"):
+        odd.draw(np.random.default_rng(0), SIZE, "none")
