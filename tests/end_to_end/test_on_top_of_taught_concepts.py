@@ -86,7 +86,7 @@ def test_concepts_and_a_lora_act_together_and_come_apart_again(kind: Kind, metho
 
 
 def test_what_is_on_top_is_told_in_the_settings_of_an_image(kind: Kind) -> None:
-    sampling = Sampling(steps=3, guidance_scale=3, width=None, height=None)
+    sampling = Sampling(steps=3, guidance_scale=3.0, width=None, height=None)
     told = [settings_of(add(kind.model(), Additions()), sampling, NONE)]
     for name in ("disendiff", "disendiff-lora"):
         told.append(settings_of(add(kind.model(), Additions(concepts=(kind.folders[name],))), sampling, NONE))
@@ -126,7 +126,7 @@ def test_a_picture_is_painted_into_at_any_strength(kind: Kind) -> None:
     model = for_inpainting(add(kind.model(), Additions(concepts=(kind.folders["disendiff"],))))
     shares: list[float] = []
     sampling = Sampling(
-        steps=4, guidance_scale=3, width=kind.side, height=kind.side,
+        steps=4, guidance_scale=3.0, width=kind.side, height=kind.side,
         inpainting=Inpainting(image=picture, mask=mask, strength=0.5),
     )  # fmt: skip
     prompt = parse_prompt(model.pipe, PROMPT)

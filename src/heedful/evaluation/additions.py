@@ -3,6 +3,7 @@
 Knows in which order they come, and what images that were made with them say of it.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,14 +40,17 @@ def add(model: Model, additions: Additions) -> Model:
     _check(additions.concepts)
     adapters: dict[str, float] = {}
     taught: list[str] = []
-    for place, folder in enumerate(additions.concepts):
-        adapter = load_concepts(model.pipe, folder, adapter_name=f"taught_{place}").adapter
-        adapters |= {adapter: 1.0} if adapter is not None else {}
-        taught.append(concepts_fingerprint(folder))
     told: list[str] = []
-    for place, (lora, file) in enumerate(zip(additions.loras, files, strict=True)):
-        adapters[f"lora_{place}"] = lora.weight
-        told.append(f"{load_lora(model.pipe, file, f'lora_{place}')}={lora.weight:g}")
+    with warnings.catch_warnings():
+        # peft's remark about a second adapter, which is what was asked for
+        warnings.filterwarnings("ignore", message="Already found a `peft_config`", category=UserWarning)
+        for place, folder in enumerate(additions.concepts):
+            adapter = load_concepts(model.pipe, folder, adapter_name=f"taught_{place}").adapter
+            adapters |= {adapter: 1.0} if adapter is not None else {}
+            taught.append(concepts_fingerprint(folder))
+        for place, (lora, file) in enumerate(zip(additions.loras, files, strict=True)):
+            adapters[f"lora_{place}"] = lora.weight
+            told.append(f"{load_lora(model.pipe, file, f'lora_{place}')}={lora.weight:g}")
     if adapters:
         model.pipe.set_adapters(list(adapters), list(adapters.values()))
     on_top = {name: found for name, found in (("concepts_from", taught), ("lora", told)) if found}
