@@ -116,7 +116,7 @@ def teach(
     sampling = choose_sampling(loaded, width=resolution, height=resolution)
     texts = validation_prompt or [prompt]
     # before anything is painted or learnt: a prompt that cannot be read must not be found out at the first sheet
-    parsed = parse_validation(loaded.pipe, prompt, texts, settings.num_vectors)
+    parsed = parse_validation(loaded.pipe, prompt, texts, settings)
     validation = None
     if num_validation_images:
         validation = Validation(

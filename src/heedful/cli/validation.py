@@ -18,7 +18,9 @@ from heedful.evaluation.sampling import Sampling
 from heedful.evaluation.sight import Sight, look_at
 from heedful.files import write_atomic
 from heedful.guidance.methods import NONE
+from heedful.personalization import TeachingSettings
 from heedful.personalization.embeddings import tokens_of
+from heedful.personalization.examples import FAR, NEAR
 from heedful.personalization.instance_prompt import check_placeholders, new_concepts
 from heedful.prompts import Prompt
 from heedful.report.sight_sheet import seed_sheet
@@ -58,15 +60,18 @@ class Validation:
         return f"{self.model.name} · {self.sampling.steps} steps · guidance scale {scale:g} · maps: mean over the steps"
 
 
-def parse_validation(pipe: Any, taught: str, texts: Sequence[str], vectors: int) -> tuple[Prompt, ...]:
+def parse_validation(pipe: Any, taught: str, texts: Sequence[str], settings: TeachingSettings) -> tuple[Prompt, ...]:
     """Return validation prompts as `pipe` will read them once it knows the new words of the prompt `taught`.
 
-    Raises `PromptError` for a prompt that cannot be read, `taught` too, and for a placeholder that is not taught.
+    Raises `PromptError` for a prompt that cannot be read, `taught` too, also where its captions say a scale, and for a
+    placeholder that is not taught.
     """
     tokenizer = deepcopy(pipe.tokenizer)
     concepts = new_concepts(taught, tokenizer)
-    tokenizer.add_tokens([token for concept in concepts for token in tokens_of(concept, vectors)])
-    Prompt.parse(taught, tokenizer)
+    tokenizer.add_tokens([token for concept in concepts for token in tokens_of(concept, settings.num_vectors)])
+    says_scale = settings.augmentation == "custom-diffusion" and settings.say_scale
+    for words in ("", *(FAR + NEAR if says_scale else ())):
+        Prompt.parse(f"{words} {taught}".strip(), tokenizer)
     prompts: dict[str, Prompt] = {}
     for text in texts:
         check_placeholders(text, tokenizer)
