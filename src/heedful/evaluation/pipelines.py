@@ -20,11 +20,12 @@ from transformers.utils import logging as transformers_logging
 from heedful import world
 from heedful.attention import find_denoiser
 from heedful.errors import ModelError, ModelNotFound, SettingsError, UnsafeWeights
+from heedful.world.embedded import NAME
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-EMBEDDED = "embedded world"
+EMBEDDED = NAME
 _SAMPLE = 1 << 16  # bytes of each end of a weights file that go into its fingerprint
 
 
