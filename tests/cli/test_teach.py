@@ -276,3 +276,28 @@ def test_concepts_of_another_base_model_are_refused(call: Call, taught: dict[str
     given = ["--concepts-from", taught["disendiff"], "--out", tmp_path / "out"]
     said = call("generate", "a <cat1> cat", *given).err
     assert "Expected a pipeline like the one that learnt <cat1>, <dog1>, got one with block_out_channels" in said
+
+
+def test_a_benchmark_of_taught_concepts_is_not_joined_by_one_of_others(
+    call: Call, model_folder: Path, taught: dict[str, Path], tmp_path: Path
+) -> None:
+    suite = tmp_path / "suite.txt"
+    suite.write_text("a <cat1> cat on a table\n", encoding="utf-8")
+    given = ["--methods", "none", "--seeds", 0, "--steps", 2, "--scores", "world", "--model", model_folder]
+    command = ["bench", "run", "--suite", suite, *given, "--out", tmp_path / "out"]
+    assert "Expected placeholders that this model was taught (none), got <cat1>" in call(*command).err
+    first, second = taught.values()
+    assert call(*command, "--concepts-from", first).code == 0
+    again = call(*command, "--concepts-from", first)
+    assert again.code == 0 and "1 of 1 images are done already." in again.err
+    other = call(*command, "--concepts-from", second)
+    assert other.code == 2 and "made in another way: concepts from" in other.err
+
+
+def test_maps_of_taught_concepts_are_seen(
+    call: Call, model_folder: Path, taught: dict[str, Path], tmp_path: Path
+) -> None:
+    given = ["--steps", 2, "--model", model_folder, "--concepts-from", taught["disendiff"], "--json"]
+    result = call("see", PROMPT, *given, "--out", tmp_path)
+    assert result.code == 0, result.err
+    assert [concept["name"] for concept in json.loads(result.out)["concepts"]] == ["<cat1> cat", "<dog1> dog"]

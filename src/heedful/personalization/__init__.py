@@ -17,3 +17,19 @@ from heedful.personalization.methods import TeachingMethod as TeachingMethod
 from heedful.personalization.methods import TeachingSettings as TeachingSettings
 from heedful.personalization.teach import teach as teach
 from heedful.personalization.training import Watch as Watch
+
+__all__ = [
+    "CUSTOM_DIFFUSION",
+    "DISENDIFF",
+    "DREAMBOOTH",
+    "TEACHING_METHODS",
+    "TEXTUAL_INVERSION",
+    "NewConcept",
+    "TaughtConcepts",
+    "TeachingMethod",
+    "TeachingSettings",
+    "Watch",
+    "load_concepts",
+    "load_custom_diffusion",
+    "teach",
+]
