@@ -24,14 +24,14 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from rich.console import Console
+from sd15 import SD15, sd15_pipeline
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from transformers import CLIPTextConfig, CLIPTextModel
 
 import heedful
 from heedful.attention import Reader, Record, SiteSelection, find_sites
@@ -40,9 +40,7 @@ from heedful.files import write_atomic
 from heedful.guidance import ATTEND_AND_EXCITE, Settings
 from heedful.guidance.freeze import frozen
 from heedful.guidance.presets import PUBLISHED_SITES, WORLD_SITES
-from heedful.world.tokenizer import build_tokenizer
 
-SD15: dict[str, Any] = {"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8}
 PROMPT, INDICES = "a cat and a blue clock", [2, 6]
 STEPS, GUIDED = 50, 25
 MARKS = ("<!-- figures -->", "<!-- end of figures -->")
@@ -233,34 +231,6 @@ def _runs(rows: dict[str, dict[str, float]]) -> dict[str, float]:
 def world_pipeline() -> Any:
     """The embedded model."""
     return heedful.world.load()
-
-
-def sd15_pipeline() -> Any:
-    """Stable Diffusion 1.5's denoiser with random weights; text encoder and autoencoder are small: nobody looks."""
-    torch.manual_seed(0)
-    tokenizer = build_tokenizer()
-    tokenizer.model_max_length = 77
-    text = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=768,
-        num_hidden_layers=1,
-        num_attention_heads=12,
-        max_position_embeddings=77,
-    )
-    shape: dict[str, Any] = {
-        "block_out_channels": (8,) * 4,
-        "down_block_types": ("DownEncoderBlock2D",) * 4,
-        "up_block_types": ("UpDecoderBlock2D",) * 4,
-    }
-    vae = AutoencoderKL(norm_num_groups=4, latent_channels=4, sample_size=512, **shape)
-    scheduler = DDIMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False,
-        steps_offset=1,
-    )  # fmt: skip
-    return StableDiffusionPipeline(
-        vae=vae, text_encoder=CLIPTextModel(text), tokenizer=tokenizer, unet=UNet2DConditionModel(**SD15).eval(),
-        scheduler=scheduler, safety_checker=None, feature_extractor=None, requires_safety_checker=False,  # pyright: ignore
-    )  # fmt: skip
 
 
 def measure(pipe: Any, steps: int, batch: int, rounds: int, device: str) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from heedful.cli.main import app
 from heedful.errors import ModelNotFound, SettingsError
+from heedful.world.instances import one_image_concepts
+from heedful.world.sprites import font_is_installed
 
 
 def run(*words: str) -> str:
@@ -68,3 +70,11 @@ def test_numbers_of_steps_that_cannot_be_are_refused(tmp_path: Path, steps: str)
 def test_an_audit_without_records_to_draw_from_says_where_they_come_from(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="heedful world evaluate"):
         run("audit", "--out", str(tmp_path), "--records", str(tmp_path / "two.jsonl"))
+
+
+@pytest.mark.skipif(not font_is_installed(), reason="rendering needs the emoji font")
+def test_one_image_concepts_are_drawn_into_the_folder_that_was_named(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["world", "instances", "--out", str(tmp_path / "mine")])
+    assert result.exit_code == 0, result.output
+    assert "instances.json" in result.output
+    assert len(one_image_concepts(tmp_path / "mine")) == 10

@@ -9,6 +9,7 @@ from heedful.errors import SettingsError
 from heedful.evaluation.suite_files import Line, read_prompts
 from heedful.evaluation.suites import SUITES, find_suite
 from heedful.prompts import Prompt
+from heedful.world.instances import one_image_concepts
 from heedful.world.tokenizer import build_tokenizer
 
 COUNTS = {
@@ -19,6 +20,9 @@ COUNTS = {
     "world-three": 59,
     "world-three-development": 30,
     "world-three-report": 29,
+    "one-image-concepts": 300,
+    "one-image-concepts-three": 120,
+    "one-image-concepts/cat-dog": 30,
 }
 
 
@@ -30,9 +34,12 @@ def _write(path: Path, *rows: object) -> Path:
 @pytest.mark.parametrize(("name", "count"), COUNTS.items())
 def test_a_suite_of_ours_has_its_prompts_once_and_every_one_can_be_read(name: str, count: int) -> None:
     suite, tokenizer = find_suite(name), build_tokenizer()
+    tokenizer.add_tokens(sorted({word for line in suite.lines for word in line.prompt.split() if word[0] == "<"}))
     assert suite.name == name and len({line.prompt for line in suite.lines}) == len(suite.lines) == count
-    concepts = {len(Prompt.parse(line.prompt, tokenizer).concepts) for line in suite.lines}
-    assert concepts == {1 if name == "world-single" else 3 if name.startswith("world-three") else 2}
+    concepts = {len(Prompt.parse(line.prompt, tokenizer, line.concepts).concepts) for line in suite.lines}
+    several = {"one-image-concepts-three": {1, 2, 3, 4}} if "three" in name else {name: {1, 2, 3}}
+    one = {1 if name == "world-single" else 3 if name.startswith("world-three") else 2}
+    assert concepts == (several[name] if name.startswith("one-image") else one)
     assert all(line.kind for line in suite.lines)
 
 
@@ -49,6 +56,21 @@ def test_the_kinds_of_attend_and_excite_are_as_published() -> None:
     assert {kind: kinds.count(kind) for kind in kinds} == {
         "animal-animal": 66, "animal-object": 144, "object-object": 66,
     }  # fmt: skip
+
+
+def test_a_suite_of_one_image_concepts_is_that_of_its_pictures() -> None:
+    names = [image.name for image in one_image_concepts()]
+    parts = [line for name in names for line in find_suite(f"one-image-concepts/{name}").lines]
+    assert tuple(parts) == find_suite("one-image-concepts").lines
+    assert {line.kind: [each.kind for each in parts].count(line.kind) for line in parts} == {"both": 100, "alone": 200}
+    with pytest.raises(SettingsError, match=r"Expected one of the parts cat-dog, .*'cat-bat'"):
+        find_suite("one-image-concepts/cat-bat")
+
+
+def test_the_background_of_a_prompt_is_no_concept() -> None:
+    lines = {line.prompt: line.concepts for line in find_suite("one-image-concepts/cat-dog").lines}
+    on_ground = next(text for text in lines if text.endswith("background") and "dog" in text and "cat" in text)
+    assert lines[on_ground] == ("<cat1> cat", "<dog1> dog")
 
 
 def test_a_limit_takes_the_first_prompts() -> None:

@@ -19,6 +19,7 @@ from heedful.evaluation.scores import SCORES, Original, OwlBoxes, Score, Values,
 from heedful.guidance.history import MapHistory
 from heedful.prompts import Prompt
 from heedful.references import BIBTEX
+from heedful.world.instances import one_image_concepts
 from heedful.world.tokenizer import build_tokenizer
 from tests.score_models import caption_folder, clip_folder, dino_folder, owl_folder, vqa_folder
 
@@ -30,10 +31,12 @@ TEXTS = (
     "a red",
     "a cat with a crown",
     "a frog and a blue clock",
+    "a <cat1> cat",  # of this and the next the pictures are those that two looks are taught from
+    "a <cat1> cat",
 )
 STEPS, CELLS = 3, 4
 HELD_OUT = 4
-"""How many of the images are renders; the others are noise of other sizes."""
+"""How many of the images are renders; two others are noise of other sizes."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,8 @@ def images() -> list[Image.Image]:
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 256, (height, 48, 3), dtype=np.uint8) for height in (40, 96)]
     arrays = [renders[:64, 64 * place : 64 * place + 64] for place in range(HELD_OUT)] + noise
-    return [Image.fromarray(np.ascontiguousarray(each)) for each in arrays]
+    taught = [Image.open(each.file).convert("RGB") for each in one_image_concepts()[:2]]
+    return [Image.fromarray(np.ascontiguousarray(each)) for each in arrays] + taught
 
 
 @pytest.fixture(scope="module")

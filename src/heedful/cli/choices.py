@@ -3,17 +3,55 @@
 Knows names. It is the only place where a method is a string.
 """
 
+import ast
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from heedful.errors import SettingsError
+from heedful.guidance import Settings
 from heedful.guidance.methods import METHODS, Method
 
 
 def find_method(name: str) -> Method:
-    """Return the method called `name`; raises `SettingsError` that lists the names."""
-    if name not in METHODS:
-        raise SettingsError(f"Expected one of the methods {', '.join(METHODS)}, got {name!r}.")
-    return METHODS[name]
+    """Return the method called `name`, with other settings if they follow it: `a-star@step_size=10@guided=0.3`.
+
+    The settings are those of `heedful.Settings` that are one number or word. The method is then called by the whole
+    name, so that several settings of one method stand side by side. Raises `SettingsError`, which lists what there is.
+    """
+    base, *changes = name.split("@")
+    if base not in METHODS:
+        raise SettingsError(f"Expected one of the methods {', '.join(METHODS)}, got {base!r}.")
+    method = METHODS[base]
+    if not changes:
+        return method
+    told = dict(_setting(change, name) for change in changes)
+    world = None if method.world is None else replace(method.world, **told)
+    return replace(method, name=name, settings=replace(method.settings, **told), world=world)
+
+
+def _setting(text: str, name: str) -> tuple[str, Any]:
+    """Return the field of `Settings` that `text` names, and its value."""
+    field, _, value = text.partition("=")
+    simple = {key: known for key, known in vars(Settings()).items() if isinstance(known, str | int | float)}
+    try:
+        read = simple[field] if isinstance(simple[field], str) else ast.literal_eval(value)
+        read = value if isinstance(read, str) else read
+    except (KeyError, ValueError, SyntaxError):
+        read = None
+    # a bool is an int to Python, and no number of steps
+    if (
+        read is None
+        or isinstance(read, bool) != isinstance(simple[field], bool)
+        or not isinstance(read, str | int | float)
+    ):
+        raise SettingsError(
+            f"Expected settings as NAME=VALUE after the @ of a method, with one of the names {', '.join(simple)}, got "
+            f"{text!r} in {name!r}. Write attend-and-excite@step_size=10@guided=0.3."
+        )
+    # 25 guided steps and the share 0.25 of them are both numbers: only there does an int stay one
+    is_share = isinstance(simple[field], float) and field != "guided"
+    return field, float(read) if is_share else read
 
 
 def split_list(text: str | None, of: str) -> list[str] | None:

@@ -196,6 +196,18 @@ def agreement(
 
 
 @app.command()
+def instances(
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where pictures and their JSON go.")] = Path(
+        "out/instances"
+    ),
+) -> None:
+    """Draw the one-image concepts that come with heedful again, from their stated seeds; needs the emoji font."""
+    from heedful.world.instance_recipe import write_instances
+
+    say(f"One-image concepts: {write_instances(out)}")
+
+
+@app.command()
 def train(
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the model goes.")],
     start: Annotated[

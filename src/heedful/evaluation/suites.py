@@ -12,6 +12,7 @@ from heedful.errors import SettingsError
 from heedful.evaluation.suite_files import Line, read_geneval, read_prompts, read_t2i_compbench
 from heedful.evaluation.trial import split_prompts
 from heedful.evaluation.world_figures import split_three_concept_prompts, three_concept_prompts
+from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
 from heedful.world.vocabulary import prompt_kind, single_concept_prompts, two_concept_prompts
 
 
@@ -37,6 +38,8 @@ class Origin:
     """One sentence."""
     make: Callable[[], tuple[Line, ...]] | None = None
     """The prompts that come with heedful."""
+    parts: Callable[[], dict[str, tuple[Line, ...]]] | None = None
+    """Their parts by name, each a suite of its own: "one-image-concepts/cat-dog"."""
     read: Callable[[Path], tuple[Line, ...]] | None = None
     """How the user's own copy is read."""
 
@@ -44,6 +47,29 @@ class Origin:
 def _world(prompts: Callable[[], tuple[str, ...]], kind: Callable[[str], str] = prompt_kind) -> Callable[..., tuple]:
     return lambda: tuple(Line(prompt, kind=kind(prompt)) for prompt in dict.fromkeys(prompts()))
 
+
+def _parts(images: Callable[[], tuple[InstanceImage, ...]]) -> Callable[[], dict[str, tuple[Line, ...]]]:
+    def parts() -> dict[str, tuple[Line, ...]]:
+        return {
+            image.name: tuple(
+                Line(prompt.text, kind=prompt.kind, concepts=_phrases(prompt.text)) for prompt in image.prompts
+            )
+            for image in images()
+        }
+
+    return parts
+
+
+def _phrases(text: str) -> tuple[str, ...]:
+    """The things in a prompt of the one-image concepts: a background is no concept."""
+    return tuple(phrase.removeprefix("a ") for phrase in text.partition(" on ")[0].split(" and "))
+
+
+def _whole(parts: Callable[[], dict[str, tuple[Line, ...]]]) -> Callable[[], tuple[Line, ...]]:
+    return lambda: tuple(line for lines in parts().values() for line in lines)
+
+
+_TWO, _THREE = _parts(one_image_concepts), _parts(one_image_concepts_three)
 
 SUITES: dict[str, Origin] = {
     "attend-and-excite": Origin(
@@ -74,6 +100,16 @@ SUITES: dict[str, Origin] = {
         "The other half (29), for figures to be reported.",
         make=_world(lambda: split_three_concept_prompts()[1], lambda _: "three"),
     ),
+    "one-image-concepts": Origin(
+        "10 pictures with two instances to be taught, 30 prompts each. One picture's: one-image-concepts/cat-dog.",
+        make=_whole(_TWO),
+        parts=_TWO,
+    ),
+    "one-image-concepts-three": Origin(
+        "3 pictures with three instances to be taught, 40 prompts each.",
+        make=_whole(_THREE),
+        parts=_THREE,
+    ),
     "geneval": Origin(
         "GenEval (Ghosh et al. 2023), from your copy of its evaluation_metadata.jsonl.", read=read_geneval
     ),
@@ -90,7 +126,7 @@ def find_suite(name: str, prompts: Path | None = None) -> Suite:
 
     `prompts` is the user's copy of the prompts, for a suite that does not come with heedful. Raises `SettingsError`.
     """
-    origin = SUITES.get(name)
+    origin = SUITES.get(name) or _part(name)
     if origin is None:
         file = Path(name).expanduser()
         if not file.is_file():
@@ -110,3 +146,15 @@ def find_suite(name: str, prompts: Path | None = None) -> Suite:
         )
     assert origin.read is not None
     return Suite(name, origin.read(prompts))
+
+
+def _part(name: str) -> Origin | None:
+    """Return the part of a suite that is called "SUITE/PART"; None if it is none. Raises `SettingsError`."""
+    whole, _, part = name.partition("/")
+    origin = SUITES.get(whole)
+    if not part or origin is None or origin.parts is None:
+        return None
+    parts = origin.parts()
+    if part not in parts:
+        raise SettingsError(f"Expected one of the parts {', '.join(parts)} of {whole}, got {part!r}.")
+    return Origin(f"A part of {whole}.", make=lambda: parts[part])

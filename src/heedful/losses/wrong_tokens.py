@@ -23,7 +23,7 @@ class WrongTokens(Loss):
     of concepts alone has no other tokens, and gets the loss of a prompt without concepts.
 
     No gradient flows through the maps of the concepts themselves. Some losses read every token of the prompt, such as
-    EBAMA, which pushes its nouns from all other words: left alone, it would push "a" and "cat" apart, which moves "cat".
+    EBAMA, which pushes its nouns from all other words: left alone, it would push "a" from "cat", and move both.
     """
 
     loss: AnyLoss

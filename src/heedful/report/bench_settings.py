@@ -56,7 +56,8 @@ def settings(results: Results) -> list[str]:
 
 def references(results: Results) -> list[str]:
     """Return the section with BibTeX of every known method and score."""
-    methods = [METHODS[name] for name in results.methods if name in METHODS]
+    bases = (name.partition("@")[0] for name in results.methods)  # its own settings may follow a method's name
+    methods = [METHODS[name] for name in dict.fromkeys(bases) if name in METHODS]
     scores = dict.fromkeys(found[0] for name in results.scores if (found := find_figure(name)) is not None)
     bibtex = cite(*methods, *scores)
     return ["## References", "", "BibTeX of the methods and scores on this page:", "", *code_block(bibtex, "bibtex")]

@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
+from heedful.world.looks import dressed
 from heedful.world.scene import Item, Scene
 from heedful.world.sprites import sprite
 
@@ -52,7 +53,7 @@ def _paste(canvas: np.ndarray, item: Item) -> None:
 @lru_cache(maxsize=256)
 def _placed(item: Item, canvas: int) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
     """Top-left corner on the canvas, alpha in [0, 1] (h, w, 1) and colours (h, w, 3) of an item, cut at the border."""
-    picture = sprite(item.name, item.colour)
+    picture = sprite(item.name, item.colour) if item.look is None else dressed(sprite(item.name), item.look)
     scale = item.size / max(picture.size)
     picture = picture.resize(
         (max(2, round(picture.width * scale)), max(2, round(picture.height * scale))), Image.Resampling.BOX

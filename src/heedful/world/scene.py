@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from heedful.world.looks import Look
 from heedful.world.vocabulary import ANIMALS, BACKGROUNDS, COLOURS, OBJECTS
 
 CANVAS = 64
@@ -16,7 +17,10 @@ ACCESSORIES = ("bow", "crown", "glasses")
 
 @dataclass(frozen=True)
 class Item:
-    """One object: class, colour (None: an animal in its own colours), centre and longer side in pixels."""
+    """One object: class, colour (None: an animal in its own colours), centre and longer side in pixels.
+
+    A `look` takes the place of the colour; no scene of the training has one.
+    """
 
     name: str
     colour: str | None
@@ -25,6 +29,7 @@ class Item:
     size: int
     mirrored: bool = False
     angle: int = 0
+    look: Look | None = None
 
 
 @dataclass(frozen=True)
@@ -38,13 +43,13 @@ class Scene:
     canvas: int = CANVAS
 
 
-_PASTELS = {
+PASTELS = {
     "blue": (190, 212, 240), "gray": (206, 206, 208), "green": (198, 228, 196), "pink": (242, 206, 220),
     "purple": (216, 204, 238), "white": (232, 232, 232), "yellow": (242, 234, 190),
 }  # fmt: skip
 
 _FAINT_ON = {colour: (colour,) for colour in BACKGROUNDS} | {"white": ("white", "yellow")}
-_PALE_ANIMALS = {"elephant": ("gray",), "mouse": ("gray", "white"), "rabbit": ("gray", "white")}
+PALE_ANIMALS = {"elephant": ("gray",), "mouse": ("gray", "white"), "rabbit": ("gray", "white")}
 """On which backgrounds an object of a colour, or an animal, is hardly seen, and learnt as a faint blur."""
 
 _USUAL_COLOURS = {
@@ -90,7 +95,7 @@ def random_scene(
     items = _place(rng, names, low, high, canvas)
     named = rng.random() < 0.12
     background = _draw_background(rng, items, named)
-    tint = tuple(int(v) for v in np.clip(np.array(_PASTELS[background]) + rng.integers(-5, 6, 3), 0, 255))
+    tint = tuple(int(v) for v in np.clip(np.array(PASTELS[background]) + rng.integers(-5, 6, 3), 0, 255))
     return Scene(items, background, tint, _caption(rng, items, background if named else None), canvas)  # pyright: ignore[reportArgumentType]
 
 
@@ -141,10 +146,7 @@ def _draw_background(rng: np.random.Generator, items: tuple[Item, ...], named: b
     unfit: set[str] = set()
     if not named:
         unfit.update(
-            *(
-                _FAINT_ON[item.colour] if item.colour in _FAINT_ON else _PALE_ANIMALS.get(item.name, ())
-                for item in items
-            )
+            *(_FAINT_ON[item.colour] if item.colour in _FAINT_ON else PALE_ANIMALS.get(item.name, ()) for item in items)
         )
     return str(rng.choice([background for background in BACKGROUNDS if background not in unfit]))
 

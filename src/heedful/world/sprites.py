@@ -36,7 +36,7 @@ _TONES = {
     "white": ((166, 166, 170), (242, 242, 243), (255, 255, 255)),
     "yellow": ((160, 120, 0), (248, 212, 20), (255, 240, 150)),
 }
-_OUTLINE = np.array((112, 114, 120), dtype=np.float32)
+OUTLINE = np.array((112, 114, 120), dtype=np.float32)
 _OUTLINE_WIDTH = 3  # pixels of a sprite whose longer side is 96 px
 TONE_RANGE = (0.35, 1.45)
 """The positions in a colour's tones that painted sprites use."""
@@ -51,7 +51,7 @@ def font_is_installed() -> bool:
 def sprite(name: str, colour: str | None = None) -> Image.Image:
     """The RGBA sprite of a class, its longer side 96 px; `colour=None` keeps the colours of the glyph."""
     natural = _drawn(name) if name in _DRAWINGS else _glyph(name)
-    return natural if colour is None else _painted(natural, colour)
+    return natural if colour is None else painted(natural, colour)
 
 
 def _glyph(name: str) -> Image.Image:
@@ -64,10 +64,11 @@ def _glyph(name: str) -> Image.Image:
     # 109 is the only size for which the font holds bitmaps
     font = ImageFont.truetype(str(FONT), 109)
     ImageDraw.Draw(canvas).text((8, 8), _GLYPHS[name], font=font, embedded_color=True)
-    return _fitted(canvas)
+    return fitted(canvas)
 
 
-def _fitted(canvas: Image.Image) -> Image.Image:
+def fitted(canvas: Image.Image) -> Image.Image:
+    """What is drawn on a canvas, cut out, its longer side 96 px."""
     cut = canvas.crop(canvas.getchannel("A").getbbox())
     scale = SPRITE_SIZE / max(cut.size)
     size = (max(1, round(cut.width * scale)), max(1, round(cut.height * scale)))
@@ -77,7 +78,7 @@ def _fitted(canvas: Image.Image) -> Image.Image:
 def _drawn(name: str) -> Image.Image:
     canvas = Image.new("RGBA", (400, 400))
     _DRAWINGS[name](ImageDraw.Draw(canvas))
-    return _fitted(canvas)
+    return fitted(canvas)
 
 
 def _bench(draw: ImageDraw.ImageDraw) -> None:
@@ -109,22 +110,28 @@ def tone(colour: str, position: np.ndarray) -> np.ndarray:
     return tones[0] + (tones[1] - tones[0]) * below + (tones[2] - tones[1]) * above
 
 
-def _painted(natural: Image.Image, colour: str) -> Image.Image:
+def shading(natural: Image.Image) -> np.ndarray:
+    """The position (height, width) of each pixel of a sprite in the tones of whatever colour it is painted in."""
     rgba = np.asarray(natural, dtype=np.float32)
     luminance = rgba[..., :3] @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     visible = luminance[rgba[..., 3] > 128]
     # glyphs use different parts of the grey scale: stretch, so that each colour shows its whole range of tones
     low, high = np.percentile(visible, (4, 96))
     first, last = TONE_RANGE
-    position = np.clip((luminance - low) / max(high - low, 1.0), 0, 1) * (last - first) + first
-    painted = tone(colour, position)
+    return np.clip((luminance - low) / max(high - low, 1.0), 0, 1) * (last - first) + first
+
+
+def painted(natural: Image.Image, colour: str) -> Image.Image:
+    """The RGBA sprite `natural` in one of the 11 colours, its shading kept."""
+    rgba = np.asarray(natural, dtype=np.float32)
+    colours = tone(colour, shading(natural))
     if colour == "white":
         # white on a pale ground has hardly any contrast: without an outline the denoiser learns a faint blur
-        painted += _outline(rgba[..., 3])[..., None] * (_OUTLINE - painted)
-    return Image.fromarray(np.dstack([painted, rgba[..., 3]]).round().clip(0, 255).astype(np.uint8), "RGBA")
+        colours += outline(rgba[..., 3])[..., None] * (OUTLINE - colours)
+    return Image.fromarray(np.dstack([colours, rgba[..., 3]]).round().clip(0, 255).astype(np.uint8), "RGBA")
 
 
-def _outline(alpha: np.ndarray) -> np.ndarray:
+def outline(alpha: np.ndarray) -> np.ndarray:
     """Return how much of each pixel belongs to the rim of a sprite, in [0, 1]."""
     width = _OUTLINE_WIDTH
     # the filter leaves the border of a picture as it is, and sprites reach theirs

@@ -12,6 +12,7 @@ from heedful.evaluation.scores.catalogue import score_kind as score_kind
 from heedful.evaluation.scores.clip import ClipImage as ClipImage
 from heedful.evaluation.scores.clip import ClipText as ClipText
 from heedful.evaluation.scores.dino import DinoImage as DinoImage
+from heedful.evaluation.scores.instance import InstanceScore as InstanceScore
 from heedful.evaluation.scores.owl import OwlBoxes as OwlBoxes
 from heedful.evaluation.scores.owl import OwlScore as OwlScore
 from heedful.evaluation.scores.score import Figure as Figure
@@ -29,6 +30,7 @@ __all__ = [
     "ClipText",
     "DinoImage",
     "Figure",
+    "InstanceScore",
     "Original",
     "OwlBoxes",
     "OwlScore",

@@ -15,12 +15,14 @@ from heedful.evaluation.scores.blip_vqa import BlipVQA
 from heedful.evaluation.scores.boxes import WorldBoxes
 from heedful.evaluation.scores.clip import B16, B32, ClipImage, ClipText
 from heedful.evaluation.scores.dino import DinoImage
+from heedful.evaluation.scores.instance import InstanceScore
 from heedful.evaluation.scores.owl import OwlScore
 from heedful.evaluation.scores.score import Figure, Score
 from heedful.evaluation.scores.world import WorldScore
 
 SCORES: dict[str, Callable[..., Score]] = {
     "world": WorldScore,
+    "instance": InstanceScore,
     "attention": AttentionScore,
     "clip": ClipText,
     "clip-b16": partial(ClipText, name="clip-b16", model=B16, templates="imagenet"),

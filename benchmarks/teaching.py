@@ -1,0 +1,257 @@
+"""What is learnt from one picture? Every teaching method on the same pictures, prompts and noise, with intervals.
+
+    python benchmarks/teaching.py --bfloat16                                          # the reported table
+    python benchmarks/teaching.py --bfloat16 --methods none,disendiff,ablations --seeds 3
+    python benchmarks/teaching.py --bfloat16 --three --methods custom-diffusion,disendiff,heedful
+    python benchmarks/teaching.py --bfloat16 --images 2 --seeds 2 --methods disendiff --set learning_rate=3e-3  # tuning
+
+Teaches into OUT/taught/METHOD/PICTURE, paints the suite `one-image-concepts` for each picture, and writes a record an
+image to OUT/records/METHOD/PICTURE.jsonl; a killed run goes on. Prints the tables and writes OUT/results.json.
+"""
+
+import ast
+import json
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+import heedful
+from heedful.evaluation.painting import paint
+from heedful.evaluation.sampling import Sampling
+from heedful.evaluation.scores.clip import ClipImage, ClipText
+from heedful.evaluation.scores.instance import InstanceScore
+from heedful.evaluation.scores.originals import instance_originals
+from heedful.evaluation.statistics import compare, estimate
+from heedful.evaluation.suites import find_suite
+from heedful.files import write_atomic
+from heedful.guidance import HEEDFUL, NONE, Method
+from heedful.losses import Bind, Evenness, Segregation, SeparateAndStrengthen
+from heedful.personalization import (
+    CUSTOM_DIFFUSION,
+    DISENDIFF,
+    DREAMBOOTH,
+    TEACHING_METHODS,
+    TEXTUAL_INVERSION,
+    TeachingMethod,
+    Watch,
+    teach,
+)
+from heedful.personalization.prior import read_picture
+from heedful.prompts import Prompt
+from heedful.report.markdown import table
+from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
+
+SAMPLING = Sampling(steps=20, guidance_scale=3.0, width=64, height=64)
+FIGURES = {
+    "carried": "carries its look",
+    "leaked": "leaks",
+    "success": "all right",
+    "image": "image alignment",
+    "text": "text alignment",
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How concepts are taught, and how their images are guided."""
+
+    name: str
+    method: TeachingMethod
+    guidance: Method = NONE
+    taught_as: str | None = None
+    """The variant whose taught concepts these are; its own unless given."""
+
+
+def _disendiff(name: str, loss: Any, **changes: Any) -> Variant:
+    return Variant(name, replace(DISENDIFF, name=name, loss=loss, **changes))
+
+
+def _losses(**changes: Any) -> Any:
+    return Bind(**changes) + SeparateAndStrengthen(**changes)
+
+
+PUBLISHED = {method.name: Variant(method.name, method) for method in (
+    TEXTUAL_INVERSION, DREAMBOOTH, CUSTOM_DIFFUSION, DISENDIFF, *TEACHING_METHODS.values()
+)}  # fmt: skip
+ABLATIONS = {
+    variant.name: variant
+    for variant in (
+        _disendiff("without-bind", SeparateAndStrengthen()),
+        _disendiff("without-separation", Bind()),
+        _disendiff("without-gaussian", _losses(sigma=None)),
+        _disendiff("suppression-none", _losses(suppressions=0)),
+        _disendiff("suppression-twice", _losses(suppressions=2)),
+        _disendiff("query-too", DISENDIFF.loss, weights="query-key-value"),
+    )
+}
+"""The paper's."""
+BEYOND = {
+    variant.name: variant
+    for variant in (
+        _disendiff("value-alone", DISENDIFF.loss, weights="value"),
+        _disendiff("evenness", _losses() + Evenness()),
+        _disendiff("segregation", _losses() + Segregation()),
+        Variant("custom-diffusion-guided", CUSTOM_DIFFUSION, HEEDFUL, taught_as="custom-diffusion"),
+        Variant("disendiff-guided", DISENDIFF, HEEDFUL, taught_as="disendiff"),
+    )
+}
+"""Ours to try."""
+VARIANTS = PUBLISHED | ABLATIONS | BEYOND
+GROUPS = {"ablations": ABLATIONS, "beyond": BEYOND}
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder of the records and the results.")] = Path("out/teaching"),
+    methods: Annotated[
+        str, typer.Option(help="Comma-separated; 'ablations' and 'beyond' stand for several.")
+    ] = "textual-inversion,dreambooth,custom-diffusion,disendiff,disendiff-guided",
+    seeds: Annotated[int, typer.Option(help="Samples of each prompt.")] = 10,
+    images: Annotated[int | None, typer.Option(help="How many pictures; all ten unless given.")] = None,
+    three: Annotated[bool, typer.Option(help="The three pictures with three instances.")] = False,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE of the settings, for every method; for tuning.")
+    ] = None,
+    bfloat16: Annotated[bool, typer.Option(help="Products in bfloat16, in teaching too.")] = False,
+    threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
+) -> None:
+    """Teach, paint, judge, compare."""
+    torch.set_num_threads(threads)
+    pictures = (one_image_concepts_three() if three else one_image_concepts())[:images]
+    told = {name: ast.literal_eval(value) for name, value in (each.split("=", 1) for each in changes or [])}
+    chosen = [one for name in methods.split(",") for one in _named(name)]
+    records: dict[str, list[list[dict[str, Any]]]] = {}
+    with Progress(*Progress.get_default_columns()[:1], BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
+        for variant in chosen:
+            task = bar.add_task(variant.name, total=len(pictures))
+            records[variant.name] = []
+            for picture in pictures:
+                records[variant.name].append(_records(variant, picture, seeds, out, told, bfloat16))
+                bar.advance(task)
+    results = {name: _row(name, records) for name in records}
+    write_atomic(out / "results.json", json.dumps(results, indent=1) + "\n")
+    Console(width=200).print("\n".join(_tables(results)), markup=False)
+
+
+def _named(name: str) -> Sequence[Variant]:
+    if name in GROUPS:
+        return list(GROUPS[name].values())
+    if name not in VARIANTS:
+        raise typer.BadParameter(f"expected {', '.join([*VARIANTS, *GROUPS])}, got {name}")
+    return [VARIANTS[name]]
+
+
+def _records(
+    variant: Variant, picture: InstanceImage, seeds: int, out: Path, told: dict[str, Any], bfloat16: bool
+) -> list[dict[str, Any]]:
+    """Return a record for each prompt and seed of a picture, from the file where they stand already."""
+    file = out / "records" / variant.name / f"{picture.name}.jsonl"
+    found = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    done = {record["seed"] for record in found}
+    missing = [seed for seed in range(seeds) if seed not in done]
+    if missing:
+        pipe, seconds = _taught(variant, picture, out, told, bfloat16)
+        for seed in missing:
+            found += _painted(pipe, variant, picture, seed, seconds, bfloat16)
+            write_atomic(file, "".join(json.dumps(record) + "\n" for record in found))
+    return [record for record in found if record["seed"] < seeds]
+
+
+def _taught(
+    variant: Variant, picture: InstanceImage, out: Path, told: dict[str, Any], bfloat16: bool
+) -> tuple[Any, float]:
+    """Return a pipeline that has learnt the concepts of a picture, and how long the steps took."""
+    pipe = heedful.world.load()
+    pipe.set_progress_bar_config(disable=True)
+    times: list[float] = []
+    teach(
+        pipe,
+        read_picture(picture.file),
+        picture.prompt,
+        variant.method,
+        out=out / "taught" / (variant.taught_as or variant.name) / picture.name,
+        settings=replace(variant.method.settings_for(pipe.unet), **told),
+        # every method is shown the same prior pictures
+        class_data_dir=out / "class_images" / picture.name,
+        class_arguments={"num_inference_steps": SAMPLING.steps, "guidance_scale": SAMPLING.guidance_scale},
+        mixed_precision="bf16" if bfloat16 else "no",
+        checkpointing_steps=10_000,
+        watch=Watch(on_step=lambda step, steps, losses: times.append(time.perf_counter())),
+    )
+    return pipe, times[-1] - times[0] if times else 0.0
+
+
+def _painted(
+    pipe: Any, variant: Variant, picture: InstanceImage, seed: int, seconds: float, bfloat16: bool
+) -> list[dict[str, Any]]:
+    """Return the records of one image for each prompt of a picture."""
+    lines = find_suite(f"one-image-concepts{'-three' * (len(picture.instances) == 3)}/{picture.name}").lines
+    prompts = [Prompt.parse(line.prompt, pipe.tokenizer, line.concepts) for line in lines]
+    noises = [1000 * place + seed for place in range(len(lines))]
+    with torch.autocast("cpu", torch.bfloat16) if bfloat16 else nullcontext():
+        painted, _ = paint(pipe, SAMPLING, prompts, variant.guidance, noises)
+    judged: dict[str, list[Any]] = dict(InstanceScore()(painted, prompts))
+    judged["text"] = ClipText()(painted, prompts)["text"]
+    judged["image"] = [None] * len(lines)
+    nouns = [each.nouns for each in picture.prompts]
+    for group in set(nouns):
+        places = [place for place, own in enumerate(nouns) if own == group]
+        alike = ClipImage(originals=instance_originals(picture, group), boxes=None)
+        values = alike([painted[place] for place in places], [prompts[place] for place in places])["image"]
+        for place, value in zip(places, values, strict=True):
+            judged["image"][place] = value
+    return [
+        {"prompt": line.prompt, "nouns": own, "seed": seed, "teaching_seconds": round(seconds, 1)}
+        | {name: judged[name][place] for name in FIGURES}
+        for place, (line, own) in enumerate(zip(lines, nouns, strict=True))
+    ]
+
+
+def _values(records: Sequence[Sequence[dict[str, Any]]], figure: str, asked: int | None = None) -> np.ndarray:
+    """Return a figure as a table (picture, image); `asked` keeps prompts for so many concepts."""
+    return np.array([[r[figure] for r in own if asked in (None, len(r["nouns"]))] for own in records], dtype=float)
+
+
+def _row(name: str, records: dict[str, list[list[dict[str, Any]]]]) -> dict[str, Any]:
+    own = records[name]
+    most = max(len(record["nouns"]) for record in own[0])
+    row: dict[str, Any] = {figure: vars(estimate(_values(own, figure))) for figure in FIGURES}
+    row["together"] = {figure: vars(estimate(_values(own, figure, most))) for figure in FIGURES}
+    row["alone"] = {figure: vars(estimate(_values(own, figure, 1))) for figure in FIGURES}
+    row["teaching_seconds"] = float(np.median([each[0]["teaching_seconds"] for each in own]))
+    for other in ("custom-diffusion", "disendiff"):
+        if name != other and other in records:
+            change = compare(_values(records[other], "success"), _values(own, "success"))
+            row[f"over_{other}"] = vars(change.difference)
+    return row
+
+
+def _tables(results: dict[str, Any]) -> list[str]:
+    lines: list[str] = []
+    for title, part in (("all prompts", None), ("all concepts together", "together"), ("one concept alone", "alone")):
+        rows = []
+        for name, row in results.items():
+            figures = row if part is None else row[part]
+            rows.append([name, *(_interval(figures[figure]) for figure in FIGURES)])
+        lines += [f"**{title}**", *table(["method", *FIGURES.values()], rows)]
+    rows = [
+        [name, *(_interval(row[key]) if key in row else "" for key in ("over_custom-diffusion", "over_disendiff"))]
+        for name, row in results.items()
+    ]
+    return [*lines, "**all right: difference**", *table(["method", "- custom-diffusion", "- disendiff"], rows)]
+
+
+def _interval(found: dict[str, Any]) -> str:
+    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+
+
+if __name__ == "__main__":
+    typer.run(main)
