@@ -12,10 +12,12 @@ from heedful.cli.bench_table import ScoresOption, find_scores, say_lines
 from heedful.cli.console import FAILED, INTERRUPTED, err, tell
 from heedful.cli.options import (
     BatchOption,
+    ConceptsFromOption,
     DeviceOption,
     DtypeOption,
     HeightOption,
     JsonOption,
+    LoraOption,
     MasksOption,
     ModelOption,
     OutOption,
@@ -83,6 +85,8 @@ def run(
     scheduler: SchedulerOption = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = None,
+    concepts_from: ConceptsFromOption = None,
+    lora: LoraOption = None,
     engine: Annotated[
         str,
         typer.Option(
@@ -113,6 +117,7 @@ def run(
     """
     from heedful.cli.choices import find_method, split_list
     from heedful.evaluation import parse_seeds
+    from heedful.evaluation.additions import add, parse_additions
     from heedful.evaluation.bench import (
         BenchFolder,
         BenchWish,
@@ -135,6 +140,7 @@ def run(
     if address is not None and engine != "ray":
         raise SettingsError("Expected --address only with --engine ray, whose cluster it names.")
     at_least(1, batch_size, 1, "a batch size")
+    additions = parse_additions(concepts_from, lora)
     chosen = [find_method(name) for name in dict.fromkeys(split_list(methods, "methods") or [])]
     numbers = parse_seeds(seeds)
     prompts = find_suite(suite, prompts_file).first(limit)
@@ -146,6 +152,7 @@ def run(
             # where others make the images, the processor will do here, but at their precision
             usual = "float16" if about.get("gpus") and model is not None else None
             loaded = load_model(model, device="cpu" if engine == "ray" else device, dtype=dtype or usual)
+            loaded = add(loaded, additions)
             if scheduler is not None:
                 use_scheduler(loaded, scheduler)
         wish = BenchWish(
@@ -175,6 +182,8 @@ def run(
                 dtype=loaded.dtype,
                 scheduler=scheduler,
                 weights=loaded.weights,
+                additions=additions,
+                on_top=loaded.on_top,
                 sampling=plan.sampling,
                 scores=tuple(plan.scores),
                 masks=masks,

@@ -13,11 +13,15 @@ from rich.table import Table
 from heedful.cli.console import INTERRUPTED, err, out, say, say_json, tell
 from heedful.cli.options import (
     BatchOption,
+    ConceptsFromOption,
     ConceptsOption,
     DeviceOption,
     DtypeOption,
     HeightOption,
+    ImageOption,
     JsonOption,
+    LoraOption,
+    MaskImageOption,
     MasksOption,
     ModelOption,
     OutOption,
@@ -25,6 +29,7 @@ from heedful.cli.options import (
     ScaleOption,
     SchedulerOption,
     StepsOption,
+    StrengthOption,
     WidthOption,
 )
 from heedful.cli.progress import image_progress
@@ -83,6 +88,11 @@ def generate(
     scheduler: SchedulerOption = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = None,
+    concepts_from: ConceptsFromOption = None,
+    lora: LoraOption = None,
+    image: ImageOption = None,
+    mask_image: MaskImageOption = None,
+    strength: StrengthOption = None,
 ) -> None:
     """Make images in which every concept of the prompt is heeded.
 
@@ -94,6 +104,8 @@ def generate(
     """
     from heedful.cli.choices import find_method, read_prompts, split_list
     from heedful.evaluation import Gallery, Wish, find_judge, load_model, make_plan, parse_seeds, summarize
+    from heedful.evaluation.additions import add, parse_additions
+    from heedful.evaluation.inpainting import for_inpainting, read_inpainting
     from heedful.evaluation.plan import clear, use_scheduler
 
     if method is not None and compare is not None:
@@ -104,9 +116,13 @@ def generate(
     things = split_list(concepts, "concepts")
     texts = [*(prompts or []), *(read_prompts(prompts_file) if prompts_file is not None else [])]
     gallery = Gallery(out_folder)
+    additions = parse_additions(concepts_from, lora)
+    inpainting = read_inpainting(image, mask_image, strength)
     gallery.check()
     with err.status("Loading the model ..."):
-        loaded = load_model(model, device=device, dtype=dtype)
+        loaded = add(load_model(model, device=device, dtype=dtype), additions)
+        if inpainting is not None:
+            loaded = for_inpainting(loaded)
         if scheduler is not None:
             use_scheduler(loaded, scheduler)
     wish = Wish(
@@ -120,6 +136,7 @@ def generate(
         height=height,
         batch_size=batch_size,
         masks=masks,
+        inpainting=inpainting,
     )
     plan = make_plan(loaded, gallery, wish, overwrite=overwrite)
     for remark in plan.remarks:

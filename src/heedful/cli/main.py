@@ -18,6 +18,7 @@ from heedful.cli.doctor import doctor
 from heedful.cli.generate import generate
 from heedful.cli.see import see
 from heedful.cli.study import app as study
+from heedful.cli.teach import teach
 from heedful.cli.world import app as world
 from heedful.errors import HeedfulError
 
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.command()(generate)
 app.command()(see)
+app.command()(teach)
 app.command()(doctor)
 app.command()(cite)
 app.add_typer(bench, name="bench")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-_MODEL, _MAKING = "Model", "How the images are made"
+_MODEL, _MAKING, _INPAINTING = "Model", "How the images are made", "Painting into a picture"
 
 ModelOption = Annotated[
     str | None,
@@ -87,6 +87,52 @@ ConceptsOption = Annotated[
         help="What must be heeded, in words of the prompt. Without it: what is \\[marked] in the prompt, "
         "else the things that the prompt names.",
         show_default=False,
+    ),
+]
+ConceptsFromOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--concepts-from",
+        metavar="FOLDER",
+        help="Concepts that `heedful teach` has written; may be repeated.",
+        show_default=False,
+        rich_help_panel=_MODEL,
+    ),
+]
+LoraOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lora",
+        metavar="FILE|FOLDER|ID\\[=WEIGHT]",
+        help="A LoRA (safetensors) on top, of weight 1 unless given; may be repeated. "
+        "On a hub: owner/name or owner/name/FILE.safetensors.",
+        show_default=False,
+        rich_help_panel=_MODEL,
+    ),
+]
+ImageOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--image", metavar="FILE", help="A picture to paint into.", show_default=False, rich_help_panel=_INPAINTING
+    ),
+]
+MaskImageOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--mask-image",
+        metavar="FILE",
+        help="White where it is painted anew.",
+        show_default=False,
+        rich_help_panel=_INPAINTING,
+    ),
+]
+StrengthOption = Annotated[
+    float | None,
+    typer.Option(
+        "--strength",
+        help="Of the noise that the painting begins from, at most 1. Without it: 1.",
+        show_default=False,
+        rich_help_panel=_INPAINTING,
     ),
 ]
 OutOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the images go.")]

@@ -13,11 +13,13 @@ from rich.table import Table
 
 from heedful.cli.console import err, out, say, say_json, tell
 from heedful.cli.options import (
+    ConceptsFromOption,
     ConceptsOption,
     DeviceOption,
     DtypeOption,
     HeightOption,
     JsonOption,
+    LoraOption,
     ModelOption,
     ScaleOption,
     SchedulerOption,
@@ -26,12 +28,7 @@ from heedful.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from heedful.evaluation.sight import Sight
-
-SHOWN = 8
-"""Steps on the contact sheet, evenly spread; all of them are in maps.safetensors."""
 
 
 def see(
@@ -51,6 +48,8 @@ def see(
     scheduler: SchedulerOption = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = None,
+    concepts_from: ConceptsFromOption = None,
+    lora: LoraOption = None,
 ) -> None:
     """Make one image and show where the model looks for each concept.
 
@@ -62,14 +61,17 @@ def see(
     """
     from heedful.cli.choices import find_method, split_list
     from heedful.evaluation import Gallery, Wish, folder_name, load_model, make_plan
+    from heedful.evaluation.additions import add, parse_additions
     from heedful.evaluation.plan import use_scheduler
     from heedful.evaluation.sight import look
     from heedful.files import write_atomic
+    from heedful.report.sight_sheet import concept_overlay, step_sheet
 
+    additions = parse_additions(concepts_from, lora)
     chosen, things = find_method(method), split_list(concepts, "concepts")
     Gallery(out_folder).check()
     with err.status("Loading the model ..."):
-        loaded = load_model(model, device=device, dtype=dtype)
+        loaded = add(load_model(model, device=device, dtype=dtype), additions)
         if scheduler is not None:
             use_scheduler(loaded, scheduler)
     wish = Wish(
@@ -89,9 +91,9 @@ def see(
         task = progress.add_task("Steps", total=plan.sampling.steps)
         sight = look(loaded, plan, on_step=lambda: progress.advance(task))
     folder = out_folder / chosen.name / folder_name(sight.prompt.text) / str(seed)
-    files = {"image.png": sight.image, "sheet.png": _sheet(sight)}
+    files = {"image.png": sight.image, "sheet.png": step_sheet(sight)}
     for place, name in enumerate(sight.names):
-        files[f"overlay {folder_name(name)}.png"] = _overlay(sight, place)
+        files[f"overlay {folder_name(name)}.png"] = concept_overlay(sight, place)
     for file, picture in files.items():
         buffer = BytesIO()
         picture.save(buffer, format="PNG")
@@ -102,37 +104,6 @@ def see(
     else:
         out.print(_table(sight), soft_wrap=False)
         say(str(folder / "sheet.png"))
-
-
-def _overlay(sight: "Sight", concept: int) -> "Image.Image":
-    """Return the image under the concept's map, mean over all steps."""
-    from heedful.attention import overlay
-
-    return overlay(sight.image, sight.maps[concept].mean(0))
-
-
-def _sheet(sight: "Sight") -> "Image.Image":
-    """Return the contact sheet: a row per concept; columns for the image, some steps, and the mean over all.
-
-    The colours of a row share one scale, so that what fades is seen to fade.
-    """
-    from heedful.attention import overlay
-    from heedful.report import Grid, compose
-
-    count = sight.maps.shape[1]
-    steps = sorted({round(place * (count - 1) / max(1, SHOWN - 1)) for place in range(SHOWN)})
-    cells = [
-        [sight.image, *(overlay(sight.image, one, top=float(maps.max())) for one in (*maps[steps], maps.mean(0)))]
-        for maps in sight.maps
-    ]
-    grid = Grid(
-        title=sight.prompt.text,
-        columns=["image", *(f"step {step + 1}" for step in steps), "mean"],
-        rows=sight.names,
-        cells=cells,
-        note=f"{sight.method} · seed {sight.seed} · {sight.model}",
-    )
-    return compose(grid)
 
 
 def _table(sight: "Sight") -> Table:

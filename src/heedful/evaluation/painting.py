@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from heedful.errors import HeedfulError
+from heedful.evaluation.inpainting import any_channels
 from heedful.evaluation.sampling import Sampling
 from heedful.guidance import Guided, Method, Trace, guide
 from heedful.prompts import Prompt
@@ -61,8 +62,9 @@ def paint(
         "guidance_scale": sampling.guidance_scale,
         "width": sampling.width,
         "height": sampling.height,
+        **(sampling.inpainting.arguments(len(prompts)) if sampling.inpainting is not None else {}),
     }
-    share = len(prompts) / sampling.steps
+    share = len(prompts) / sampling.steps_made
     if "callback_on_step_end" in signature(pipe.__call__).parameters:
 
         def after_step(_pipe: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +74,7 @@ def paint(
         arguments["callback_on_step_end"] = after_step
     try:
         kept = {"keep_maps": keep_maps or keep_self_attention, "keep_self_attention": keep_self_attention}
-        with steered(pipe, prompts, method, seeds, **kept) as guided:
+        with steered(pipe, prompts, method, seeds, **kept) as guided, any_channels(pipe):
             images = pipe(**arguments).images
     except torch.OutOfMemoryError as reason:
         raise HeedfulError(

@@ -4,7 +4,8 @@ Knows where weights lie and which of them are safe to read. Knows nothing of pro
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ from transformers.utils import logging as transformers_logging
 from heedful import world
 from heedful.attention import find_denoiser
 from heedful.errors import ModelError, ModelNotFound, SettingsError, UnsafeWeights
+from heedful.world.embedded import NAME
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-EMBEDDED = "embedded world"
+EMBEDDED = NAME
 _SAMPLE = 1 << 16  # bytes of each end of a weights file that go into its fingerprint
 
 
@@ -43,6 +45,8 @@ class Model:
     """A key of `DTYPES`."""
     is_world: bool
     """Whether the denoiser is the embedded world's."""
+    on_top: Mapping[str, Any] = field(default_factory=dict)
+    """What was loaded on top of the weights, by fingerprint, as plain JSON values: see `additions`."""
 
     @property
     def steps(self) -> int:
@@ -153,8 +157,15 @@ def fingerprint(folder: Path) -> str:
 
     Only the folders of the components count: what lies beside them (cards, detectors) makes no images.
     """
+    return digest_files(
+        folder, [folder / "model_index.json", *folder.glob("*/*.json"), *folder.glob("*/*.safetensors")]
+    )
+
+
+def digest_files(folder: Path, files: Iterable[Path]) -> str:
+    """Return 12 hexadecimal digits that change with the names in `folder`, the sizes, or either end of `files`."""
     digest = sha256()
-    for path in sorted([folder / "model_index.json", *folder.glob("*/*.json"), *folder.glob("*/*.safetensors")]):
+    for path in sorted(files):
         size = path.stat().st_size
         digest.update(f"{path.relative_to(folder).as_posix()} {size}\n".encode())
         with path.open("rb") as stream:

@@ -10,10 +10,12 @@ from typing import Any
 
 from heedful.errors import PromptError, SettingsError
 from heedful.evaluation.gallery import MASKS_NOTE, Gallery, read_entry
+from heedful.evaluation.inpainting import Inpainting, begun_late, paints_into_pictures
 from heedful.evaluation.pipelines import Model
-from heedful.evaluation.sampling import Sampling, at_least, choose_sampling, rehearse, settings_of
+from heedful.evaluation.sampling import Sampling, at_least, choose_sampling, describe, rehearse, settings_of
 from heedful.guidance.methods import Method
 from heedful.guidance.texts import parse_prompt
+from heedful.personalization.instance_prompt import check_placeholders
 from heedful.prompts import Prompt
 
 
@@ -36,6 +38,8 @@ class Wish:
     batch_size: int | None = None
     masks: bool = False
     """Whether each image is to carry the masks of its concepts."""
+    inpainting: Inpainting | None = None
+    """A picture to paint into."""
 
 
 @dataclass(frozen=True)
@@ -77,20 +81,26 @@ def make_plan(model: Model, gallery: Gallery, wish: Wish, *, overwrite: bool = F
     written; `SettingsError` for an image that was made in another way, unless `overwrite`.
     """
     sampling = choose_sampling(
-        model, steps=wish.steps, guidance_scale=wish.guidance_scale, width=wish.width, height=wish.height
+        model,
+        steps=wish.steps,
+        guidance_scale=wish.guidance_scale,
+        width=wish.width,
+        height=wish.height,
+        inpainting=wish.inpainting,
     )
+    methods, late = _fitting(model, sampling, wish.methods)
     batch_size = at_least(1, wish.batch_size, model.batch_size, "a batch size")
     prompts = _parse(model.pipe, wish)
     gallery.check()
-    remarks = rehearse(model, prompts, wish.methods)
-    shared = {method.name: settings_of(model, sampling, method) for method in wish.methods}
+    remarks = (*late, *rehearse(model, prompts, methods))
+    shared = {method.name: settings_of(model, sampling, method) for method in methods}
 
     def case(method: Method, prompt: Prompt, seed: int) -> Case:
         concepts = [concept.name for concept in prompt.concepts]
         settings = shared[method.name] | {"prompt": prompt.text, "seed": seed, "concepts": concepts}
         return Case(method, prompt, seed, gallery.path(method.name, prompt.text, seed), settings)
 
-    cases = [[case(method, prompt, seed) for prompt in prompts for seed in wish.seeds] for method in wish.methods]
+    cases = [[case(method, prompt, seed) for prompt in prompts for seed in wish.seeds] for method in methods]
     is_done = {
         one.path: gallery.is_done(one.path, one.settings) if not overwrite else False for row in cases for one in row
     }
@@ -144,6 +154,23 @@ def _check_masks(done: Iterable[Path]) -> None:
             )
 
 
+def _fitting(model: Model, sampling: Sampling, methods: Sequence[Method]) -> tuple[list[Method], list[str]]:
+    """Return the methods as they can work in this run, and what there is to say of it; raises `SettingsError`."""
+    if sampling.inpainting is None:
+        if paints_into_pictures(model.pipe):
+            raise SettingsError(
+                "Expected a picture for a model that paints into pictures. Pass --image and --mask-image."
+            )
+        return list(methods), []
+    if sampling.inpainting.strength == 1:
+        return list(methods), []
+    late = [begun_late(method) for method in methods]
+    changed = [
+        each.name for each, now in zip(methods, late, strict=True) if describe(model, each) != describe(model, now)
+    ]
+    return late, [f"{name}: a strength below 1 does not begin as noise, so none is chosen." for name in changed]
+
+
 def _parse(pipe: Any, wish: Wish) -> list[Prompt]:
     """Return the prompts, each once; raises `PromptError` or `SettingsError`."""
     if not wish.prompts:
@@ -153,6 +180,8 @@ def _parse(pipe: Any, wish: Wish) -> list[Prompt]:
             f"Expected one prompt with a list of concepts, got {len(set(wish.prompts))}. "
             "Mark the concepts in the prompts instead: a [cat] and a [blue clock]."
         )
+    for written in wish.prompts:
+        check_placeholders(written, pipe.tokenizer)
     prompts = {written: parse_prompt(pipe, written, wish.concepts) for written in wish.prompts}
     first: dict[str, str] = {}
     for written, prompt in prompts.items():

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from heedful.attention import find_denoiser
 from heedful.errors import SettingsError
+from heedful.evaluation.inpainting import Inpainting
 from heedful.evaluation.pipelines import Model
 from heedful.guidance import denoiser_of, guide
 from heedful.guidance.methods import Method
@@ -28,6 +29,13 @@ class Sampling:
     """Pixels; None for the pipeline's own."""
     height: int | None
     """Pixels; None for the pipeline's own."""
+    inpainting: Inpainting | None = None
+    """The picture that is painted into; None for images of their own."""
+
+    @property
+    def steps_made(self) -> int:
+        """How many of the steps are made: a run of strength below 1 begins after the first."""
+        return self.steps if self.inpainting is None else max(1, int(self.steps * self.inpainting.strength))
 
 
 def choose_sampling(
@@ -37,14 +45,18 @@ def choose_sampling(
     guidance_scale: float | None = None,
     width: int | None = None,
     height: int | None = None,
+    inpainting: Inpainting | None = None,
 ) -> Sampling:
     """Return what was given, and what suits the model for the rest; raises `SettingsError` for what is impossible."""
+    if inpainting is not None and width is None and height is None:
+        width, height = inpainting.size_on(model.pipe)
     width, height = _size(model.pipe, width, height)
     return Sampling(
         steps=at_least(1, steps, model.steps, "steps"),
         guidance_scale=at_least(0, guidance_scale, model.guidance_scale, "a guidance scale"),
         width=width,
         height=height,
+        inpainting=inpainting,
     )
 
 
@@ -68,6 +80,8 @@ def settings_of(model: Model, sampling: Sampling, method: Method) -> dict[str, A
         "dtype": model.dtype,
         "weights": model.weights,
         "method_settings": describe(model, method),
+        **model.on_top,
+        **(sampling.inpainting.settings() if sampling.inpainting is not None else {}),
     }
 
 

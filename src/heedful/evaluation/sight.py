@@ -1,12 +1,11 @@
-"""One image, and what the denoiser looked at while it was made.
+"""Images, and what the denoiser looked at while each was made.
 
 Knows how maps, overlays and figures of one run are made and written. Knows no terminal.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,12 @@ from torch import Tensor
 
 from heedful.errors import UnsuitablePrompt
 from heedful.evaluation.figures import describe
-from heedful.evaluation.painting import steered
+from heedful.evaluation.painting import paint
 from heedful.evaluation.pipelines import Model
 from heedful.evaluation.plan import Plan
+from heedful.evaluation.sampling import Sampling
 from heedful.files import write_atomic
+from heedful.guidance.methods import Method
 from heedful.prompts import Prompt
 
 
@@ -91,27 +92,31 @@ def look(model: Model, plan: Plan, on_step: Callable[[], None] = lambda: None) -
             f"Expected a prompt that names things to look for, found none in {prompt.text!r}. "
             "Mark them ([word]) or pass --concepts."
         )
-    arguments: dict[str, Any] = {}
-    if "callback_on_step_end" in signature(model.pipe.__call__).parameters:
+    (sight,) = look_at(model, plan.sampling, [prompt], case.method, [case.seed], on_step=lambda _share: on_step())
+    return sight
 
-        def after_step(_pipe: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            on_step()
-            return tensors
 
-        arguments["callback_on_step_end"] = after_step
-    with steered(model.pipe, [prompt], case.method, [case.seed]) as guided:
-        image = model.pipe(
-            prompt.text,
-            generator=torch.Generator("cpu").manual_seed(case.seed),
-            num_inference_steps=plan.sampling.steps,
-            guidance_scale=plan.sampling.guidance_scale,
-            width=plan.sampling.width,
-            height=plan.sampling.height,
-            **arguments,
-        ).images[0]
-    history = guided.maps
-    maps = torch.stack([history.concepts(step)[0] for step in range(len(history))], dim=1)
-    return Sight(prompt, case.seed, case.method.name, model.name, image, maps.float().cpu())
+def look_at(
+    model: Model,
+    sampling: Sampling,
+    prompts: Sequence[Prompt],
+    method: Method,
+    seeds: Sequence[int],
+    *,
+    on_step: Callable[[float], None] = lambda images: None,
+) -> list[Sight]:
+    """Make an image of each prompt from the seed at the same place, and return each with its maps.
+
+    `on_step` is called after each denoising step with the share of images that it did. Every prompt names concepts.
+    Raises what `heedful.guide` raises.
+    """
+    images, guided = paint(model.pipe, sampling, prompts, method, seeds, on_step=on_step, keep_maps=True)
+    steps = [guided.maps.concepts(step) for step in range(len(guided.maps))]
+    maps = [torch.stack([step[item] for step in steps], dim=1).float().cpu() for item in range(len(images))]
+    return [
+        Sight(prompt, seed, method.name, model.name, image, each)
+        for prompt, seed, image, each in zip(prompts, seeds, images, maps, strict=True)
+    ]
 
 
 def _key(place: int, name: str) -> str:

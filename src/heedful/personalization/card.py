@@ -11,6 +11,7 @@ from heedful.personalization import folder as files
 from heedful.personalization.folder import Manifest
 from heedful.personalization.methods import TEACHING_METHODS
 from heedful.references import cite
+from heedful.world.embedded import NAME
 
 
 def card(manifest: Manifest, base: str) -> str:
@@ -26,6 +27,10 @@ def card(manifest: Manifest, base: str) -> str:
     }
     learnt = "\n".join(f"- `{concept.placeholder}`, a {concept.noun}" for concept in manifest.concepts)
     settings = "\n".join(f"| {name} | {_cell(value)} |" for name, value in manifest.training.items())
+    loading = f"from diffusers import DiffusionPipeline\n\npipe = DiffusionPipeline.from_pretrained({base!r})"
+    if base == NAME:
+        loading = "\npipe = heedful.world.load()"
+    model_option = "" if base == NAME else f" --model {base!r}"
     method = TEACHING_METHODS.get(manifest.method)
     references = cite(method) if method else cite()
     return f"""---
@@ -39,14 +44,12 @@ Concepts that {base} was taught with [heedful](https://github.com/heedful/heedfu
 
 ```python
 import heedful
-from diffusers import DiffusionPipeline
-
-pipe = DiffusionPipeline.from_pretrained({base!r})
+{loading}
 heedful.load_concepts(pipe, "THIS FOLDER")
 image = pipe({manifest.prompt!r}).images[0]
 ```
 
-With guidance: `heedful generate {manifest.prompt!r} --concepts-from "THIS FOLDER"`
+With guidance: `heedful generate {manifest.prompt!r} --concepts-from "THIS FOLDER"{model_option}`
 {_without_heedful(manifest)}
 ## How they were taught
 

@@ -6,6 +6,7 @@ Knows placeholders and the nouns behind them. Knows no model, and no training.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from heedful.errors import PromptError
 from heedful.prompts import Prompt
@@ -67,3 +68,15 @@ def taught_prompt(text: str, tokenizer: Tokenizer, concepts: Sequence[NewConcept
     prompt = Prompt.parse(text, tokenizer)
     taught = (each for each in prompt.concepts if learnt & {modifier.text for modifier in each.modifiers})
     return replace(prompt, concepts=tuple(taught))
+
+
+def check_placeholders(text: str, tokenizer: Any) -> None:
+    """Raise `PromptError` if `text` has a placeholder that the tokenizer does not know: it would be read as noise."""
+    known = [word for word in getattr(tokenizer, "added_tokens_encoder", {}) if PLACEHOLDER.fullmatch(word)]
+    unknown = [word for word in PLACEHOLDER.findall(text) if word not in tokenizer.get_vocab()]
+    if unknown:
+        taught = [word for word in known if "|" not in word and not re.fullmatch(r"<[^>]+>_\d+", word)]
+        raise PromptError(
+            f"Expected placeholders that this model was taught ({', '.join(taught) or 'none'}), got {unknown[0]} in "
+            f"{text!r}. Write one of those, or load the folder that taught it (--concepts-from)."
+        )

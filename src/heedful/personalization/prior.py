@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from heedful.errors import SettingsError
 from heedful.files import make_folder, write_atomic
@@ -33,10 +33,10 @@ def read_pictures(folder: Path, caption: str) -> Pictures:
 
 
 def read_picture(file: Path) -> Image.Image:
-    """Return a picture in RGB; raises `SettingsError` if it cannot be read."""
+    """Return a picture in RGB, as upright as its camera was; raises `SettingsError` if it cannot be read."""
     try:
         with Image.open(file) as image:
-            return image.convert("RGB")
+            return ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, UnidentifiedImageError) as reason:
         raise SettingsError(
             f"Expected a picture at {file}, but it cannot be read ({reason}). Name another."

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -59,8 +60,9 @@ class Watch:
     on_class_picture: Callable[[int, int], None] = lambda done, total: None
     on_step: Callable[[int, int, Losses], None] = lambda step, steps, losses: None
     """Called after each step with its number from 1, how many there are, and the parts of its loss."""
-    on_validation: Callable[[int], None] | None = None
-    """Called every `validation_steps`, and at the end, while the pipeline knows what has been learnt so far."""
+    on_validation: Callable[[int], Image.Image | None] | None = None
+    """Called every `validation_steps`, and at the end, while the pipeline knows what has been learnt so far.
+    A picture that it returns goes to the tracker."""
     validation_steps: int = 50
     report_to: str | None = None
     """A tracker of accelerate: "tensorboard", whose logs go to OUT/logs."""
@@ -139,19 +141,23 @@ class Training:
         """
         steps = self.settings.max_train_steps
         self._resume(folder / CHECKPOINT, told)
-        log = self._tracker(folder, watch.report_to)
+        tracker = self._tracker(folder, watch.report_to)
         while self._step < steps:
             losses = self._make_step()
-            log(losses, self._step)
+            if tracker is not None:
+                tracker.log(losses, step=self._step)
             watch.on_step(self._step, steps, losses)
             is_last = self._step == steps
             if (self._step % checkpointing_steps == 0 or is_last) and self._accelerator.is_main_process:
                 self._save(folder / CHECKPOINT, told)
             if watch.on_validation is not None and (self._step % watch.validation_steps == 0 or is_last):
                 with torch.no_grad(), self._accelerator.autocast():
-                    watch.on_validation(self._step)
-        if watch.report_to is not None:
-            self._accelerator.end_training()
+                    picture = watch.on_validation(self._step)
+                if tracker is not None and picture is not None:
+                    for each in tracker.trackers:
+                        each.log_images({"validation": np.asarray(picture)[None]}, step=self._step, dataformats="NHWC")
+        if tracker is not None:
+            tracker.end_training()
 
     def finish(self) -> None:
         """Put what was learnt into the pipeline's own weights, in their own precision; nothing takes gradients then."""
@@ -227,15 +233,25 @@ class Training:
         if self._accelerator.scaler is not None and "scaler" in said:
             self._accelerator.scaler.load_state_dict(json.loads(said["scaler"]))
 
-    def _tracker(self, folder: Path, report_to: str | None) -> Callable[[Losses, int], None]:
+    def _tracker(self, folder: Path, report_to: str | None) -> Any:
+        """Return who keeps losses and pictures, or None."""
         if report_to is None:
-            return lambda losses, step: None
+            return None
         tracked = Accelerator(log_with=report_to, project_dir=folder / "logs")
         tracked.init_trackers("heedful-teach")
-        return lambda losses, step: tracked.log(losses, step=step)
+        return tracked
 
     def _denoiser_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         yield from self._denoiser.named_parameters()
+
+
+def steps_kept(folder: Path) -> int:
+    """Return how many steps the checkpoint in `folder` has; 0 without one."""
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return 0
+    with safe_open(path, framework="pt") as file:
+        return int(file.get_tensor("step"))
 
 
 def check_same(earlier: Mapping[str, Any], told: Mapping[str, Any], folder: Path) -> None:

@@ -11,6 +11,8 @@ from heedful.errors import ModelNotFound
 from heedful.world.clip import load_clip as _load_clip
 from heedful.world.detector import Detector
 
+NAME = "embedded world"
+"""What people, cards and records call it."""
 WEIGHTS = Path(__file__).parent / "weights"
 
 

@@ -3,7 +3,7 @@
 Knows pipelines and scores. Writes nothing: what it returns may have to travel to the machine that keeps the records.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from heedful.errors import ModelError
+from heedful.evaluation.additions import Additions, add
 from heedful.evaluation.bench.cases import Batch, Case, Make, Result, rounded
 from heedful.evaluation.coco import describe_segments
 from heedful.evaluation.cost import GradientShares, pipeline_shares
@@ -126,13 +127,17 @@ class PainterLoader:
     sampling: Sampling
     scores: tuple[Score, ...] = ()
     masks: bool = False
+    additions: Additions = Additions()  # noqa: RUF009 - frozen
+    on_top: Mapping[str, Any] = field(default_factory=dict)
+    """Fingerprints of the additions that the plan was made for."""
 
     def __call__(self) -> Make:
         """Return the painter; raises `ModelError` if the weights are others here, and what `load_model` raises."""
-        model = load_model(self.model, device=self.device, dtype=self.dtype)
-        if model.weights != self.weights:
+        model = add(load_model(self.model, device=self.device, dtype=self.dtype), self.additions)
+        expected, found = {"weights": self.weights, **self.on_top}, {"weights": model.weights, **model.on_top}
+        if found != expected:
             raise ModelError(
-                f"Expected the weights {self.weights} of {model.name} on every machine, got {model.weights} on one. "
+                f"Expected the same files of {model.name} on every machine, {expected}, got {found} on one. "
                 "Give all machines the same files."
             )
         if self.scheduler is not None:

@@ -22,6 +22,7 @@ from heedful.evaluation.scores import Score
 from heedful.evaluation.suites import Suite
 from heedful.guidance.methods import Method
 from heedful.guidance.texts import parse_prompt
+from heedful.personalization.instance_prompt import check_placeholders
 from heedful.prompts import Prompt
 
 MOVE = 1000
@@ -199,6 +200,7 @@ def find_done(folder: Path, places: Places, count: int) -> bytes:
 
 def _parse(model: Model, text: str, concepts: Sequence[str] | None) -> Prompt:
     try:
+        check_placeholders(text, model.pipe.tokenizer)
         return parse_prompt(model.pipe, text, concepts)
     except PromptError as error:
         raise type(error)(f"In the suite, prompt {text!r}: {error}") from error
@@ -243,6 +245,7 @@ def _run(
             "width": sampling.width,
             "height": sampling.height,
             "batch_size": batch_size,
+            **model.on_top,
         },
         "methods": {name: each["method_settings"] for name, each in settings.items()},
         "seeds": list(wish.seeds),

@@ -1,0 +1,172 @@
+"""Learning behind a progress bar: what `heedful teach` shows while it runs, after Ctrl-C, and at the end.
+
+Knows the terminal, and what a training tells. Knows no options.
+"""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import typer
+from PIL import Image
+from rich.progress import Progress
+from rich.table import Table
+
+from heedful.cli.console import INTERRUPTED, err, out, say, say_json, tell
+from heedful.cli.progress import image_progress, step_progress
+from heedful.cli.validation import Validation
+from heedful.errors import SettingsError
+from heedful.evaluation.pipelines import EMBEDDED, Model
+from heedful.personalization import TEACHING_METHODS, TaughtConcepts, TeachingMethod, TeachingSettings, Watch, teach
+from heedful.personalization.folder import CARD
+from heedful.personalization.prior import read_picture, read_pictures
+from heedful.personalization.teach import LOSSES
+from heedful.personalization.training import CHECKPOINT, steps_kept
+
+_AVERAGED = 10
+"""Steps at either end over which the parts of the loss are averaged for the table."""
+
+
+def find_teaching_method(name: str, rank: int | None = None) -> TeachingMethod:
+    """Return the method called `name`, with a LoRA of this rank if there is one; raises `SettingsError`."""
+    if name not in TEACHING_METHODS:
+        raise SettingsError(f"Expected one of the methods {', '.join(TEACHING_METHODS)}, got {name!r}.")
+    method = TEACHING_METHODS[name]
+    if rank is None:
+        return method
+    return method.as_lora(rank) if method.rank is None else replace(method, rank=rank)
+
+
+def read_images(places: Sequence[Path]) -> list[Image.Image]:
+    """Return the pictures of files, or of one folder; raises `SettingsError`."""
+    folders = [place for place in places if place.is_dir()]
+    if folders and len(places) > 1:
+        raise SettingsError(f"Expected pictures or one folder of them, got the folder {folders[0]} among others.")
+    return list(read_pictures(folders[0], "").images) if folders else [read_picture(place) for place in places]
+
+
+def learn(
+    model: Model,
+    images: Sequence[Image.Image],
+    prompt: str,
+    method: TeachingMethod,
+    *,
+    out: Path,
+    settings: TeachingSettings,
+    validation: Validation | None,
+    validation_steps: int,
+    report_to: str | None,
+    class_data_dir: Path | None,
+    **told: Any,
+) -> TaughtConcepts:
+    """Teach behind two bars, prior pictures and steps; after Ctrl-C say what is there, and exit."""
+    shelf = class_data_dir or out / "class_images"
+    painting, learning = image_progress(err), step_progress(err)
+    pictures = painting.add_task("Prior pictures", total=settings.num_class_images)
+    steps = learning.add_task("Steps", total=settings.max_train_steps, losses="")
+    seen = {"pictures": 0, "step": 0}
+
+    def on_class_picture(done: int, total: int) -> None:
+        seen["pictures"] = done
+        if not painting.live.is_started and done < total:
+            painting.start()
+        painting.update(pictures, completed=done)
+        if done == total:
+            _stop(painting)
+
+    def on_step(step: int, _steps: int, losses: Mapping[str, float]) -> None:
+        if not seen["step"]:
+            _stop(painting)
+            learning.start()
+            learning.update(steps, completed=step - 1)
+            learning.reset(steps, completed=step - 1)
+        seen["step"] = step
+        learning.update(
+            steps, completed=step, losses="  ".join(f"{name} {value:.4f}" for name, value in losses.items())
+        )
+
+    watch = Watch(
+        on_class_picture=on_class_picture,
+        on_step=on_step,
+        on_validation=validation,
+        validation_steps=validation_steps,
+        report_to=report_to,
+    )
+    try:
+        return teach(
+            model.pipe,
+            images,
+            prompt,
+            method,
+            out=out,
+            settings=settings,
+            class_data_dir=class_data_dir,
+            base_model=model.name,
+            class_arguments={"num_inference_steps": model.steps, "guidance_scale": model.guidance_scale},
+            watch=watch,
+            **told,
+        )
+    except KeyboardInterrupt:
+        _stop(painting, learning)
+        kept = steps_kept(out)
+        if seen["step"] or kept:
+            what = f"{seen['step'] or kept} of {settings.max_train_steps} steps are done"
+            where = f"{kept} of them are kept in {out / CHECKPOINT}" if kept else "none of them is kept yet"
+        else:
+            what = f"{seen['pictures']} of {settings.num_class_images} prior pictures are done"
+            where = f"whole, in {shelf}"
+        tell(f"Interrupted: {what}, {where}. The same command (without --overwrite) goes on from there.")
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        _stop(painting, learning)
+
+
+def say_taught(model: Model, taught: TaughtConcepts, as_json: bool) -> None:
+    """Print what was learnt, how to use it, and where it is, which is the last line."""
+    losses: list[dict[str, float]] = json.loads((taught.folder / LOSSES).read_text(encoding="utf-8"))
+    first, last = _means(losses[:_AVERAGED]), _means(losses[-_AVERAGED:])
+    if as_json:
+        say_json(
+            {
+                "folder": str(taught.folder),
+                "model": model.name,
+                "method": taught.method,
+                "prompt": taught.prompt,
+                "concepts": [{"placeholder": one.placeholder, "noun": one.noun} for one in taught.concepts],
+                "steps": len(losses),
+                "losses": {"first": first, "last": last},
+                "card": str(taught.folder / CARD),
+                "validation": [str(path) for path in _sheets(taught.folder)],
+            }
+        )
+        return
+    span = min(_AVERAGED, len(losses))
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
+    for title in ("mean loss", f"first {span} steps", f"last {span} steps"):
+        table.add_column(title, justify="left" if title == "mean loss" else "right")
+    for name in last:
+        table.add_row(name, f"{first[name]:.4f}", f"{last[name]:.4f}")
+    out.print(table, soft_wrap=False)
+    model_option = "" if model.name == EMBEDDED else f" --model {shlex.quote(model.name)}"
+    say(f'Use them: heedful generate "{taught.prompt}" --concepts-from {shlex.quote(str(taught.folder))}{model_option}')
+    say(str(taught.folder))
+
+
+def _stop(*bars: Progress) -> None:
+    """Stop those that run: rich ends a line for each, also for one that never began."""
+    for bar in bars:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def _means(losses: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of each part."""
+    names = losses[0] if losses else {}
+    return {name: sum(each[name] for each in losses) / len(losses) for name in names}
+
+
+def _sheets(folder: Path) -> list[Path]:
+    return sorted((folder / "validation").glob("*.png"), key=lambda path: (len(path.stem), path.stem))

@@ -1,0 +1,82 @@
+"""What a model has learnt so far, for the eye: images of the same prompts and seeds, and where it looks in them.
+
+Knows which images are made, and where their sheet goes. Knows no training.
+"""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from heedful.errors import UnsuitablePrompt
+from heedful.evaluation.pipelines import Model
+from heedful.evaluation.sampling import Sampling
+from heedful.evaluation.sight import Sight, look_at
+from heedful.files import write_atomic
+from heedful.guidance.methods import NONE
+from heedful.personalization import TeachingSettings
+from heedful.personalization.embeddings import tokens_of
+from heedful.personalization.examples import FAR, NEAR
+from heedful.personalization.instance_prompt import check_placeholders, new_concepts
+from heedful.prompts import Prompt
+from heedful.report.sight_sheet import seed_sheet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """Makes a sheet whenever it is called with the number of a training step: `validation(50)` writes 50.png."""
+
+    model: Model
+    prompts: Sequence[Prompt]
+    """Each names concepts."""
+    images: int
+    """Of each prompt, from the seeds 0, 1, ..., the same at every step."""
+    sampling: Sampling
+    folder: Path
+
+    def __call__(self, step: int, on_image: Callable[[float], None] = lambda images: None) -> Image.Image:
+        """Make the images, write their sheet to STEP.png, whole or not at all, and return it.
+
+        `on_image` is called after each denoising step with the share of images that it did.
+        """
+        sights: list[Sight] = []
+        for prompt in self.prompts:
+            for start in range(0, self.images, self.model.batch_size):
+                seeds = range(start, min(start + self.model.batch_size, self.images))
+                prompts = [prompt] * len(seeds)
+                sights += look_at(self.model, self.sampling, prompts, NONE, seeds, on_step=on_image)
+        sheet = seed_sheet(sights, title=f"step {step}", note=self._note())
+        buffer = BytesIO()
+        sheet.save(buffer, format="PNG")
+        write_atomic(self.folder / f"{step}.png", buffer.getvalue())
+        return sheet
+
+    def _note(self) -> str:
+        scale = self.sampling.guidance_scale
+        return f"{self.model.name} · {self.sampling.steps} steps · guidance scale {scale:g} · maps: mean over the steps"
+
+
+def parse_validation(pipe: Any, taught: str, texts: Sequence[str], settings: TeachingSettings) -> tuple[Prompt, ...]:
+    """Return validation prompts as `pipe` will read them once it knows the new words of the prompt `taught`.
+
+    Raises `PromptError` for a prompt that cannot be read, `taught` too, also where its captions say a scale, and for a
+    placeholder that is not taught.
+    """
+    tokenizer = deepcopy(pipe.tokenizer)
+    concepts = new_concepts(taught, tokenizer)
+    tokenizer.add_tokens([token for concept in concepts for token in tokens_of(concept, settings.num_vectors)])
+    says_scale = settings.augmentation == "custom-diffusion" and settings.say_scale
+    for words in ("", *(FAR + NEAR if says_scale else ())):
+        Prompt.parse(f"{words} {taught}".strip(), tokenizer)
+    prompts: dict[str, Prompt] = {}
+    for text in texts:
+        check_placeholders(text, tokenizer)
+        prompt = Prompt.parse(text, tokenizer)
+        if not prompt.concepts:
+            raise UnsuitablePrompt(f"Expected a validation prompt that names things to look for, got {text!r}.")
+        prompts[prompt.text] = prompt
+    return tuple(prompts.values())

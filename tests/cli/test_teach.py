@@ -1,0 +1,303 @@
+"""`heedful teach`, and what `heedful generate` makes with what it wrote: files, last lines, going on, messages."""
+
+import json
+import pickle
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from heedful.cli.learning import find_teaching_method, read_images
+from heedful.cli.teach_options import TEACHING_NAMES
+from heedful.evaluation import load_model
+from heedful.evaluation.gallery import read_entry
+from heedful.personalization import TEACHING_METHODS, teach
+from heedful.personalization.training import Training
+from tests.cli.conftest import Call
+from tests.pipelines import tiny_pipeline, tiny_text_encoder
+
+PROMPT = "a <cat1> cat and a <dog1> dog"
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random pipeline that reads 40 tokens: captions that say a scale are long to the world's tokenizer."""
+    pipe: Any = tiny_pipeline()
+    pipe.tokenizer.model_max_length = 40
+    pipe.text_encoder = tiny_text_encoder(pipe.tokenizer)
+    folder = tmp_path_factory.mktemp("model")
+    pipe.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("photos") / "photo.png"
+    Image.effect_noise((16, 16), 90).convert("RGB").save(file)
+    return file
+
+
+@pytest.fixture
+def options(model_folder: Path) -> list[object]:
+    """Of a teaching that takes a second."""
+    return [
+        "--prompt", PROMPT, "--model", model_folder, "--max-train-steps", 4, "--train-batch-size", 1,
+        "--num-class-images", 2, "--resolution", 16, "--num-validation-images", 0,
+    ]  # fmt: skip
+
+
+def _weights(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.safetensors"))}
+
+
+def test_the_help_names_every_method() -> None:
+    assert sorted(TEACHING_NAMES.split(", ")) == sorted(TEACHING_METHODS)
+
+
+def test_a_rank_makes_a_lora_of_any_method_that_trains_weights() -> None:
+    assert find_teaching_method("disendiff", 8).rank == 8
+    assert find_teaching_method("disendiff-lora", 8) == find_teaching_method("disendiff", 8)
+
+
+def test_a_folder_of_concepts_a_use_and_a_last_line(
+    call: Call, photo: Path, options: list[object], tmp_path: Path
+) -> None:
+    out = tmp_path / "taught"
+    result = call("teach", photo, *options, "--out", out)
+    assert result.code == 0, result.err
+    assert list(_weights(out)) == [
+        "cat1.safetensors", "dog1.safetensors", "pytorch_custom_diffusion_weights.safetensors",
+    ]  # fmt: skip
+    lines = result.out.splitlines()
+    assert lines[-1] == str(out)
+    assert lines[-2].startswith(f'Use them: heedful generate "{PROMPT}" --concepts-from {out} --model ')
+    assert "Prior pictures" in result.err and "4/4" in result.err and "denoising" in result.err
+    assert len(json.loads((out / "losses.json").read_text())) == 4
+
+    again = call("teach", photo, *options, "--out", out)
+    assert again.code == 0 and f"{out} holds taught concepts already." in again.err
+
+
+def test_sheets_on_the_way_show_images_and_maps_and_reach_tensorboard(
+    call: Call, photo: Path, options: list[object], tmp_path: Path
+) -> None:
+    watch = ["--validation-prompt", "a <cat1> cat", "--validation-prompt", PROMPT, "--num-validation-images", 1]
+    every = ["--validation-steps", 2, "--report-to", "tensorboard", "--no-prior-preservation", "--json"]
+    result = call("teach", photo, *options, *watch, *every, "--out", tmp_path)
+    assert result.code == 0, result.err
+    said = json.loads(result.out)
+    assert said["validation"] == [str(tmp_path / "validation" / f"{step}.png") for step in (2, 4)]
+    assert said["concepts"] == [{"placeholder": "<cat1>", "noun": "cat"}, {"placeholder": "<dog1>", "noun": "dog"}]
+    with Image.open(tmp_path / "validation" / "4.png") as sheet:
+        assert sheet.height > 5 * 160  # an image and a map of the first prompt, an image and two of the second
+    (log,) = (tmp_path / "logs").rglob("events.out.tfevents.*")
+    events = log.read_bytes()
+    assert all(name in events for name in (b"denoising", b"maps", b"validation"))
+    assert not (tmp_path / "class_images").exists()
+
+
+def test_ctrl_c_says_what_is_kept_and_the_same_command_ends_the_same(
+    call: Call, photo: Path, options: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_step, steps = Training._make_step, iter(range(3))
+
+    def interrupted(training: Training) -> dict[str, float]:
+        if next(steps, None) is None:
+            raise KeyboardInterrupt
+        return make_step(training)
+
+    command = ["teach", photo, *options, "--checkpointing-steps", 2, "--out"]
+    out = tmp_path / "stopped"
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_make_step", interrupted)
+        stopped = call(*command, out)
+    assert stopped.code == 130
+    assert f"Interrupted: 3 of 4 steps are done, 2 of them are kept in {out / 'checkpoint.safetensors'}." in stopped.err
+    assert not (out / "concepts.json").exists()
+    assert (
+        "nothing was taught there, or not to the end"
+        in call(
+            "generate", "a <cat1> cat", "--concepts-from", out, "--model", options[3], "--out", tmp_path / "none"
+        ).err
+    )
+    assert call(*command, out).code == 0
+    assert call(*command, tmp_path / "whole").code == 0
+    assert _weights(out) == _weights(tmp_path / "whole")
+
+
+def test_another_training_is_refused_in_the_same_folder_unless_it_may_overwrite(
+    call: Call, photo: Path, options: list[object], tmp_path: Path
+) -> None:
+    command = ["teach", photo, *options, "--no-prior-preservation", "--out", tmp_path]
+    assert call(*command).code == 0
+    before = _weights(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    refused = call(*command, "--learning-rate", 0.01)
+    assert refused.code == 2 and "pass --overwrite" in refused.err
+    assert _weights(tmp_path) == before
+    assert call(*command, "--learning-rate", 0.01, "--overwrite").code == 0
+    assert _weights(tmp_path) != before and (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_folder_of_pictures_with_masks_learns_a_lora(
+    call: Call, photo: Path, options: list[object], tmp_path: Path
+) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("a.png", "b.png"):
+        (pictures / name).write_bytes(photo.read_bytes())
+    mask = tmp_path / "mask.png"
+    Image.new("L", (16, 16), 255).save(mask)
+    more = ["--mask", mask, "--mask", mask, "--rank", 2, "--no-prior-preservation", "--num-vectors", 2]
+    result = call("teach", pictures, *options, *more, "--out", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert "pytorch_lora_weights.safetensors" in _weights(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--prompt", "a cat and a dog"], "Expected placeholders in angle brackets before the nouns"),
+        (["--prompt", "a <cat1> and a <dog1> dog"], "Expected a noun after <cat1>"),
+        (["--validation-prompt", "a <cow1> cow"], "Expected placeholders that this model was taught (<cat1>, <dog1>)"),
+        (["--method", "magic"], "Expected one of the methods textual-inversion, "),
+        (["--mixed-precision", "fp8"], "Expected one of the precisions no, fp16, bf16, got 'fp8'."),
+        (["--max-train-steps", 0], "Expected max_train_steps of at least 1, got 0."),
+        (["--initializer-token", "cat"], "Expected one initializer token for each of 2 placeholders, got 1"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_taught_says_why(
+    call: Call, photo: Path, options: list[object], tmp_path: Path, given: list[object], says: str
+) -> None:
+    result = call("teach", photo, *options, "--no-prior-preservation", *given, "--out", tmp_path / "out")
+    assert result.code == 2 and result.err.splitlines()[-1].startswith(f"Error: {says}"), result.err
+    assert not (tmp_path / "out" / "concepts.json").exists()
+
+
+def test_a_prompt_too_long_to_say_how_far_away_it_is_seen_is_refused_before_anything_is_painted(
+    call: Call, photo: Path, options: list[object], tmp_path: Path
+) -> None:
+    long = (
+        "a <cat1> cat and a <dog1> dog and a cat and a dog and a cat and a dog and a cat and a dog and a cat and a dog"
+    )
+    result = call("teach", photo, *options, "--prompt", long, "--out", tmp_path)
+    assert result.code == 2 and "Expected at most 40 tokens, got a prompt of " in result.err
+    assert not (tmp_path / "class_images").exists()
+
+
+def test_a_picture_that_is_not_there(call: Call, options: list[object], tmp_path: Path) -> None:
+    message = call("teach", tmp_path / "no.png", *options, "--out", tmp_path / "out").err
+    assert message.startswith(f"Error: Expected a picture at {tmp_path / 'no.png'}, but it cannot be read")
+    (tmp_path / "empty").mkdir()
+    message = call("teach", tmp_path / "empty", *options, "--out", tmp_path / "out").err
+    assert message.startswith("Error: Expected pictures (.png, .jpg, .jpeg, .webp) in the folder ")
+
+
+@pytest.fixture(scope="session")
+def taught(model_folder: Path, photo: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two folders of the same words, taught in two ways."""
+    folders: dict[str, Path] = {}
+    for name in ("custom-diffusion", "disendiff"):
+        folders[name] = tmp_path_factory.mktemp(name)
+        method = TEACHING_METHODS[name]
+        settings = find_teaching_method(name).settings
+        short = replace(settings, max_train_steps=2, train_batch_size=1, with_prior_preservation=False, say_scale=False)
+        pipe = load_model(str(model_folder)).pipe
+        teach(pipe, read_images([photo]), PROMPT, method, out=folders[name], settings=short)
+    return folders
+
+
+def _generate(call: Call, model: Path, out: Path, *given: object) -> tuple[int, str]:
+    settings = ["--method", "none", "--seeds", 0, "--steps", 2, "--model", model, "--out", out]
+    result = call("generate", "a <cat1> cat on a blue background", *settings, *given)
+    return result.code, result.err
+
+
+def test_images_of_other_concepts_are_not_taken_for_these(
+    call: Call, model_folder: Path, taught: dict[str, Path], tmp_path: Path
+) -> None:
+    first, second = taught.values()
+    assert _generate(call, model_folder, tmp_path, "--concepts-from", first)[0] == 0
+    code, said = _generate(call, model_folder, tmp_path, "--concepts-from", first)
+    assert code == 0 and "1 of 1 images are there already." in said
+    code, said = _generate(call, model_folder, tmp_path, "--concepts-from", second)
+    assert code == 2 and "was made with other settings: concepts from" in said
+
+
+def test_a_picture_is_painted_into_with_concepts(
+    call: Call, model_folder: Path, taught: dict[str, Path], photo: Path, tmp_path: Path
+) -> None:
+    mask = tmp_path / "mask.png"
+    half = Image.new("L", (16, 16))
+    half.paste(255, (0, 0, 8, 16))
+    half.save(mask)
+    given = ["--concepts-from", taught["disendiff"], "--image", photo, "--mask-image", mask, "--strength", 0.5]
+    code, said = _generate(call, model_folder, tmp_path / "out", *given)
+    assert code == 0, said
+    (file,) = (tmp_path / "out").glob("*/*/*.png")
+    entry = read_entry(file)
+    assert entry is not None and entry.settings["strength"] == 0.5 and len(entry.settings["mask_image"]) == 12
+    with Image.open(file) as image:
+        assert np.asarray(image).shape == (16, 16, 3)
+
+
+def test_what_cannot_be_put_on_top_says_why(
+    call: Call, model_folder: Path, taught: dict[str, Path], photo: Path, tmp_path: Path
+) -> None:
+    pickled = tmp_path / "pickled"
+    pickled.mkdir()
+    (pickled / "learned_embeds.bin").write_bytes(pickle.dumps({}))
+    disguised = tmp_path / "lora.safetensors"
+    disguised.write_bytes(pickle.dumps({}))
+    first, second = taught.values()
+    says = {
+        (): "Expected placeholders that this model was taught (none), got <cat1> in ",
+        ("--concepts-from", tmp_path / "nowhere"): "Expected concepts.json in the folder ",
+        ("--concepts-from", pickled): "Expected concepts as safetensors in ",
+        ("--concepts-from", first, "--concepts-from", second): "Expected one folder of concepts that brings weights",
+        ("--lora", pickled / "learned_embeds.bin"): "Expected a LoRA as *.safetensors, got the pickle ",
+        ("--lora", pickled): "Expected a LoRA as *.safetensors in ",
+        ("--lora", tmp_path / "nowhere"): "Expected a LoRA at ",
+        ("--lora", disguised): "Expected a LoRA for this model in ",
+        ("--lora", f"{disguised}=much"): "Expected a number after = in --lora, such as ",
+        ("--image", photo): "Expected a picture and a mask to paint into it, got one of them.",
+        ("--image", photo, "--mask-image", photo, "--strength", 0): "Expected a strength above 0 and at most 1",
+    }
+    for given, beginning in says.items():
+        code, said = _generate(call, model_folder, tmp_path / "out", *given)
+        assert code == 2 and said.splitlines()[-1].startswith(f"Error: {beginning}"), said
+        assert "Traceback" not in said and not (tmp_path / "out").exists()
+
+
+def test_concepts_of_another_base_model_are_refused(call: Call, taught: dict[str, Path], tmp_path: Path) -> None:
+    given = ["--concepts-from", taught["disendiff"], "--out", tmp_path / "out"]
+    said = call("generate", "a <cat1> cat", *given).err
+    assert "Expected a pipeline like the one that learnt <cat1>, <dog1>, got one with block_out_channels" in said
+
+
+def test_a_benchmark_of_taught_concepts_is_not_joined_by_one_of_others(
+    call: Call, model_folder: Path, taught: dict[str, Path], tmp_path: Path
+) -> None:
+    suite = tmp_path / "suite.txt"
+    suite.write_text("a <cat1> cat on a table\n", encoding="utf-8")
+    given = ["--methods", "none", "--seeds", 0, "--steps", 2, "--scores", "world", "--model", model_folder]
+    command = ["bench", "run", "--suite", suite, *given, "--out", tmp_path / "out"]
+    assert "Expected placeholders that this model was taught (none), got <cat1>" in call(*command).err
+    first, second = taught.values()
+    assert call(*command, "--concepts-from", first).code == 0
+    again = call(*command, "--concepts-from", first)
+    assert again.code == 0 and "1 of 1 images are done already." in again.err
+    other = call(*command, "--concepts-from", second)
+    assert other.code == 2 and "made in another way: concepts from" in other.err
+
+
+def test_maps_of_taught_concepts_are_seen(
+    call: Call, model_folder: Path, taught: dict[str, Path], tmp_path: Path
+) -> None:
+    given = ["--steps", 2, "--model", model_folder, "--concepts-from", taught["disendiff"], "--json"]
+    result = call("see", PROMPT, *given, "--out", tmp_path)
+    assert result.code == 0, result.err
+    assert [concept["name"] for concept in json.loads(result.out)["concepts"]] == ["<cat1> cat", "<dog1> dog"]
