@@ -20,8 +20,8 @@ from PIL import Image
 
 import heedful
 from heedful.attention.edges import follow_edges
+from heedful.attention.regions import MaskRule, half_peak_masks
 from heedful.evaluation.coco import box_of
-from heedful.evaluation.masks import MaskRule, half_peak_masks
 from heedful.evaluation.pointing import once_each
 from heedful.evaluation.statistics import compare, estimate
 from heedful.evaluation.trial import SPLIT_SEED, Trial, paint, split_prompts

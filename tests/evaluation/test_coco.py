@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from heedful.attention.regions import Segment
 from heedful.evaluation.coco import box_of, describe_segments, mask_of, run_lengths, write_coco
 from heedful.evaluation.gallery import Entry, Gallery
-from heedful.evaluation.masks import Segment
 from heedful.prompts import Prompt
 from heedful.world.tokenizer import build_tokenizer
 

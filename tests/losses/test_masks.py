@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from heedful.losses.masks import Threshold, high_cells, otsu_threshold
+from heedful.attention.filters import otsu_threshold
+from heedful.losses.masks import Threshold, high_cells
 
 
 def test_otsu_splits_two_classes() -> None:

@@ -1,6 +1,6 @@
-"""Resizing and smoothing of maps: plain functions of tensors.
+"""Resizing, smoothing and splitting of maps: plain functions of tensors.
 
-Knows grids and kernels. Knows nothing of tokens, concepts or models.
+Knows grids, kernels and thresholds. Knows nothing of tokens, concepts or models.
 """
 
 from typing import Literal
@@ -58,3 +58,21 @@ def resize_both(
     # -> (batch, cell seen, old_height, old_width) -> (batch, cell seen, height, width) -> the cells that look first
     looking = resize(seen.flatten(-2).mT.unflatten(-1, old), height, width).flatten(-2).mT
     return (looking / looking.sum(-1, keepdim=True)).unflatten(-1, (height, width))
+
+
+def otsu_threshold(cells: Float[Tensor, "batch concept cell"]) -> Float[Tensor, "batch concept"]:
+    """Return, for each map, the value that splits its cells with the largest variance between the two classes.
+
+    Exact, over every split of the sorted cells, where the usual code looks at 256 bins (Otsu 1979, equation 18).
+    """
+    ordered = cells.sort(dim=-1).values
+    count = ordered.shape[-1]
+    if count == 1:
+        return ordered[..., 0]
+    low = torch.arange(1, count, device=cells.device, dtype=cells.dtype)  # cells in the lower class, for each split
+    sums = ordered.cumsum(-1)
+    low_mean = sums[..., :-1] / low
+    high_mean = (sums[..., -1:] - sums[..., :-1]) / (count - low)
+    between = low * (count - low) * (high_mean - low_mean) ** 2
+    split = between.argmax(-1, keepdim=True)
+    return ((ordered.gather(-1, split) + ordered.gather(-1, split + 1)) / 2).squeeze(-1)

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Bool
 from PIL import Image
 
+from heedful.attention.regions import Segment
 from heedful.evaluation.gallery import MASKS_NOTE, Entry, Gallery
-from heedful.evaluation.masks import Segment
 from heedful.files import write_parts
 
 MASKS = "masks.json"

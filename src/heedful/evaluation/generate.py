@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
 
+from heedful.attention.regions import MaskRule
 from heedful.evaluation.coco import describe_segments
 from heedful.evaluation.gallery import MASKS_NOTE, Entry, Gallery
-from heedful.evaluation.masks import MaskRule
 from heedful.evaluation.painting import VERSIONS, Outcome, outcomes, paint
 from heedful.evaluation.pipelines import Model
 from heedful.evaluation.plan import Case, Plan

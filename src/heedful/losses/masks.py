@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from heedful.attention.filters import otsu_threshold
 
 Threshold = Literal["mean", "otsu", "quantile"]
 """The map's mean; the split that separates two classes best (Otsu 1979); a quantile of its cells."""
@@ -22,21 +23,3 @@ def high_cells(
     else:
         border = cells.mean(-1)
     return maps.detach() > border[..., None, None]
-
-
-def otsu_threshold(cells: Float[Tensor, "batch concept cell"]) -> Float[Tensor, "batch concept"]:
-    """Return, for each map, the value that splits its cells with the largest variance between the two classes.
-
-    Exact, over every split of the sorted cells, where the usual code looks at 256 bins (Otsu 1979, equation 18).
-    """
-    ordered = cells.sort(dim=-1).values
-    count = ordered.shape[-1]
-    if count == 1:
-        return ordered[..., 0]
-    low = torch.arange(1, count, device=cells.device, dtype=cells.dtype)  # cells in the lower class, for each split
-    sums = ordered.cumsum(-1)
-    low_mean = sums[..., :-1] / low
-    high_mean = (sums[..., -1:] - sums[..., :-1]) / (count - low)
-    between = low * (count - low) * (high_mean - low_mean) ** 2
-    split = between.argmax(-1, keepdim=True)
-    return ((ordered.gather(-1, split) + ordered.gather(-1, split + 1)) / 2).squeeze(-1)

@@ -10,13 +10,13 @@ from typing import Any
 
 from PIL import Image
 
+from heedful.attention.regions import MaskRule
 from heedful.errors import ModelError
 from heedful.evaluation.additions import Additions, add
 from heedful.evaluation.bench.cases import Batch, Case, Make, Result, rounded
 from heedful.evaluation.coco import describe_segments
 from heedful.evaluation.cost import GradientShares, pipeline_shares
 from heedful.evaluation.gallery import MASKS_NOTE, Entry, encode
-from heedful.evaluation.masks import MaskRule
 from heedful.evaluation.painting import VERSIONS, outcomes, paint
 from heedful.evaluation.pipelines import Model, load_model
 from heedful.evaluation.plan import use_scheduler

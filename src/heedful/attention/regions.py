@@ -1,11 +1,11 @@
-"""Masks of the concepts of an image, from what the denoiser looked at while it made it: no label, no other model.
+"""Masks of the concepts of an image, from what the denoiser looked at in it: no label, no other model.
 
 Knows maps, pictures and rules. Knows nothing of files (`coco`) or of how good a mask is.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,10 +15,9 @@ from PIL import Image
 from torch import Tensor
 
 from heedful.attention.edges import follow_edges
+from heedful.attention.filters import otsu_threshold
 from heedful.attention.maps import Maps
 from heedful.errors import SettingsError
-from heedful.guidance.history import MapHistory
-from heedful.losses.masks import otsu_threshold
 from heedful.prompts import Concept, Prompt
 from heedful.shapes import ConceptMaps
 
@@ -27,6 +26,26 @@ Border = Literal["middle", "otsu"]
 
 _FLAT = 1e-6
 """A map that varies by less is the same everywhere: what is left is rounding."""
+
+
+@runtime_checkable
+class History(Protocol):
+    """What is asked of the maps of a run: `heedful.guide` keeps them so."""
+
+    @property
+    def prompts(self) -> Sequence[Prompt]:
+        """One per image."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def at(self, step: int) -> Maps:
+        """Return the maps of all images at one step."""
+        ...
+
+    def concepts(self, step: int) -> list[ConceptMaps]:
+        """Return, for each image, the maps of its concepts at one step."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +97,7 @@ class MaskRule:
                 "MaskRule() has values that work."
             )
 
-    def __call__(self, maps: MapHistory, pictures: Sequence[Image.Image]) -> list[list[Segment]]:
+    def __call__(self, maps: History, pictures: Sequence[Image.Image]) -> list[list[Segment]]:
         """Return the segments of each picture, one per concept of its prompt and in its order.
 
         `maps` are those of the run that made the pictures; with self-attention if it is to be followed
@@ -86,11 +105,12 @@ class MaskRule:
         """
         steps = [maps.at(step) for step in range(len(maps))]
         return [
-            self._segments([step[item] for step in steps], prompt, picture)
+            self.segments([step[item] for step in steps], prompt, picture)
             for item, (prompt, picture) in enumerate(zip(maps.prompts, pictures, strict=True))
         ]
 
-    def _segments(self, steps: Sequence[Maps], prompt: Prompt, picture: Image.Image) -> list[Segment]:
+    def segments(self, steps: Sequence[Maps], prompt: Prompt, picture: Image.Image) -> list[Segment]:
+        """Return the segments of one picture, from maps of one item at several steps or levels of noise."""
         if not prompt.concepts:
             return []
         if not prompt.has_start:
@@ -159,7 +179,7 @@ def without_specks(masks: Bool[Tensor, "concept height width"]) -> Bool[Tensor, 
     return masks & (sizes * 10 >= sizes.amax((-2, -1), keepdim=True))
 
 
-def half_peak_masks(maps: MapHistory, item: int, size: tuple[int, int]) -> Bool[Tensor, "concept height width"]:
+def half_peak_masks(maps: History, item: int, size: tuple[int, int]) -> Bool[Tensor, "concept height width"]:
     """Return where each concept's map, averaged over the steps, is above half of its maximum: the plain way.
 
     `size` is height and width in pixels, to which maps are enlarged bilinearly.

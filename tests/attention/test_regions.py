@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from heedful.attention import Maps
+from heedful.attention.regions import MaskRule, contest, half_peak_masks, without_specks
 from heedful.errors import SettingsError
-from heedful.evaluation.masks import MaskRule, contest, half_peak_masks, without_specks
 from heedful.guidance import MapHistory
 from heedful.prompts import Prompt
 from heedful.world.tokenizer import build_tokenizer
