@@ -95,6 +95,23 @@ def square(image: Image.Image, resolution: tuple[int, int]) -> np.ndarray:
     return np.asarray(ImageOps.fit(image.convert("RGB"), (width, height), Image.Resampling.LANCZOS))
 
 
+def pixels_of(image: Image.Image) -> Float[Tensor, "3 height width"]:
+    """Return an image in [-1, 1]."""
+    return _tensor(np.asarray(image.convert("RGB"))) * 2 - 1
+
+
+def joined(*parts: "Pictures | None") -> "Pictures":
+    """Return all pictures of several; where some have masks, the others count whole."""
+    there = [part for part in parts if part is not None]
+    return Pictures(
+        tuple(image for part in there for image in part.images),
+        tuple(caption for part in there for caption in part.captions),
+        tuple(
+            mask for part in there for mask in part.masks or [Image.new("L", each.size, 255) for each in part.images]
+        ),
+    )
+
+
 def scaled(rng: np.random.Generator, picture: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
     """Return picture and mask at a random scale, and the words that say it (Kumari et al. 2023, section 3.2).
 

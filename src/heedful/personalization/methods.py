@@ -84,6 +84,8 @@ class TeachingMethod:
     """Of low-rank additions that learn in place of the weights (LoRA); None: the weights themselves."""
     loss: AnyLoss | None = None
     """On the maps of the pictures of what is learnt, beside the denoising loss."""
+    shows_each_alone: bool = False
+    """Whether each concept is also shown alone: the same picture, where the model sees the concept's class."""
     settings: TeachingSettings = TeachingSettings()
     """As published, where it was."""
     world: TeachingSettings | None = None

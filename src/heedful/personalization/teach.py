@@ -19,12 +19,13 @@ from heedful.attention import find_sites
 from heedful.attention.layouts import find_denoiser
 from heedful.files import make_folder, write_atomic
 from heedful.personalization import folder as files
+from heedful.personalization.alone import each_alone
 from heedful.personalization.card import card
 from heedful.personalization.embeddings import add_concepts, initial_vectors
 from heedful.personalization.encoding import check_pipeline
-from heedful.personalization.examples import Pictures
+from heedful.personalization.examples import Pictures, joined
 from heedful.personalization.folder import Manifest
-from heedful.personalization.instance_prompt import class_prompt, new_concepts
+from heedful.personalization.instance_prompt import NewConcept, class_prompt, new_concepts
 from heedful.personalization.load import TaughtConcepts, load_concepts
 from heedful.personalization.methods import DISENDIFF, TeachingMethod, TeachingSettings
 from heedful.personalization.prior import class_pictures
@@ -76,7 +77,7 @@ def teach(
     concepts = new_concepts(prompt, pipe.tokenizer)
     pictures = (images,) if isinstance(images, Image.Image) else tuple(images)
     learnt = Pictures(pictures, (prompt,) * len(pictures), None if masks is None else tuple(masks))
-    asked = tuple(class_prompts or (class_prompt(prompt),))
+    asked = tuple(class_prompts or _class_prompts(method, prompt, concepts))
     side = resolution or _side(pipe)
     place = make_folder(out)
     told = _told(method, chosen, learnt, asked, prompt=prompt, resolution=side, seed=seed, precision=mixed_precision)
@@ -99,6 +100,9 @@ def teach(
             pipe, asked, chosen.num_class_images, shelf, seed=seed, on_picture=watch.on_class_picture,
             **{**size, **(class_arguments or {})},
         )  # fmt: skip
+    if method.shows_each_alone:
+        parts = (each_alone(pipe, each, prompt, concepts, (side, side), chosen.sites, seed) for each in pictures)
+        learnt = joined(learnt, *parts)
     add_concepts(pipe, initial_vectors(pipe, concepts, chosen.initializer_token, chosen.num_vectors))
     lesson = Lesson(learnt=learnt, prior=prior, resolution=(side, side), seed=seed)
     training = Training(pipe, method, chosen, concepts, lesson, mixed_precision or _precision(denoiser))
@@ -132,6 +136,12 @@ def _write(pipe: Any, training: Training, manifest: Manifest, folder: Path, base
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
+def _class_prompts(method: TeachingMethod, prompt: str, concepts: Sequence[NewConcept]) -> list[str]:
+    """Return what prior pictures show: the prompt's classes, and each alone if the concepts are shown so too."""
+    nouns = [concept.noun for concept in concepts] if method.shows_each_alone and len(concepts) > 1 else []
+    return [class_prompt(prompt), *(f"a {noun}" for noun in nouns)]
+
+
 def _format(method: TeachingMethod) -> str:
     """Return how the weights of a method lie in a folder: see `Manifest.weights`."""
     if method.rank is not None:
@@ -149,6 +159,7 @@ def _told(
         "trains_embeddings": method.trains_embeddings,
         "weights": method.weights,
         "rank": method.rank,
+        "shows_each_alone": method.shows_each_alone,
         "loss": repr(method.loss),
         "images": [_digest(image) for image in learnt.images],
         "masks": [_digest(mask) for mask in masks],

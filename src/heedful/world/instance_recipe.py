@@ -51,59 +51,59 @@ def _look(kind: str, first: str, second: str) -> Look:
 
 DESIGNS = (
     Design(
-        looks={"cat": _look("halves", "blue", "pink"), "dog": _look("stripes", "green", "yellow")},
-        background="purple",
-        seed=1,
+        looks={"cat": _look("hat", "natural", "black"), "dog": _look("halves", "natural", "pink")},
+        background="gray",
+        seed=423,
     ),
     Design(
-        looks={"bear": _look("sides", "purple", "green"), "rabbit": _look("dots", "yellow", "red")},
-        background="gray",
+        looks={"bear": _look("sides", "natural", "green"), "rabbit": _look("dots", "natural", "red")},
+        background="blue",
         seed=2,
     ),
     Design(
-        looks={"lion": _look("checks", "blue", "white"), "elephant": _look("halves", "red", "yellow")},
-        background="pink",
-        seed=3,
-    ),
-    Design(
-        looks={"frog": _look("stripes", "purple", "orange"), "monkey": _look("hat", "natural", "blue")},
+        looks={"lion": _look("stripes", "natural", "blue"), "elephant": _look("halves", "natural", "purple")},
         background="green",
-        seed=4,
+        seed=615,
     ),
     Design(
-        looks={"bird": _look("halves", "orange", "black"), "chair": _look("sides", "green", "pink")},
+        looks={"frog": _look("checks", "natural", "blue"), "monkey": _look("scarf", "natural", "red")},
+        background="white",
+        seed=52,
+    ),
+    Design(
+        looks={"bird": _look("halves", "natural", "red"), "chair": _look("sides", "green", "pink")},
         background="purple",
         seed=5,
     ),
     Design(
-        looks={"mouse": _look("scarf", "natural", "red"), "suitcase": _look("stripes", "blue", "yellow")},
-        background="green",
-        seed=6,
+        looks={"mouse": _look("dots", "natural", "orange"), "suitcase": _look("checks", "blue", "red")},
+        background="yellow",
+        seed=299,
     ),
     Design(
-        looks={"horse": _look("halves", "green", "purple"), "balloon": _look("checks", "red", "yellow")},
+        looks={"horse": _look("halves", "natural", "green"), "balloon": _look("checks", "red", "yellow")},
         background="blue",
         seed=7,
     ),
     Design(
-        looks={"turtle": _look("halves", "pink", "black"), "backpack": _look("checks", "blue", "yellow")},
+        looks={"turtle": _look("dots", "natural", "yellow"), "backpack": _look("sides", "orange", "pink")},
+        background="blue",
+        seed=500,
+    ),
+    Design(
+        looks={"car": _look("halves", "orange", "black"), "clock": _look("sides", "red", "purple")},
+        background="blue",
+        seed=460,
+    ),
+    Design(
+        looks={"bowl": _look("checks", "orange", "yellow"), "apple": _look("stripes", "red", "pink")},
         background="gray",
-        seed=8,
-    ),
-    Design(
-        looks={"car": _look("halves", "pink", "green"), "clock": _look("sides", "blue", "orange")},
-        background="white",
-        seed=9,
-    ),
-    Design(
-        looks={"bowl": _look("stripes", "orange", "black"), "apple": _look("halves", "blue", "pink")},
-        background="yellow",
-        seed=10,
+        seed=822,
     ),
     Design(
         looks={
-            "cat": _look("sides", "green", "purple"),
-            "bird": _look("halves", "red", "yellow"),
+            "cat": _look("sides", "natural", "purple"),
+            "bird": _look("halves", "natural", "red"),
             "car": _look("halves", "black", "pink"),
         },
         background="blue",
@@ -111,23 +111,28 @@ DESIGNS = (
     ),
     Design(
         looks={
-            "dog": _look("sides", "blue", "red"),
-            "elephant": _look("halves", "green", "orange"),
-            "balloon": _look("stripes", "yellow", "purple"),
+            "dog": _look("checks", "natural", "purple"),
+            "elephant": _look("hat", "natural", "green"),
+            "balloon": _look("sides", "yellow", "orange"),
         },
-        background="gray",
-        seed=12,
+        background="blue",
+        seed=668,
     ),
     Design(
         looks={
-            "rabbit": _look("halves", "orange", "blue"),
-            "apple": _look("sides", "yellow", "black"),
-            "clock": _look("halves", "pink", "green"),
+            "rabbit": _look("checks", "natural", "blue"),
+            "apple": _look("checks", "orange", "yellow"),
+            "clock": _look("stripes", "black", "green"),
         },
         background="purple",
-        seed=13,
+        seed=211,
     ),
 )
+"""Looks, grounds and seeds were drawn until the untaught model sees each class where it is: its region
+(`heedful.personalization.alone.find_regions`) and the instance's mask share .65 of their pixels at least. Animals keep their own
+colours in part for the same reason. Photographs of cats are recognised as cats, too; without this, a method that learns
+from the maps of a class would learn from a mistake.
+"""
 
 
 def design_scene(design: Design) -> Scene:

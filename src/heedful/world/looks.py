@@ -30,14 +30,13 @@ class Look:
 
     kind: Kind
     first: str
-    """One of the world's 11 colours; who wears a hat or a scarf may keep its own colours, `natural`."""
+    """One of the world's 11 colours, or `natural`: the sprite's own, by which an animal is known."""
     second: str
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise SettingsError(f"Expected a kind of look among {', '.join(get_args(Kind))}, got {self.kind!r}.")
-        known = (*COLOURS, NATURAL) if self.kind in ACCESSORY_KINDS else COLOURS
-        for colour, allowed in ((self.first, known), (self.second, COLOURS)):
+        for colour, allowed in ((self.first, (*COLOURS, NATURAL)), (self.second, COLOURS)):
             if colour not in allowed:
                 raise SettingsError(f"Expected a colour among {', '.join(allowed)}, got {colour!r}.")
         if self.first == self.second:
@@ -51,14 +50,17 @@ class Look:
 
 def dressed(natural: Image.Image, look: Look) -> Image.Image:
     """Return the RGBA sprite `natural` in a look: its shading is kept, its longer side is 96 px."""
-    body = natural if look.kind in ACCESSORY_KINDS and look.first == NATURAL else _patterned(natural, look)
+    is_plain = look.kind in ACCESSORY_KINDS and look.first == NATURAL
+    body = natural if is_plain else _patterned(natural, look)
     return _worn(body, look) if look.kind in ACCESSORY_KINDS else body
 
 
 def _patterned(natural: Image.Image, look: Look) -> Image.Image:
-    alpha, position = np.asarray(natural, dtype=np.float32)[..., 3], shading(natural)
+    own = np.asarray(natural, dtype=np.float32)
+    alpha, position = own[..., 3], shading(natural)
     is_second = _second_pixels(look.kind, alpha.shape)[..., None]
-    colours = np.where(is_second, tone(look.second, position), tone(look.first, position))
+    first = own[..., :3] if look.first == NATURAL else tone(look.first, position)
+    colours = np.where(is_second, tone(look.second, position), first)
     if "white" in (look.first, look.second):
         rim = outline(alpha)[..., None] * (is_second if look.second == "white" else ~is_second)
         colours += rim * (OUTLINE - colours)
