@@ -45,6 +45,7 @@ from heedful.personalization import (
     Watch,
     teach,
 )
+from heedful.personalization.instance_prompt import class_prompt
 from heedful.personalization.prior import read_picture
 from heedful.prompts import Prompt
 from heedful.report.markdown import table
@@ -100,6 +101,8 @@ BEYOND = {
         _disendiff("value-alone", DISENDIFF.loss, weights="value"),
         _disendiff("evenness", _losses() + Evenness()),
         _disendiff("segregation", _losses() + Segregation()),
+        Variant("alone", replace(CUSTOM_DIFFUSION, name="alone", shows_each_alone=True)),
+        _disendiff("disendiff-alone", DISENDIFF.loss, shows_each_alone=True),
         Variant("custom-diffusion-guided", CUSTOM_DIFFUSION, HEEDFUL, taught_as="custom-diffusion"),
         Variant("disendiff-guided", DISENDIFF, HEEDFUL, taught_as="disendiff"),
     )
@@ -181,6 +184,7 @@ def _taught(
         settings=replace(variant.method.settings_for(pipe.unet), **told),
         # every method is shown the same prior pictures
         class_data_dir=out / "class_images" / picture.name,
+        class_prompts=[class_prompt(picture.prompt)],
         class_arguments={"num_inference_steps": SAMPLING.steps, "guidance_scale": SAMPLING.guidance_scale},
         mixed_precision="bf16" if bfloat16 else "no",
         checkpointing_steps=10_000,

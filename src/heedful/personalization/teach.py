@@ -80,7 +80,10 @@ def teach(
     asked = tuple(class_prompts or _class_prompts(method, prompt, concepts))
     side = resolution or _side(pipe)
     place = make_folder(out)
-    told = _told(method, chosen, learnt, asked, prompt=prompt, resolution=side, seed=seed, precision=mixed_precision)
+    told = _told(
+        method, chosen, learnt, asked, prompt=prompt, resolution=side, seed=seed, precision=mixed_precision,
+        base_weights=files.fingerprint(pipe),
+    )  # fmt: skip
     if (place / files.MANIFEST).exists():
         check_same(files.read_manifest(place).training, told, place)
         return load_concepts(pipe, place)
