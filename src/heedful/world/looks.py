@@ -36,7 +36,8 @@ class Look:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise SettingsError(f"Expected a kind of look among {', '.join(get_args(Kind))}, got {self.kind!r}.")
-        for colour, allowed in ((self.first, (*COLOURS, NATURAL)), (self.second, COLOURS)):
+        worn = COLOURS if self.kind in ACCESSORY_KINDS else (*COLOURS, NATURAL)
+        for colour, allowed in ((self.first, (*COLOURS, NATURAL)), (self.second, worn)):
             if colour not in allowed:
                 raise SettingsError(f"Expected a colour among {', '.join(allowed)}, got {colour!r}.")
         if self.first == self.second:
@@ -59,8 +60,10 @@ def _patterned(natural: Image.Image, look: Look) -> Image.Image:
     own = np.asarray(natural, dtype=np.float32)
     alpha, position = own[..., 3], shading(natural)
     is_second = _second_pixels(look.kind, alpha.shape)[..., None]
-    first = own[..., :3] if look.first == NATURAL else tone(look.first, position)
-    colours = np.where(is_second, tone(look.second, position), first)
+    first, second = (
+        own[..., :3] if colour == NATURAL else tone(colour, position) for colour in (look.first, look.second)
+    )
+    colours = np.where(is_second, second, first)
     if "white" in (look.first, look.second):
         rim = outline(alpha)[..., None] * (is_second if look.second == "white" else ~is_second)
         colours += rim * (OUTLINE - colours)
