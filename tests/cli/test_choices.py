@@ -1,6 +1,6 @@
 import pytest
 
-from heedful.cli.choices import find_method
+from heedful.cli.choices import find_method, read_values
 from heedful.errors import SettingsError
 from heedful.guidance import ATTEND_AND_EXCITE, HEEDFUL
 
@@ -38,3 +38,10 @@ def test_an_impossible_value_is_refused() -> None:
         find_method("a-star@step_size=-1")
     with pytest.raises(SettingsError, match=r"Expected one of the methods none, .* got 'magic'"):
         find_method("magic@step_size=1")
+
+
+def test_values_are_read_as_python_writes_them_or_as_words() -> None:
+    assert read_values(["a=2", "b=None", "c=true", "d=0.5"]) == {"a": 2, "b": None, "c": "true", "d": 0.5}
+    for text in ("a", "a=", "=3"):
+        with pytest.raises(SettingsError, match="Expected NAME=VALUE"):
+            read_values([text])

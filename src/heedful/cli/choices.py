@@ -4,6 +4,7 @@ Knows names. It is the only place where a method is a string.
 """
 
 import ast
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,20 @@ def split_list(text: str | None, of: str) -> list[str] | None:
     if not all(parts):
         raise SettingsError(f"Expected {of} with commas between them, got {text!r}, which has a gap.")
     return parts
+
+
+def read_values(texts: Sequence[str]) -> dict[str, Any]:
+    """Return NAME=VALUE texts as names and values: Python's numbers, None and truths, else words."""
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, found, value = text.partition("=")
+        if not found or not name or not value:
+            raise SettingsError(f"Expected NAME=VALUE, got {text!r}. Write suppressions=2.")
+        try:
+            values[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            values[name] = value
+    return values
 
 
 def read_prompts(file: Path) -> list[str]:

@@ -47,6 +47,8 @@ def teach(
     gradient_checkpointing: options.Checkpointing = False,
     initializer_token: options.Initializer = None,
     num_vectors: options.Vectors = None,
+    loss_weight: options.LossWeight = None,
+    loss_option: options.LossOptions = None,
     rank: options.Rank = None,
     mask: options.Masks = None,
     with_prior_preservation: options.PriorPreservation = None,
@@ -71,7 +73,7 @@ def teach(
 
     Example: `heedful teach photo.png --prompt "a <cat1> cat and a <dog1> dog" --out out/taught`
     """
-    from heedful.cli.choices import split_list
+    from heedful.cli.choices import read_values, split_list
     from heedful.cli.learning import find_teaching_method, learn, read_images, say_taught
     from heedful.cli.validation import Validation, parse_validation
     from heedful.evaluation import Gallery, load_model
@@ -82,6 +84,8 @@ def teach(
     from heedful.personalization.prior import read_picture
 
     chosen = find_teaching_method(method, rank)
+    if loss_option:
+        chosen = chosen.with_loss(**read_values(loss_option))
     at_least(0, num_validation_images, 0, "validation images")
     at_least(1, validation_steps, 1, "steps between validations")
     at_least(1, checkpointing_steps, 1, "steps between checkpoints")
@@ -107,6 +111,7 @@ def teach(
         "lr_warmup_steps": lr_warmup_steps,
         "initializer_token": None if initializers is None else tuple(initializers),
         "num_vectors": num_vectors,
+        "loss_weight": loss_weight,
         "with_prior_preservation": with_prior_preservation,
         "prior_loss_weight": prior_loss_weight,
         "num_class_images": num_class_images,

@@ -50,6 +50,18 @@ Initializer = Annotated[
     ),
 ]
 Vectors = Annotated[int | None, _option("--num-vectors", "Embeddings of each new word.", _TRAINING)]
+LossWeight = Annotated[
+    float | None, _option("--loss-weight", "Of the losses on maps beside the denoising loss.", _TRAINING)
+]
+LossOptions = Annotated[
+    list[str] | None,
+    _option(
+        "--loss-option",
+        "A field of the losses on maps: suppressions=2, sigma=None, ratio=true, normalisation=none, reduction=sum.",
+        _TRAINING,
+        metavar="NAME=VALUE",
+    ),
+]
 Rank = Annotated[
     int | None, _option("--rank", "Learn a LoRA of this rank in place of the denoiser's own weights.", _TRAINING)
 ]

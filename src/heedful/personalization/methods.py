@@ -3,12 +3,13 @@
 Knows data only. There is one training loop (`teach`); a method of your own is one more `TeachingMethod`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from heedful.attention import SiteSelection
 from heedful.errors import SettingsError
 from heedful.losses import AnyLoss, Bind, SeparateAndStrengthen, citations_of
+from heedful.losses.loss import Total, parts_of
 from heedful.personalization.examples import Augmentation
 from heedful.personalization.trained import Weights
 from heedful.world import is_world
@@ -112,6 +113,28 @@ class TeachingMethod:
         """Return the settings that suit `denoiser`."""
         return self.world if self.world is not None and is_world(denoiser) else self.settings
 
+    def with_loss(self, **changes: Any) -> "TeachingMethod":
+        """Return the same method with other fields of its losses: `DISENDIFF.with_loss(suppressions=2, sigma=None)`.
+
+        Each changes in every loss that has it. Raises `SettingsError` for one that none has.
+        """
+        if self.loss is None:
+            raise SettingsError(f"Expected a method with losses on maps, got {self.name!r}, which has none.")
+        parts = parts_of(self.loss)
+        known = sorted({each.name for part in parts if is_dataclass(part) for each in fields(part)})
+        for name in changes:
+            if name not in known:
+                raise SettingsError(
+                    f"Expected a field of the losses of {self.name!r} ({', '.join(known)}), got {name!r}."
+                )
+        changed: list[Any] = [
+            replace(part, **{each.name: changes[each.name] for each in fields(part) if each.name in changes})
+            if is_dataclass(part)
+            else part
+            for part in parts
+        ]
+        return replace(self, loss=changed[0] if len(changed) == 1 else Total(tuple(changed)))
+
     def as_lora(self, rank: int = 4) -> "TeachingMethod":
         """Return the same method with a LoRA in place of its weights, at the learning rate of diffusers' scripts, 1e-4.
 
@@ -123,14 +146,19 @@ class TeachingMethod:
 
 
 WORLD = TeachingSettings(
-    learning_rate=1e-3,
+    learning_rate=1e-2,
+    max_train_steps=300,
+    train_batch_size=2,
     augmentation="flip",
     say_scale=False,
     num_class_images=64,
     sites=SiteSelection(blocks=("up",), scale=2),
 )
-"""On the embedded world, whose tokenizer has no words for scales: they would take most of its 16 tokens."""
-WORLD_LORA_RATE = 1e-3
+"""On the embedded world, whose tokenizer has no words for scales: they would take most of its 16 tokens.
+
+Its weights are few, so they learn at a higher rate; the same 300 steps of 2 pictures and 2 prior ones for every method.
+"""
+WORLD_LORA_RATE = 1e-2
 
 TEXTUAL_INVERSION = TeachingMethod(
     name="textual-inversion",
@@ -160,7 +188,7 @@ DREAMBOOTH = TeachingMethod(
         augmentation="none",
         detach_start=False,
     ),
-    world=replace(WORLD, learning_rate=1e-4, detach_start=False),
+    world=replace(WORLD, learning_rate=1e-3, detach_start=False),
     citation="ruiz2023dreambooth",
 )
 """DreamBooth (Ruiz et al. 2023): the whole denoiser learns what a rare word means, with prior preservation. The word is

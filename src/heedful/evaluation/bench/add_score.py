@@ -63,10 +63,11 @@ def add_scores(
     if left:
         run = runs[-1] | {"run": run_name(), "methods": {}, "scores": {score.name: repr(score) for score in scores}}
         folder.write_run(run | provenance("cpu"), folder.suite(run["suite"]))
+    # such scores read words; a taught word, which this tokenizer cuts into many pieces, must not make a prompt too long
     prompts = {
         prompt.text: prompt
         for line in folder.suite().lines
-        for prompt in [Prompt.parse(line.prompt, tokenizer, line.concepts)]
+        for prompt in [Prompt.parse(line.prompt, tokenizer, line.concepts, chunked=True)]
     }
     failures: list[tuple[str, str]] = []
     seen = 0
