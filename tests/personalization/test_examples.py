@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from heedful.errors import SettingsError
-from heedful.personalization.examples import FAR, NEAR, Pictures, collate
+from heedful.personalization.examples import FAR, NEAR, Pictures, collate, joined, pixels_of
 from tests.personalization.lesson import picture
 
 SIZE = (16, 16)
@@ -75,6 +75,41 @@ def test_several_pictures_are_all_drawn_with_their_captions() -> None:
     first = pixels[captions.index("a cat")]
     assert set(captions) == {"a cat", "a dog"}
     assert all(torch.equal(each, first) == (said == "a cat") for each, said in zip(pixels, captions, strict=True))
+
+
+def test_joined_pictures_keep_their_captions_and_masks_and_the_others_count_whole() -> None:
+    half = Image.new("L", SIZE, 0)
+    half.paste(255, (0, 0, 8, 16))
+    both = joined(
+        Pictures((picture(0), picture(1, size=8)), ("a cat and a dog", "two cats")),
+        None,
+        Pictures((picture(2),), ("a cat",), (half,)),
+    )
+    assert both.captions == ("a cat and a dog", "two cats", "a cat")
+    assert both.masks is not None
+    assert [mask.size for mask in both.masks] == [(16, 16), (8, 8), (16, 16)]
+    assert [mask.getextrema() for mask in both.masks] == [(255, 255), (255, 255), (0, 255)]
+    rng = np.random.default_rng(0)
+    drawn = [both.draw(rng, SIZE, "none") for _ in range(40)]
+    shares = {example.caption: float(example.mask.mean()) for example in drawn}
+    assert shares == {"a cat and a dog": 1.0, "two cats": 1.0, "a cat": 0.5}
+
+
+def test_pictures_without_masks_are_joined_to_pictures_that_count_whole() -> None:
+    rng = np.random.default_rng(0)
+    both = joined(Pictures((picture(0),), ("a cat",)), Pictures((picture(1),), ("a dog",)))
+    assert all(both.draw(rng, SIZE, "none").mask.eq(1).all() for _ in range(5))
+    with pytest.raises(SettingsError, match="at least one picture"):
+        joined(None)
+
+
+def test_pixels_of_a_picture_lie_between_minus_one_and_one() -> None:
+    image = Image.new("L", (3, 2), 0)
+    image.putpixel((2, 1), 255)
+    pixels = pixels_of(image)
+    assert pixels.shape == (3, 2, 3)
+    assert pixels[:, 1, 2].eq(1).all()
+    assert pixels.eq(-1).sum() == 3 * 5
 
 
 def test_pictures_that_do_not_fit_together_are_refused() -> None:

@@ -1,5 +1,6 @@
 import json
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,15 @@ import torch
 from PIL import Image
 
 import heedful
-from heedful.attention import SiteSelection
+from heedful.attention import Maps, SiteSelection
 from heedful.errors import ConceptsError, PromptError, SettingsError, UnsupportedPipeline
+from heedful.losses import Bind, SeparateAndStrengthen
 from heedful.personalization import TEACHING_METHODS, TeachingMethod, TeachingSettings, Watch, teach
 from heedful.personalization.embeddings import text_parts
+from heedful.personalization.instance_prompt import class_prompt
 from heedful.personalization.trained import projections
 from heedful.personalization.training import CHECKPOINT
+from heedful.prompts import Prompt
 from tests.personalization.lesson import PROMPT, parameters, short, taught
 from tests.pipelines import tiny_pipeline, tiny_sdxl_pipeline
 from tests.transformer_pipelines import tiny_pixart
@@ -126,6 +130,36 @@ def test_sdxl_learns_in_both_text_encoders(tmp_path: Path) -> None:
         table = encoder.get_input_embeddings().weight
         new, known = (table[tokenizer.convert_tokens_to_ids(token)] for token in ("<cat1>", "cat</w>"))
         assert not torch.equal(new, known)
+
+
+@dataclass(frozen=True)
+class Listening:
+    """DisenDiff's loss on maps, which notes the captions of what it sees."""
+
+    heard: list[str]
+
+    def __call__(self, maps: Maps, prompts: Sequence[Prompt], image: Any) -> torch.Tensor:
+        self.heard.extend(prompt.text for prompt in prompts)
+        return (Bind() + SeparateAndStrengthen())(maps, prompts, image)
+
+    def __repr__(self) -> str:
+        return "Listening()"
+
+
+@pytest.mark.parametrize(
+    ("alone", "captions"),
+    [(True, {PROMPT, "a <cat1> cat", "a <dog1> dog"}), (False, {PROMPT})],
+    ids=["each alone too", "together"],
+)
+def test_a_method_may_show_each_concept_alone(alone: bool, captions: set[str], tmp_path: Path) -> None:
+    heard: list[str] = []
+    method = replace(DISENDIFF, name="mine", loss=Listening(heard), shows_each_alone=alone)
+    taught(tiny_pipeline(), method, tmp_path, max_train_steps=12, num_class_images=3,
+           sites=SiteSelection(scale=2))  # fmt: skip
+    assert set(heard) == captions
+    prior = (tmp_path / "class_images" / "metadata.jsonl").read_text().splitlines()
+    assert {json.loads(line)["text"] for line in prior} == {class_prompt(each) for each in captions}
+    assert json.loads((tmp_path / "concepts.json").read_text())["training"]["shows_each_alone"] is alone
 
 
 def test_the_pipeline_can_be_looked_at_on_the_way(tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from heedful.errors import SettingsError
-from heedful.world.looks import ACCESSORY_KINDS, Kind, Look, dressed
+from heedful.world.looks import ACCESSORY_KINDS, NATURAL, Kind, Look, dressed
 from heedful.world.small_sprites import small_sprite
-from heedful.world.sprites import SPRITE_SIZE
+from heedful.world.sprites import SPRITE_SIZE, painted
 from heedful.world.vocabulary import CLASSES
 
 KINDS: tuple[Kind, ...] = ("halves", "sides", "stripes", "dots", "checks", "hat", "scarf")
@@ -40,6 +40,17 @@ def test_a_pattern_keeps_the_shape_and_the_shading() -> None:
     assert np.corrcoef(light[blue], rgba[blue][:, :3].sum(axis=-1))[0, 1] > 0.8
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ACCESSORY_KINDS])
+def test_either_colour_of_a_pattern_may_be_the_sprites_own(kind: Kind) -> None:
+    natural, green = (np.asarray(each) for each in (small_sprite("dog"), painted(small_sprite("dog"), "green")))
+    seen = natural[..., 3] > 128
+    for first, second in ((NATURAL, "green"), ("green", NATURAL)):
+        rgba = np.asarray(dressed(small_sprite("dog"), Look(kind=kind, first=first, second=second)))
+        is_own, is_green = ((rgba == each).all(axis=-1) for each in (natural, green))
+        assert (is_own | is_green)[seen].all()
+        assert is_own[seen].mean() > 0.15 and is_green[seen].mean() > 0.15
+
+
 @pytest.mark.parametrize("kind", ACCESSORY_KINDS)
 def test_who_wears_something_may_keep_its_own_colours(kind: Kind) -> None:
     for name in CLASSES:
@@ -50,7 +61,8 @@ def test_who_wears_something_may_keep_its_own_colours(kind: Kind) -> None:
 @pytest.mark.parametrize(
     ("kind", "first", "second", "why"),
     [
-        ("dots", "natural", "red", "Expected a colour among black"),
+        ("dots", "natural", "mauve", "Expected a colour among black, .*, got 'mauve'"),
+        ("dots", "natural", "natural", "two different colours"),
         ("hat", "natural", "natural", "Expected a colour among black"),
         ("dots", "red", "red", "two different colours"),
     ],

@@ -49,8 +49,8 @@ def test_class_and_look_are_named_at_any_place_and_size(
 
 
 def test_a_look_with_its_colours_exchanged_is_another_look() -> None:
-    turned = Look(kind=CAT.kind, first=CAT.second, second=CAT.first)
-    picture, found = _picture("cat", turned, 10, 10, 30, False)
+    turned = Look(kind=DOG.kind, first=DOG.second, second=DOG.first)
+    picture, found = _picture("dog", turned, 10, 10, 30, False)
     assert recognise(picture, [found], TEMPLATES)[0].look == turned
 
 

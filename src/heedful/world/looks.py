@@ -26,11 +26,11 @@ class Look:
 
     `halves`: upper and lower; `sides`: left and right; `stripes`: four bands from the top; `checks`: three by three;
     `dots`: the second colour on the first; `hat` and `scarf`: in the second colour, worn by a sprite of the first.
+    Each is one of the world's 11, or `natural`: the sprite's own, by which an animal is known. A hat has none.
     """
 
     kind: Kind
     first: str
-    """One of the world's 11 colours, or `natural`: the sprite's own, by which an animal is known."""
     second: str
 
     def __post_init__(self) -> None:
