@@ -95,6 +95,9 @@ def teach(
         base=files.architecture(pipe),
         training=told,
     )
+    if method.shows_each_alone:
+        parts = (each_alone(pipe, each, prompt, concepts, (side, side), chosen.sites, seed) for each in pictures)
+        learnt = joined(learnt, *parts)
     prior = None
     if chosen.with_prior_preservation:
         shelf = Path(class_data_dir) if class_data_dir is not None else place / "class_images"
@@ -103,9 +106,6 @@ def teach(
             pipe, asked, chosen.num_class_images, shelf, seed=seed, on_picture=watch.on_class_picture,
             **{**size, **(class_arguments or {})},
         )  # fmt: skip
-    if method.shows_each_alone:
-        parts = (each_alone(pipe, each, prompt, concepts, (side, side), chosen.sites, seed) for each in pictures)
-        learnt = joined(learnt, *parts)
     add_concepts(pipe, initial_vectors(pipe, concepts, chosen.initializer_token, chosen.num_vectors))
     lesson = Lesson(learnt=learnt, prior=prior, resolution=(side, side), seed=seed)
     training = Training(pipe, method, chosen, concepts, lesson, mixed_precision or _precision(denoiser))
