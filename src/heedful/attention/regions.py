@@ -119,12 +119,13 @@ class MaskRule:
                 "without (T5, as in FLUX and PixArt). Masks cannot be made there yet."
             )
         shares = self._shares(steps, prompt)
+        says_nothing = shares.amax((-2, -1)) - shares.amin((-2, -1)) <= _FLAT  # edges would make something of rounding
         size = (picture.height, picture.width)
         enlarged = F.interpolate(shares[None], size, mode="bicubic", align_corners=False)[0]
         if self.edges:
             radius = max(1, round(picture.height / shares.shape[-2]))
             enlarged = follow_edges(enlarged, _colours(picture), radius, self.softness)
-        masks = without_specks(contest(enlarged, self.border))
+        masks = without_specks(contest(enlarged, self.border) & ~says_nothing[:, None, None])
         return [
             Segment(concept, mask.numpy(), float(share[mask].mean().clamp(0, 1)) if mask.any() else 0.0)
             for concept, mask, share in zip(prompt.concepts, masks, enlarged, strict=True)
