@@ -61,7 +61,7 @@ def test_list_names_suites_and_scores(call: Call) -> None:
         "world-two-report",
         "geneval",
         "t2i-compbench",
-        "Scores: world, attention",
+        "Scores: world, instance, attention",
     ):
         assert word in result.out
 
@@ -71,7 +71,7 @@ def test_list_names_suites_and_scores(call: Call) -> None:
     [
         (["--suite", "no such suite"], "Expected one of the suites attend-and-excite"),
         (["--methods", "astar"], "Expected one of the methods none"),
-        (["--scores", "beauty"], "Expected one of the scores world, attention"),
+        (["--scores", "beauty"], "Expected one of the scores world, instance, attention"),
         (["--scores", "dino"], "Expected scores that need no pictures to compare with"),
         (["--engine", "slurm"], "Expected one of the engines serial, ray"),
         (["--address", "head:6379"], "Expected --address only with --engine ray"),

@@ -15,7 +15,7 @@ def test_the_committed_card_holds_the_committed_figures() -> None:
 
 def test_single_concepts_have_a_row_for_each_number_of_steps() -> None:
     more = FIGURES["single"] | {"steps": 50, "success": {"value": 0.9871, "low": 0.9812, "high": 0.9923}}
-    section = figures_section({"single-50": more} | FIGURES)
+    section = figures_section({"single-50": more} | {name: row for name, row in FIGURES.items() if name != "single-30"})
     assert "| 156 single concepts | 20 | 2496 | 0.966 [" in section
     assert "| 156 single concepts | 50 | 2496 | 0.987 [0.981, 0.992] |" in section
     assert section.index("| 20 | 2496 |") < section.index("| 50 | 2496 |")
