@@ -13,6 +13,9 @@ from pathlib import Path
 
 from heedful.errors import OutputError
 
+PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
+"""Endings of weights that can run code while they load: never read."""
+
 
 def make_folder(path: Path | str) -> Path:
     """Make the folder `path` with its parents, if absent, and return it.

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from heedful.attention.intercept import held
 from heedful.errors import SettingsError, UnsupportedPipeline
 from heedful.evaluation.pipelines import Model
 from heedful.guidance.methods import Method
+from heedful.personalization.examples import digest
 from heedful.personalization.prior import read_picture
 
 _GRAIN = 4
@@ -43,7 +43,7 @@ class Inpainting:
 
     def settings(self) -> dict[str, Any]:
         """Return what decides the images, as plain JSON values."""
-        return {"image": _digest(self.image), "mask_image": _digest(self.mask), "strength": self.strength}
+        return {"image": digest(self.image)[:12], "mask_image": digest(self.mask)[:12], "strength": self.strength}
 
     def size_on(self, pipe: Any) -> tuple[int | None, int | None]:
         """Return width and height in pixels in the picture's proportions, with as many pixels as the model's own."""
@@ -118,7 +118,3 @@ def begun_late(method: Method) -> Method:
     plain = {"restart": None, "initial_noise": None}
     world = None if method.world is None else replace(method.world, **plain)
     return replace(method, settings=replace(method.settings, **plain), world=world)
-
-
-def _digest(image: Image.Image) -> str:
-    return sha256(f"{image.size} {image.mode} ".encode() + image.tobytes()).hexdigest()[:12]

@@ -12,7 +12,8 @@ from huggingface_hub import hf_hub_download
 from safetensors import SafetensorError
 
 from heedful.errors import ModelError, ModelNotFound, SettingsError, UnsafeWeights, require
-from heedful.evaluation.pipelines import PICKLES, digest_files, first_line, hub_says
+from heedful.evaluation.pipelines import digest_files, first_line, hub_says
+from heedful.files import PICKLES
 from heedful.personalization.folder import LORA
 
 _ON_A_HUB = re.compile(r"([\w.-]+/[\w.-]+?)(?:/(.+\.safetensors))?")

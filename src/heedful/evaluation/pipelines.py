@@ -20,9 +20,9 @@ from transformers.utils import logging as transformers_logging
 from heedful import world
 from heedful.attention import find_denoiser
 from heedful.errors import ModelError, ModelNotFound, SettingsError, UnsafeWeights
+from heedful.files import PICKLES
 from heedful.world.embedded import NAME
 
-PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 EMBEDDED = NAME

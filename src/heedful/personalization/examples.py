@@ -5,6 +5,7 @@ Knows pictures, masks and captions. All randomness comes from the generator that
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Literal
 
 import numpy as np
@@ -87,6 +88,11 @@ class Pictures:
                 f"Expected a mask of the picture's size, {image.width}x{image.height}, got {mask.width}x{mask.height}."
             )
         return mask.convert("RGB")
+
+
+def digest(image: Image.Image) -> str:
+    """Return the SHA-256 of a picture's pixels, size and mode, in hexadecimal digits."""
+    return sha256(f"{image.size} {image.mode} ".encode() + image.tobytes()).hexdigest()
 
 
 def square(image: Image.Image, resolution: tuple[int, int]) -> np.ndarray:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from heedful.attention.layouts import find_denoiser
 from heedful.errors import ConceptsError, ModelNotFound, UnsafeWeights, require
-from heedful.files import write_atomic
+from heedful.files import PICKLES, write_atomic
 from heedful.personalization.embeddings import ENCODERS, Vectors, text_parts
 from heedful.personalization.instance_prompt import PLACEHOLDER, NewConcept
 
@@ -28,7 +28,6 @@ LORA = "pytorch_lora_weights.safetensors"
 CUSTOM_DIFFUSION = "pytorch_custom_diffusion_weights.safetensors"
 DENOISER = "unet"
 FORMAT = 1
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,6 @@ learns, from which loss and how fast is the method's (`methods`, `objective`, `t
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from heedful.personalization.alone import each_alone
 from heedful.personalization.card import card
 from heedful.personalization.embeddings import add_concepts, initial_vectors
 from heedful.personalization.encoding import check_pipeline
-from heedful.personalization.examples import Pictures, joined
+from heedful.personalization.examples import Pictures, digest, joined
 from heedful.personalization.folder import Manifest
 from heedful.personalization.instance_prompt import NewConcept, class_prompt, new_concepts
 from heedful.personalization.load import TaughtConcepts, load_concepts
@@ -164,16 +163,12 @@ def _told(
         "rank": method.rank,
         "shows_each_alone": method.shows_each_alone,
         "loss": repr(method.loss),
-        "images": [_digest(image) for image in learnt.images],
-        "masks": [_digest(mask) for mask in masks],
+        "images": [digest(image) for image in learnt.images],
+        "masks": [digest(mask) for mask in masks],
         "class_prompts": list(class_prompts),
         **others,
         "versions": {name: version(name) for name in ("heedful", "torch", "diffusers", "transformers", "accelerate")},
     }
-
-
-def _digest(image: Image.Image) -> str:
-    return sha256(f"{image.size} {image.mode} ".encode() + image.tobytes()).hexdigest()
 
 
 def _precision(denoiser: Any) -> Precision:
