@@ -35,10 +35,10 @@ from torch.utils._pytree import tree_leaves
 
 import heedful
 from heedful.attention import Reader, Record, SiteSelection, find_sites
+from heedful.attention.gradients import frozen, recomputing
 from heedful.evaluation.cost import operations
 from heedful.files import write_atomic
 from heedful.guidance import ATTEND_AND_EXCITE, Settings
-from heedful.guidance.freeze import frozen
 from heedful.guidance.presets import PUBLISHED_SITES, WORLD_SITES
 
 PROMPT, INDICES = "a cat and a blue clock", [2, 6]
@@ -111,9 +111,9 @@ def _count(unet: Any, sites: dict[str, SiteSelection], tokens: int) -> dict[str,
     rows["diffusers' pipeline"] = _pass(unet, whole, arguments, _in_the_open(unet, first))
     unet.set_attn_processor(dict(processors))
     for name, chosen in sites.items():
-        with frozen(unet):
+        with frozen(unet), recomputing(unet, wanted=False):
             rows[name] = _pass(unet, whole, arguments, _tapped(unet, chosen))
-    with frozen(unet, recompute=True):
+    with frozen(unet), recomputing(unet):
         rows[f"{next(iter(sites))}, checkpoint"] = _pass(unet, whole, arguments, _tapped(unet, first))
     return {"forward_flops": whole, "passes": rows, "runs": _runs(rows)}
 

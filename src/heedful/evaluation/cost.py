@@ -11,7 +11,7 @@ from diffusers import UNet2DConditionModel
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 from heedful.attention import Reader, Record, Sites, SiteSelection
-from heedful.guidance.freeze import frozen
+from heedful.attention.gradients import frozen, recomputing
 
 
 def _fused(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
@@ -60,7 +60,7 @@ def gradient_shares(denoiser: Any, sites: Sites, arguments: dict[str, Any]) -> G
 
     with torch.no_grad():
         whole, _ = operations(lambda: denoiser(**arguments))
-    with frozen(denoiser), torch.enable_grad():
+    with frozen(denoiser), recomputing(denoiser, wanted=False), torch.enable_grad():
         there, value = operations(forward)
         back, _ = operations(lambda: torch.autograd.grad(value, latents))
     return GradientShares(there / whole, back / whole)

@@ -10,10 +10,10 @@ from typing import Any
 
 from torch import nn
 
+from heedful.attention.gradients import frozen, recomputing
 from heedful.attention.intercept import held, replaced
 from heedful.attention.layouts import find_denoiser, layout_of
 from heedful.errors import PipelineError, SettingsError, UnsuitablePrompt, UnsupportedPipeline
-from heedful.guidance.freeze import frozen
 from heedful.guidance.history import MapHistory
 from heedful.guidance.methods import Method
 from heedful.guidance.policy import policy_of
@@ -112,7 +112,8 @@ def guide(
     steering = Steering(pipe, denoiser, prompts, method, settings, policy, seeds, keep_maps, keep_self_attention)
     with ExitStack() as stack:
         if is_moved:
-            stack.enter_context(frozen(denoiser, recompute=checkpoint))
+            stack.enter_context(frozen(denoiser))
+            stack.enter_context(recomputing(denoiser, wanted=checkpoint))
         stack.enter_context(held(denoiser, "_compiled_call_impl", None))  # or its code would not see what is replaced
         stack.enter_context(replaced(denoiser, "forward", steering.forward))
         stack.enter_context(replaced(steering.scheduler, "step", steering.step))

@@ -21,10 +21,9 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from heedful import adam
-from heedful.attention.intercept import held
+from heedful.attention.gradients import frozen, recomputing
 from heedful.attention.layouts import find_denoiser
 from heedful.errors import HeedfulError, SettingsError
 from heedful.files import write_atomic
@@ -123,15 +122,12 @@ class Training:
         encoders = [encoder for _, encoder in text_parts(self._pipe)]
         with ExitStack() as stack:
             for module in (*encoders, self._pipe.vae):
-                stack.enter_context(_without_gradients(module))
+                stack.enter_context(frozen(module))
             stack.enter_context(self.embeddings.installed())
             if self.settings.detach_start:
                 stack.enter_context(start_detached(self._denoiser, self.method.weights))
             if gradient_checkpointing:
-                for block in self._denoiser.modules():
-                    if hasattr(block, "gradient_checkpointing"):
-                        stack.enter_context(held(block, "gradient_checkpointing", True))
-                        stack.enter_context(held(block, "_gradient_checkpointing_func", _run_twice))
+                stack.enter_context(recomputing(self._denoiser))
             yield
 
     def run(self, folder: Path, told: Mapping[str, Any], checkpointing_steps: int, watch: Watch) -> None:
@@ -265,19 +261,3 @@ def check_same(earlier: Mapping[str, Any], told: Mapping[str, Any], folder: Path
             f"{f' (and {len(differ) - 1} more differences)' if len(differ) > 1 else ''}. "
             "Choose another folder, or pass --overwrite."
         )
-
-
-@contextmanager
-def _without_gradients(module: nn.Module) -> Iterator[None]:
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    module.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)
-
-
-def _run_twice(block: Callable[..., Any], *args: Any) -> Any:
-    """Run a block, and again on the way back: the same gradient, and only what goes in is kept."""
-    return checkpoint(block, *args, use_reentrant=False)
