@@ -15,6 +15,7 @@ from heedful.losses import Bind, SeparateAndStrengthen
 from heedful.personalization import TEACHING_METHODS, TeachingMethod, TeachingSettings, Watch, teach
 from heedful.personalization.embeddings import text_parts
 from heedful.personalization.instance_prompt import class_prompt
+from heedful.personalization.prior import class_pictures
 from heedful.personalization.trained import projections
 from heedful.personalization.training import CHECKPOINT
 from heedful.prompts import Prompt
@@ -231,6 +232,22 @@ def test_bad_input_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"No sites|at least one attention site"):
         taught(pipe, DISENDIFF, tmp_path, sites=SiteSelection(scale=64))
     assert len(tiny_pipeline().tokenizer) == size
+
+
+def test_prior_pictures_of_another_prompt_are_refused(tmp_path: Path) -> None:
+    class_pictures(tiny_pipeline(), ["a bird"], 1, tmp_path / "class_images", num_inference_steps=1)
+    with pytest.raises(SettingsError, match=r"pictures of 'a cat and a dog' in .*class_images, got some of 'a bird'"):
+        taught(tiny_pipeline(), DISENDIFF, tmp_path)
+    given = taught(tiny_pipeline(), DISENDIFF, tmp_path / "mine", class_data_dir=tmp_path / "class_images")
+    assert given.folder == tmp_path / "mine"
+
+
+def test_captions_that_say_a_scale_are_read_before_anything_is_painted(tmp_path: Path) -> None:
+    pipe = tiny_pipeline()
+    prompt = " and ".join(f"a <cat{number}> cat" for number in range(pipe.tokenizer.model_max_length // 4 - 1))
+    with pytest.raises(PromptError, match="tokens"):
+        taught(pipe, DISENDIFF, tmp_path, prompt=prompt, say_scale=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_loss_that_is_not_finite_says_so(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from heedful.errors import SettingsError
 from heedful.evaluation.pipelines import EMBEDDED, Model
 from heedful.personalization import TEACHING_METHODS, TaughtConcepts, TeachingMethod, TeachingSettings, Watch, teach
 from heedful.personalization.folder import CARD
-from heedful.personalization.prior import read_picture, read_pictures
+from heedful.personalization.prior import CLASS_IMAGES, read_picture, read_pictures
 from heedful.personalization.teach import LOSSES
 from heedful.personalization.training import CHECKPOINT, steps_kept
 
@@ -60,11 +60,12 @@ def learn(
     validation_steps: int,
     report_to: str | None,
     class_data_dir: Path | None,
+    is_shown: bool = True,
     **told: Any,
 ) -> TaughtConcepts:
-    """Teach behind two bars, prior pictures and steps; after Ctrl-C say what is there, and exit."""
-    shelf = class_data_dir or out / "class_images"
-    painting, learning = image_progress(err), step_progress(err)
+    """Teach behind two bars, prior pictures and steps, if `is_shown`; after Ctrl-C say what is there, and exit."""
+    shelf = class_data_dir or out / CLASS_IMAGES
+    painting, learning = image_progress(err, disable=not is_shown), step_progress(err, disable=not is_shown)
     pictures = painting.add_task("Prior pictures", total=settings.num_class_images)
     steps = learning.add_task("Steps", total=settings.max_train_steps, losses="")
     seen = {"pictures": 0, "step": 0}
@@ -91,7 +92,7 @@ def learn(
     watch = Watch(
         on_class_picture=on_class_picture,
         on_step=on_step,
-        on_validation=validation,
+        on_validation=validation or (lambda step: None),
         validation_steps=validation_steps,
         report_to=report_to,
     )
@@ -118,7 +119,8 @@ def learn(
         else:
             what = f"{seen['pictures']} of {settings.num_class_images} prior pictures are done"
             where = f"whole, in {shelf}"
-        tell(f"Interrupted: {what}, {where}. The same command (without --overwrite) goes on from there.")
+        if is_shown:
+            tell(f"Interrupted: {what}, {where}. The same command (without --overwrite) goes on from there.")
         raise typer.Exit(INTERRUPTED) from None
     finally:
         _stop(painting, learning)

@@ -11,10 +11,10 @@ def image_progress(console: Console, *, disable: bool = False) -> Progress:
     return Progress(*columns, console=console, disable=disable)
 
 
-def step_progress(console: Console) -> Progress:
+def step_progress(console: Console, *, disable: bool = False) -> Progress:
     """Return a bar with steps, steps per second, the time left, and what the field `losses` of its task says."""
     columns = (TextColumn("{task.description}"), BarColumn(), _Count(), _Speed("steps"), TimeRemainingColumn())
-    return Progress(*columns, TextColumn("{task.fields[losses]}"), console=console)
+    return Progress(*columns, TextColumn("{task.fields[losses]}"), console=console, disable=disable)
 
 
 class _Count(ProgressColumn):

@@ -77,6 +77,8 @@ def teach(
     from heedful.cli.learning import find_teaching_method, learn, read_images, say_taught
     from heedful.cli.validation import Validation, parse_validation
     from heedful.evaluation import Gallery, load_model
+    from heedful.evaluation.bench.processes import find_processes
+    from heedful.evaluation.pipelines import find_device
     from heedful.evaluation.sampling import at_least, choose_sampling
     from heedful.guidance import denoiser_of
     from heedful.personalization.clear import clear
@@ -101,6 +103,7 @@ def teach(
     pictures = read_images(images)
     masks = [read_picture(file) for file in mask] if mask else None
     Gallery(out_folder).check()
+    processes = find_processes(find_device(device))
     with err.status("Loading the model ..."):
         loaded = load_model(model, device=device, dtype=dtype)
     given = {
@@ -131,10 +134,11 @@ def teach(
             sampling=sampling,
             folder=out_folder / "validation",
         )
-    if overwrite:
+    if overwrite and processes.is_first:
         clear(out_folder)
-    elif (out_folder / MANIFEST).exists():
+    elif (out_folder / MANIFEST).exists() and processes.is_first:
         tell(f"{out_folder} holds taught concepts already.")
+    processes.wait()
     taught = learn(
         loaded,
         pictures,
@@ -145,6 +149,7 @@ def teach(
         validation=validation,
         validation_steps=validation_steps,
         report_to=report_to,
+        is_shown=processes.is_first,
         masks=masks,
         class_data_dir=class_data_dir,
         class_prompts=class_prompt,
@@ -154,4 +159,5 @@ def teach(
         gradient_checkpointing=gradient_checkpointing,
         checkpointing_steps=checkpointing_steps,
     )
-    say_taught(loaded, taught, as_json)
+    if processes.is_first:
+        say_taught(loaded, taught, as_json)

@@ -4,7 +4,6 @@ Knows which images are made, and where their sheet goes. Knows no training.
 """
 
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -19,8 +18,7 @@ from heedful.evaluation.sight import Sight, look_at
 from heedful.files import write_atomic
 from heedful.guidance.methods import NONE
 from heedful.personalization import TeachingSettings
-from heedful.personalization.embeddings import tokens_of
-from heedful.personalization.examples import FAR, NEAR
+from heedful.personalization.captions import check_captions, taught_tokenizer
 from heedful.personalization.instance_prompt import check_placeholders, new_concepts
 from heedful.prompts import Prompt
 from heedful.report.sight_sheet import seed_sheet
@@ -66,12 +64,8 @@ def parse_validation(pipe: Any, taught: str, texts: Sequence[str], settings: Tea
     Raises `PromptError` for a prompt that cannot be read, `taught` too, also where its captions say a scale, and for a
     placeholder that is not taught.
     """
-    tokenizer = deepcopy(pipe.tokenizer)
-    concepts = new_concepts(taught, tokenizer)
-    tokenizer.add_tokens([token for concept in concepts for token in tokens_of(concept, settings.num_vectors)])
-    says_scale = settings.augmentation == "custom-diffusion" and settings.say_scale
-    for words in ("", *(FAR + NEAR if says_scale else ())):
-        Prompt.parse(f"{words} {taught}".strip(), tokenizer)
+    tokenizer = taught_tokenizer(pipe.tokenizer, new_concepts(taught, pipe.tokenizer), settings.num_vectors)
+    check_captions(taught, tokenizer, settings)
     prompts: dict[str, Prompt] = {}
     for text in texts:
         check_placeholders(text, tokenizer)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from heedful.errors import ModelError
 from heedful.personalization import folder as files
-from heedful.personalization.prior import METADATA
+from heedful.personalization.prior import CLASS_IMAGES, METADATA
 from heedful.personalization.training import CHECKPOINT
 
-CLASS_IMAGES = "class_images"
 _WEIGHTS = (files.LORA, files.CUSTOM_DIFFUSION, f"{files.DENOISER}/config.json")
 
 

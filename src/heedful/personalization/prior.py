@@ -18,6 +18,8 @@ from heedful.personalization.examples import Pictures
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 METADATA = "metadata.jsonl"
+CLASS_IMAGES = "class_images"
+"""Where prior pictures lie in a folder of taught concepts."""
 
 
 def read_pictures(folder: Path, caption: str) -> Pictures:
@@ -28,7 +30,7 @@ def read_pictures(folder: Path, caption: str) -> Pictures:
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     if not files:
         raise SettingsError(f"Expected pictures ({', '.join(SUFFIXES)}) in the folder {folder}, found none.")
-    said = _captions(folder)
+    said = captions_in(folder)
     return Pictures(tuple(read_picture(file) for file in files), tuple(said.get(file.name, caption) for file in files))
 
 
@@ -69,7 +71,7 @@ def class_pictures(
         seeds = [torch.Generator("cpu").manual_seed(seed + place) for place in places]
         with torch.no_grad():
             images = pipe(asked, generator=seeds, **arguments).images
-        captions = _captions(folder) | {_name(place): text for place, text in zip(places, asked, strict=True)}
+        captions = captions_in(folder) | {_name(place): text for place, text in zip(places, asked, strict=True)}
         # captions before pictures: a picture without one would be taken for something else
         lines = (json.dumps({"file_name": name, "text": text}) for name, text in sorted(captions.items()))
         write_atomic(folder / METADATA, "".join(f"{line}\n" for line in lines))
@@ -86,7 +88,7 @@ def _name(place: int) -> str:
     return f"{place:05}.png"
 
 
-def _captions(folder: Path) -> dict[str, str]:
+def captions_in(folder: Path) -> dict[str, str]:
     """Return what a folder's metadata says of its files; raises `SettingsError` if it is broken."""
     file = folder / METADATA
     if not file.is_file():

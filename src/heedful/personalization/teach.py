@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from PIL import Image
 
 from heedful.attention import find_sites
 from heedful.attention.layouts import find_denoiser
+from heedful.errors import SettingsError
 from heedful.files import make_folder, write_atomic
 from heedful.personalization import folder as files
 from heedful.personalization.alone import each_alone
+from heedful.personalization.captions import check_captions, taught_tokenizer
 from heedful.personalization.card import card
 from heedful.personalization.embeddings import add_concepts, initial_vectors
 from heedful.personalization.encoding import check_pipeline
@@ -27,7 +30,7 @@ from heedful.personalization.folder import Manifest
 from heedful.personalization.instance_prompt import NewConcept, class_prompt, new_concepts
 from heedful.personalization.load import TaughtConcepts, load_concepts
 from heedful.personalization.methods import DISENDIFF, TeachingMethod, TeachingSettings
-from heedful.personalization.prior import class_pictures
+from heedful.personalization.prior import CLASS_IMAGES, captions_in, class_pictures
 from heedful.personalization.trained import ADAPTER
 from heedful.personalization.training import CHECKPOINT, Lesson, Precision, Training, Watch, check_same
 
@@ -64,8 +67,9 @@ def teach(
 
     Writes embeddings, weights, a card and last a manifest to `out`; a folder with a manifest of the same training is
     read instead, and one of another training refused. Killed at any moment, the same call goes on from the last
-    checkpoint to the same result, bit for bit on a CPU. Afterwards `pipe` knows the concepts, as after
-    `heedful.load_concepts`.
+    checkpoint to the same result, bit for bit on a CPU. Several processes (`accelerate launch`) share the passes of a
+    step: N of them learn what one learns with N times `gradient_accumulation_steps`, and the first writes. Afterwards
+    `pipe` knows the concepts, as after `heedful.load_concepts`.
 
     Raises `PromptError`, `SettingsError`, `UnsupportedPipeline`, `ConceptsError` for words that the pipeline knows
     already, `OutputError`, and `MissingExtra` for a LoRA without peft.
@@ -78,6 +82,7 @@ def teach(
     learnt = Pictures(pictures, (prompt,) * len(pictures), None if masks is None else tuple(masks))
     asked = tuple(class_prompts or _class_prompts(method, prompt, concepts))
     side = resolution or _side(pipe)
+    state = PartialState(cpu=pipe.device.type == "cpu")
     place = make_folder(out)
     told = _told(
         method, chosen, learnt, asked, prompt=prompt, resolution=side, seed=seed, precision=mixed_precision,
@@ -94,24 +99,28 @@ def teach(
         base=files.architecture(pipe),
         training=told,
     )
+    check_captions(prompt, taught_tokenizer(pipe.tokenizer, concepts, chosen.num_vectors), chosen)
     if method.shows_each_alone:
         parts = (each_alone(pipe, each, prompt, concepts, (side, side), chosen.sites, seed) for each in pictures)
         learnt = joined(learnt, *parts)
     prior = None
     if chosen.with_prior_preservation:
-        shelf = Path(class_data_dir) if class_data_dir is not None else place / "class_images"
+        shelf = _shelf(place, class_data_dir, asked)
         size = {"height": side, "width": side}
-        prior = class_pictures(
-            pipe, asked, chosen.num_class_images, shelf, seed=seed, on_picture=watch.on_class_picture,
-            **{**size, **(class_arguments or {})},
-        )  # fmt: skip
+        with state.main_process_first():  # it paints, the others read
+            prior = class_pictures(
+                pipe, asked, chosen.num_class_images, shelf, seed=seed, on_picture=watch.on_class_picture,
+                **{**size, **(class_arguments or {})},
+            )  # fmt: skip
     add_concepts(pipe, initial_vectors(pipe, concepts, chosen.initializer_token, chosen.num_vectors))
     lesson = Lesson(learnt=learnt, prior=prior, resolution=(side, side), seed=seed)
     training = Training(pipe, method, chosen, concepts, lesson, mixed_precision or _precision(denoiser))
     with training.prepared(gradient_checkpointing):
         training.run(place, told, checkpointing_steps, watch)
     training.finish()
-    _write(pipe, training, manifest, place, base_model)
+    if state.is_main_process:
+        _write(pipe, training, manifest, place, base_model)
+    state.wait_for_everyone()
     return TaughtConcepts(
         prompt=prompt,
         concepts=concepts,
@@ -142,6 +151,20 @@ def _class_prompts(method: TeachingMethod, prompt: str, concepts: Sequence[NewCo
     """Return what prior pictures show: the prompt's classes, and each alone if the concepts are shown so too."""
     nouns = [concept.noun for concept in concepts] if method.shows_each_alone and len(concepts) > 1 else []
     return [class_prompt(prompt), *(f"a {noun}" for noun in nouns)]
+
+
+def _shelf(folder: Path, given: Path | str | None, prompts: Sequence[str]) -> Path:
+    """Return the folder of the prior pictures; raise `SettingsError` if `folder`'s own show something else."""
+    if given is not None:
+        return Path(given)
+    shelf = folder / CLASS_IMAGES
+    other = sorted(set(captions_in(shelf).values()).difference(prompts))
+    if other:
+        raise SettingsError(
+            f"Expected prior pictures of {', '.join(map(repr, prompts))} in {shelf}, got some of {other[0]!r}, from "
+            "another training. Choose another folder, pass --overwrite, or name these pictures with --class-data-dir."
+        )
+    return shelf
 
 
 def _format(method: TeachingMethod) -> str:

@@ -59,7 +59,7 @@ class Watch:
     on_class_picture: Callable[[int, int], None] = lambda done, total: None
     on_step: Callable[[int, int, Losses], None] = lambda step, steps, losses: None
     """Called after each step with its number from 1, how many there are, and the parts of its loss."""
-    on_validation: Callable[[int], Image.Image | None] | None = None
+    on_validation: Callable[[int], Image.Image | None] = lambda step: None
     """Called every `validation_steps`, and at the end, while the pipeline knows what has been learnt so far.
     A picture that it returns goes to the tracker."""
     validation_steps: int = 50
@@ -146,7 +146,7 @@ class Training:
             is_last = self._step == steps
             if (self._step % checkpointing_steps == 0 or is_last) and self._accelerator.is_main_process:
                 self._save(folder / CHECKPOINT, told)
-            if watch.on_validation is not None and (self._step % watch.validation_steps == 0 or is_last):
+            if self._accelerator.is_main_process and (self._step % watch.validation_steps == 0 or is_last):
                 with torch.no_grad(), self._accelerator.autocast():
                     picture = watch.on_validation(self._step)
                 if tracker is not None and picture is not None:
@@ -169,17 +169,20 @@ class Training:
         passes = self.settings.gradient_accumulation_steps
         sums: dict[str, float] = {}
         for number in range(passes):
-            rng = np.random.default_rng([self.lesson.seed, self._step, number, self._accelerator.process_index])
+            # numbered over all processes: N of them see in a step what one sees in N times as many passes
+            place = number * self._accelerator.num_processes + self._accelerator.process_index
+            rng = np.random.default_rng([self.lesson.seed, self._step, place])
             with self._pass(rng) as losses:
                 self._accelerator.backward(losses.total / passes)
             for name, value in losses.values().items():
                 sums[name] = sums.get(name, 0.0) + value / passes
+        self._share_gradients()
+        sums = dict(zip(sums, self._mean(torch.tensor(list(sums.values()))).tolist(), strict=True))
         if not math.isfinite(sums["loss"]):
             raise HeedfulError(
                 f"Expected a finite loss, got {sums['loss']} at step {self._step + 1}. Lower --learning-rate, or use "
                 "--mixed-precision bf16 or no instead of fp16."
             )
-        self._share_gradients()
         self._accelerator.clip_grad_norm_(list(self.parameters.values()), self.settings.max_grad_norm)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
@@ -202,10 +205,16 @@ class Training:
 
     def _share_gradients(self) -> None:
         """Average the gradients of several processes, each of which saw its own pictures."""
-        if self._accelerator.num_processes > 1:
-            for parameter in self.parameters.values():
-                if parameter.grad is not None:
-                    parameter.grad = self._accelerator.reduce(parameter.grad, reduction="mean")  # pyright: ignore[reportAttributeAccessIssue]
+        for parameter in self.parameters.values():
+            if parameter.grad is not None:
+                parameter.grad = self._mean(parameter.grad)
+
+    def _mean(self, value: Tensor) -> Tensor:
+        """Return the mean of a value over the processes."""
+        if self._accelerator.num_processes == 1:
+            return value
+        shared: Any = self._accelerator.reduce(value.to(self._accelerator.device), reduction="mean")
+        return shared.to(value.device)
 
     def _save(self, path: Path, told: Mapping[str, Any]) -> None:
         tensors = adam.pack(self.parameters, self._optimizer.optimizer)
