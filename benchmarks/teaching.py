@@ -33,12 +33,13 @@ from heedful.evaluation.scores.originals import instance_originals
 from heedful.evaluation.statistics import compare, estimate
 from heedful.evaluation.suites import find_suite
 from heedful.files import write_atomic
-from heedful.guidance import HEEDFUL, NONE, Method
+from heedful.guidance import NONE, Method, methods
 from heedful.losses import Bind, Evenness, Segregation, SeparateAndStrengthen
 from heedful.personalization import (
     CUSTOM_DIFFUSION,
     DISENDIFF,
     DREAMBOOTH,
+    HEEDFUL,
     TEACHING_METHODS,
     TEXTUAL_INVERSION,
     TeachingMethod,
@@ -103,8 +104,9 @@ BEYOND = {
         _disendiff("segregation", _losses() + Segregation()),
         Variant("alone", replace(CUSTOM_DIFFUSION, name="alone", shows_each_alone=True)),
         _disendiff("disendiff-alone", DISENDIFF.loss, shows_each_alone=True),
-        Variant("custom-diffusion-guided", CUSTOM_DIFFUSION, HEEDFUL, taught_as="custom-diffusion"),
-        Variant("disendiff-guided", DISENDIFF, HEEDFUL, taught_as="disendiff"),
+        Variant("heedful-without-maps", replace(HEEDFUL, name="heedful-without-maps", loss=None)),
+        Variant("disendiff-guided", DISENDIFF, methods.HEEDFUL, taught_as="disendiff"),
+        Variant("heedful-guided", HEEDFUL, methods.HEEDFUL, taught_as="heedful"),
     )
 }
 """Ours to try."""

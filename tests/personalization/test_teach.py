@@ -17,7 +17,7 @@ from heedful.personalization.embeddings import text_parts
 from heedful.personalization.instance_prompt import class_prompt
 from heedful.personalization.prior import class_pictures
 from heedful.personalization.trained import projections
-from heedful.personalization.training import CHECKPOINT
+from heedful.personalization.training import CHECKPOINT, shares_of_rate
 from heedful.prompts import Prompt
 from tests.personalization.lesson import PROMPT, parameters, short, taught
 from tests.pipelines import tiny_pipeline, tiny_sdxl_pipeline
@@ -225,6 +225,8 @@ def test_bad_input_is_refused_before_anything_is_done(tmp_path: Path) -> None:
         taught(tiny_pipeline(in_channels=9), DISENDIFF, tmp_path)
     with pytest.raises(SettingsError, match="max_train_steps of at least 1, got 0"):
         short(DISENDIFF, max_train_steps=0)
+    with pytest.raises(SettingsError, match=r"lr_scheduler of constant_with_warmup, .* got 'slow'"):
+        TeachingSettings(lr_scheduler="slow")
     with pytest.raises(SettingsError, match="something to train"):
         replace(DISENDIFF, weights="none", trains_embeddings=False)
     with pytest.raises(SettingsError, match="rank 4 on 'none'"):
@@ -248,6 +250,22 @@ def test_captions_that_say_a_scale_are_read_before_anything_is_painted(tmp_path:
     with pytest.raises(PromptError, match="tokens"):
         taught(pipe, DISENDIFF, tmp_path, prompt=prompt, say_scale=True)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "warmup", "expected"),
+    [
+        ("constant_with_warmup", 0, [1, 1, 1, 1]),
+        ("constant_with_warmup", 2, [0, 0.5, 1, 1]),
+        ("constant", 2, [1, 1, 1, 1]),
+        ("linear", 0, [1, 0.75, 0.5, 0.25]),
+        ("cosine", 0, [1, 0.853553, 0.5, 0.146447]),
+    ],
+)
+def test_the_rate_changes_as_diffusers_schedulers_say(name: Any, warmup: int, expected: list[float]) -> None:
+    settings = TeachingSettings(lr_scheduler=name, lr_warmup_steps=warmup, max_train_steps=4)
+    shares = shares_of_rate(settings)
+    assert [shares(step) for step in range(4)] == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_loss_that_is_not_finite_says_so(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 TEACHING_NAMES = (
-    "textual-inversion, dreambooth, custom-diffusion, disendiff, dreambooth-lora, custom-diffusion-lora, disendiff-lora"
+    "heedful, textual-inversion, dreambooth, custom-diffusion, disendiff, heedful-lora, dreambooth-lora, "
+    "custom-diffusion-lora, disendiff-lora"
 )
 _TRAINING, _PRIOR, _WATCHING = "How it learns", "Prior preservation", "Seeing it learn"
 
@@ -26,6 +27,15 @@ TrainBatchSize = Annotated[
 ]
 AccumulationSteps = Annotated[
     int | None, _option("--gradient-accumulation-steps", "Passes in a step: less memory, more time.", _TRAINING)
+]
+RateScheduler = Annotated[
+    str | None,
+    _option(
+        "--lr-scheduler",
+        "How the rate changes: constant_with_warmup, constant, linear, cosine, cosine_with_restarts, polynomial.",
+        _TRAINING,
+        metavar="NAME",
+    ),
 ]
 WarmupSteps = Annotated[
     int | None, _option("--lr-warmup-steps", "Steps over which the learning rate rises from 0.", _TRAINING)

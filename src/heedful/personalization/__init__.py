@@ -11,6 +11,7 @@ from heedful.personalization.load import load_custom_diffusion as load_custom_di
 from heedful.personalization.methods import CUSTOM_DIFFUSION as CUSTOM_DIFFUSION
 from heedful.personalization.methods import DISENDIFF as DISENDIFF
 from heedful.personalization.methods import DREAMBOOTH as DREAMBOOTH
+from heedful.personalization.methods import HEEDFUL as HEEDFUL
 from heedful.personalization.methods import TEACHING_METHODS as TEACHING_METHODS
 from heedful.personalization.methods import TEXTUAL_INVERSION as TEXTUAL_INVERSION
 from heedful.personalization.methods import TeachingMethod as TeachingMethod
@@ -22,6 +23,7 @@ __all__ = [
     "CUSTOM_DIFFUSION",
     "DISENDIFF",
     "DREAMBOOTH",
+    "HEEDFUL",
     "TEACHING_METHODS",
     "TEXTUAL_INVERSION",
     "NewConcept",

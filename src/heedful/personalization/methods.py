@@ -14,6 +14,7 @@ from heedful.personalization.examples import Augmentation
 from heedful.personalization.trained import Weights
 from heedful.world import is_world
 
+LR_SCHEDULERS = ("constant_with_warmup", "constant", "linear", "cosine", "cosine_with_restarts", "polynomial")
 PUBLISHED_SITES = SiteSelection(scale=4)
 
 
@@ -29,7 +30,10 @@ class TeachingSettings:
     max_train_steps: int = 250
     train_batch_size: int = 4
     gradient_accumulation_steps: int = 1
+    lr_scheduler: str = "constant_with_warmup"
+    """How the rate changes over the steps: one of `LR_SCHEDULERS`, the names of diffusers' scripts."""
     lr_warmup_steps: int = 0
+    """Over which the rate rises from 0; "constant" has none."""
     adam_beta1: float = 0.9
     adam_beta2: float = 0.999
     adam_weight_decay: float = 0.01
@@ -66,6 +70,8 @@ class TeachingSettings:
         for name in counts:
             if getattr(self, name) < 1:
                 raise SettingsError(f"Expected {name} of at least 1, got {getattr(self, name)}.")
+        if self.lr_scheduler not in LR_SCHEDULERS:
+            raise SettingsError(f"Expected an lr_scheduler of {', '.join(LR_SCHEDULERS)}, got {self.lr_scheduler!r}.")
         for name in ("learning_rate", "prior_loss_weight", "loss_weight", "lr_warmup_steps"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise SettingsError(f"Expected {name} of at least 0, got {getattr(self, name)}.")
@@ -207,7 +213,18 @@ DISENDIFF = TeachingMethod(
 """DisenDiff (Zhang et al. 2024): Custom Diffusion, and on the maps L_bind + L_s&s, weighted .01 as in its code.
 Every choice in which paper and code differ is a field of `Bind` and `SeparateAndStrengthen`."""
 
-_WHOLE = (TEXTUAL_INVERSION, DREAMBOOTH, CUSTOM_DIFFUSION, DISENDIFF)
+HEEDFUL = TeachingMethod(
+    name="heedful",
+    weights="all",
+    loss=Bind() + SeparateAndStrengthen(),
+    settings=replace(DREAMBOOTH.settings, augmentation="flip", lr_scheduler="cosine"),
+    world=replace(WORLD, learning_rate=2e-3, lr_scheduler="cosine"),
+    citation="zhang2024disendiff",
+)
+"""What does best on the embedded world (docs/teach.md): new words and the whole denoiser learn, with DisenDiff's losses
+on maps, at a rate that falls to 0. Its settings for other models are DreamBooth's, and were not tried."""
+
+_WHOLE = (HEEDFUL, TEXTUAL_INVERSION, DREAMBOOTH, CUSTOM_DIFFUSION, DISENDIFF)
 TEACHING_METHODS: dict[str, TeachingMethod] = {
     method.name: method for method in (*_WHOLE, *(each.as_lora() for each in _WHOLE if each.weights != "none"))
 }

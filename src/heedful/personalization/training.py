@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from diffusers.optimization import get_scheduler
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
@@ -105,6 +106,7 @@ class Training:
                 eps=settings.adam_epsilon,
             )
         )
+        self._share_of_rate = shares_of_rate(settings)
         self._step = 0
         self._losses = torch.full((settings.max_train_steps, len(PARTS)), math.nan)
 
@@ -163,9 +165,8 @@ class Training:
             parameter.data = parameter.data.to(self._dtypes.get(name, self._pipe.vae.dtype))
 
     def _make_step(self) -> Losses:
-        warmup = max(1, self.settings.lr_warmup_steps)
         for group in self._optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * min(1.0, (self._step + 1) / warmup)
+            group["lr"] = self.settings.learning_rate * self._share_of_rate(self._step)
         passes = self.settings.gradient_accumulation_steps
         sums: dict[str, float] = {}
         for number in range(passes):
@@ -248,6 +249,19 @@ class Training:
 
     def _denoiser_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         yield from self._denoiser.named_parameters()
+
+
+def shares_of_rate(settings: TeachingSettings) -> Callable[[int], float]:
+    """Return which share of the learning rate each step has, counted from 0, as diffusers' schedulers say."""
+    # of an optimizer of its own: the training's takes up at any step, and a scheduler begins with the first
+    stand_in = torch.optim.SGD([torch.zeros(1)], lr=max(settings.learning_rate, 1e-6))
+    scheduler: Any = get_scheduler(
+        settings.lr_scheduler,
+        stand_in,
+        num_warmup_steps=settings.lr_warmup_steps,
+        num_training_steps=settings.max_train_steps,
+    )
+    return scheduler.lr_lambdas[0]
 
 
 def steps_kept(folder: Path) -> int:
