@@ -37,6 +37,7 @@ ROWS: dict[str, tuple[str, torch.dtype, bool]] = {
     "disendiff, bf16": ("disendiff", torch.bfloat16, False),
     "disendiff, bf16, checkpointing": ("disendiff", torch.bfloat16, True),
     "disendiff-lora, bf16, checkpointing": ("disendiff-lora", torch.bfloat16, True),
+    "heedful-lora, bf16, checkpointing": ("heedful-lora", torch.bfloat16, True),
     "custom-diffusion, bf16, checkpointing": ("custom-diffusion", torch.bfloat16, True),
     "textual-inversion, bf16, checkpointing": ("textual-inversion", torch.bfloat16, True),
     "dreambooth-lora, bf16, checkpointing": ("dreambooth-lora", torch.bfloat16, True),

@@ -4,11 +4,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from heedful.cli import console, main
-from tests.pipelines import tiny_pipeline
+from tests.pipelines import tiny_pipeline, tiny_text_encoder
 
 
 @dataclass(frozen=True)
@@ -46,3 +48,22 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
         return Result(int(end.value.code or 0), streams.out, streams.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def lesson_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random pipeline that reads 40 tokens: captions that say a scale are long to the world's tokenizer."""
+    pipe: Any = tiny_pipeline()
+    pipe.tokenizer.model_max_length = 40
+    pipe.text_encoder = tiny_text_encoder(pipe.tokenizer)
+    folder = tmp_path_factory.mktemp("model")
+    pipe.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture to learn from, as noisy as pixels can be."""
+    file = tmp_path_factory.mktemp("photos") / "photo.png"
+    Image.effect_noise((16, 16), 90).convert("RGB").save(file)
+    return file
