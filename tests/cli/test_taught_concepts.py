@@ -1,7 +1,11 @@
 """What `heedful generate`, `see` and `bench run` make with the folders that `heedful teach` wrote."""
 
+import importlib.util
 import json
+import os
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +18,7 @@ from heedful.evaluation import load_model
 from heedful.evaluation.gallery import read_entry
 from heedful.personalization import TEACHING_METHODS, teach
 from tests.cli.conftest import Call
+from tests.evaluation.bench.test_run import images
 
 PROMPT = "a <cat1> cat and a <dog1> dog"
 
@@ -114,6 +119,24 @@ def test_a_benchmark_of_taught_concepts_is_not_joined_by_one_of_others(
     assert again.code == 0 and "1 of 1 images are done already." in again.err
     other = call(*command, "--concepts-from", second)
     assert other.code == 2 and "made in another way: concepts from" in other.err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+def test_the_workers_of_a_cluster_are_given_the_concepts(
+    call: Call, lesson_model: Path, taught: dict[str, Path], tmp_path: Path
+) -> None:
+    suite = tmp_path / "suite.txt"
+    suite.write_text("a <cat1> cat on a table\n", encoding="utf-8")
+    given = ["--methods", "none", "--seeds", "0-1", "--steps", 2, "--scores", "world", "--model", lesson_model]
+    command = ["bench", "run", "--suite", suite, *given, "--concepts-from", taught["disendiff"], "--out"]
+    assert call(*command, tmp_path / "serial").code == 0
+    program = [sys.executable, "-m", "heedful", *map(str, command), str(tmp_path / "cluster"), "--engine", "ray"]
+    done = subprocess.run(
+        program, capture_output=True, text=True, check=False, env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert images(tmp_path / "cluster") == images(tmp_path / "serial")
 
 
 def test_maps_of_taught_concepts_are_seen(

@@ -219,7 +219,7 @@ HEEDFUL = TeachingMethod(
     loss=Bind() + SeparateAndStrengthen(),
     settings=replace(DREAMBOOTH.settings, augmentation="flip", lr_scheduler="cosine"),
     world=replace(WORLD, learning_rate=2e-3, lr_scheduler="cosine"),
-    citation="zhang2024disendiff",
+    citation="ruiz2023dreambooth",
 )
 """What does best on the embedded world (docs/teach.md): new words and the whole denoiser learn, with DisenDiff's losses
 on maps, at a rate that falls to 0. Its settings for other models are DreamBooth's, and were not tried."""
