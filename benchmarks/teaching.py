@@ -1,7 +1,7 @@
 """What is learnt from one picture? Every teaching method on the same pictures, prompts and noise, with intervals.
 
     python benchmarks/teaching.py --bfloat16                                          # the reported table
-    python benchmarks/teaching.py --bfloat16 --methods none,disendiff,ablations --seeds 3
+    python benchmarks/teaching.py --bfloat16 --methods disendiff,ablations --seeds 2
     python benchmarks/teaching.py --bfloat16 --three --methods custom-diffusion,disendiff,heedful
     python benchmarks/teaching.py --bfloat16 --images 2 --seeds 2 --methods disendiff --set learning_rate=3e-3  # tuning
 
@@ -118,7 +118,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the records and the results.")] = Path("out/teaching"),
     methods: Annotated[
         str, typer.Option(help="Comma-separated; 'ablations' and 'beyond' stand for several.")
-    ] = "textual-inversion,dreambooth,custom-diffusion,disendiff,disendiff-guided",
+    ] = "textual-inversion,dreambooth,custom-diffusion,disendiff,heedful",
     seeds: Annotated[int, typer.Option(help="Samples of each prompt.")] = 10,
     images: Annotated[int | None, typer.Option(help="How many pictures; all ten unless given.")] = None,
     three: Annotated[bool, typer.Option(help="The three pictures with three instances.")] = False,
