@@ -218,7 +218,7 @@ HEEDFUL = TeachingMethod(
     weights="all",
     loss=Bind() + SeparateAndStrengthen(),
     settings=replace(DREAMBOOTH.settings, augmentation="flip", lr_scheduler="cosine"),
-    world=replace(WORLD, learning_rate=2e-3, lr_scheduler="cosine"),
+    world=replace(WORLD, learning_rate=2e-3, lr_scheduler="cosine", detach_start=False),
     citation="ruiz2023dreambooth",
 )
 """What does best on the embedded world (docs/teach.md): new words and the whole denoiser learn, with DisenDiff's losses
