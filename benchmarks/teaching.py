@@ -38,10 +38,8 @@ from heedful.losses import Bind, Evenness, Segregation, SeparateAndStrengthen
 from heedful.personalization import (
     CUSTOM_DIFFUSION,
     DISENDIFF,
-    DREAMBOOTH,
     HEEDFUL,
     TEACHING_METHODS,
-    TEXTUAL_INVERSION,
     TeachingMethod,
     Watch,
     teach,
@@ -81,9 +79,7 @@ def _losses(**changes: Any) -> Any:
     return Bind(**changes) + SeparateAndStrengthen(**changes)
 
 
-PUBLISHED = {method.name: Variant(method.name, method) for method in (
-    TEXTUAL_INVERSION, DREAMBOOTH, CUSTOM_DIFFUSION, DISENDIFF, *TEACHING_METHODS.values()
-)}  # fmt: skip
+PUBLISHED = {name: Variant(name, method) for name, method in TEACHING_METHODS.items()}
 ABLATIONS = {
     variant.name: variant
     for variant in (

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from heedful.cli.learning import find_teaching_method
-from heedful.cli.teach_options import TEACHING_NAMES
+from heedful.cli.teach_options import SCHEDULER_NAMES, TEACHING_NAMES
 from heedful.personalization import TEACHING_METHODS
+from heedful.personalization.methods import LR_SCHEDULERS
 from heedful.personalization.training import Training
 from tests.cli.conftest import Call
 
@@ -28,8 +29,9 @@ def _weights(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.safetensors"))}
 
 
-def test_the_help_names_every_method() -> None:
+def test_the_help_names_every_method_and_scheduler() -> None:
     assert sorted(TEACHING_NAMES.split(", ")) == sorted(TEACHING_METHODS)
+    assert tuple(SCHEDULER_NAMES.split(", ")) == LR_SCHEDULERS
 
 
 def test_a_rank_makes_a_lora_of_any_method_that_trains_weights() -> None:

@@ -92,7 +92,7 @@ def learn(
     watch = Watch(
         on_class_picture=on_class_picture,
         on_step=on_step,
-        on_validation=validation or (lambda step: None),
+        on_validation=validation,
         validation_steps=validation_steps,
         report_to=report_to,
     )

@@ -136,10 +136,11 @@ def teach(
             sampling=sampling,
             folder=out_folder / "validation",
         )
-    if overwrite and processes.is_first:
-        clear(out_folder)
-    elif (out_folder / MANIFEST).exists() and processes.is_first:
-        tell(f"{out_folder} holds taught concepts already.")
+    if processes.is_first:
+        if overwrite:
+            clear(out_folder)
+        elif (out_folder / MANIFEST).exists():
+            tell(f"{out_folder} holds taught concepts already.")
     processes.wait()
     taught = learn(
         loaded,

@@ -12,6 +12,7 @@ TEACHING_NAMES = (
     "heedful, textual-inversion, dreambooth, custom-diffusion, disendiff, heedful-lora, dreambooth-lora, "
     "custom-diffusion-lora, disendiff-lora"
 )
+SCHEDULER_NAMES = "constant_with_warmup, constant, linear, cosine, cosine_with_restarts, polynomial"
 _TRAINING, _PRIOR, _WATCHING = "How it learns", "Prior preservation", "Seeing it learn"
 
 
@@ -30,12 +31,7 @@ AccumulationSteps = Annotated[
 ]
 RateScheduler = Annotated[
     str | None,
-    _option(
-        "--lr-scheduler",
-        "How the rate changes: constant_with_warmup, constant, linear, cosine, cosine_with_restarts, polynomial.",
-        _TRAINING,
-        metavar="NAME",
-    ),
+    _option("--lr-scheduler", f"How the rate changes: {SCHEDULER_NAMES}.", _TRAINING, metavar="NAME"),
 ]
 WarmupSteps = Annotated[
     int | None, _option("--lr-warmup-steps", "Steps over which the learning rate rises from 0.", _TRAINING)

@@ -60,7 +60,7 @@ class Watch:
     on_class_picture: Callable[[int, int], None] = lambda done, total: None
     on_step: Callable[[int, int, Losses], None] = lambda step, steps, losses: None
     """Called after each step with its number from 1, how many there are, and the parts of its loss."""
-    on_validation: Callable[[int], Image.Image | None] = lambda step: None
+    on_validation: Callable[[int], Image.Image | None] | None = None
     """Called every `validation_steps`, and at the end, while the pipeline knows what has been learnt so far.
     A picture that it returns goes to the tracker."""
     validation_steps: int = 50
@@ -140,6 +140,7 @@ class Training:
         steps = self.settings.max_train_steps
         self._resume(folder / CHECKPOINT, told)
         tracker = self._tracker(folder, watch.report_to)
+        look = watch.on_validation if self._accelerator.is_main_process else None
         while self._step < steps:
             losses = self._make_step()
             if tracker is not None:
@@ -148,9 +149,9 @@ class Training:
             is_last = self._step == steps
             if (self._step % checkpointing_steps == 0 or is_last) and self._accelerator.is_main_process:
                 self._save(folder / CHECKPOINT, told)
-            if self._accelerator.is_main_process and (self._step % watch.validation_steps == 0 or is_last):
+            if look is not None and (self._step % watch.validation_steps == 0 or is_last):
                 with torch.no_grad(), self._accelerator.autocast():
-                    picture = watch.on_validation(self._step)
+                    picture = look(self._step)
                 if tracker is not None and picture is not None:
                     for each in tracker.trackers:
                         each.log_images({"validation": np.asarray(picture)[None]}, step=self._step, dataformats="NHWC")
@@ -253,7 +254,8 @@ class Training:
 
 def shares_of_rate(settings: TeachingSettings) -> Callable[[int], float]:
     """Return which share of the learning rate each step has, counted from 0, as diffusers' schedulers say."""
-    # of an optimizer of its own: the training's takes up at any step, and a scheduler begins with the first
+    # of an optimizer of its own: the training's takes up at any step, and a scheduler begins with the first;
+    # polynomial falls to a rate of 1e-7, and refuses to begin there
     stand_in = torch.optim.SGD([torch.zeros(1)], lr=max(settings.learning_rate, 1e-6))
     scheduler: Any = get_scheduler(
         settings.lr_scheduler,
