@@ -16,18 +16,18 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from headroom_rules import controls_of
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import heedful
-from heedful.evaluation.headroom import controls_of
-from heedful.evaluation.statistics import compare, estimate, failure_ratio
-from heedful.evaluation.trial import FAULTS, Record, Trial, run_trial, split_prompts, success_table
 from heedful.files import write_atomic
 from heedful.guidance import HEEDFUL, METHODS, Method
 from heedful.guidance.methods import EBAMA
+from heedful.lab.trial import FAULTS, Record, Trial, run_trial, success_table
 from heedful.losses import Elsewhere, Separability
-from heedful.world.vocabulary import single_concept_prompts
+from heedful.scores.statistics import compare, estimate, failure_ratio
+from heedful.world.vocabulary import single_concept_prompts, split_prompts
 
 BASELINES = ("none", "random", "wrong-tokens")
 CONTROLS = {method.name: method for method in controls_of(EBAMA).values()}

@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 import heedful
 from heedful.attention import Reader, Record, SiteSelection, find_sites
 from heedful.attention.gradients import frozen, recomputing
-from heedful.evaluation.cost import operations
+from heedful.guidance.cost import operations
 from heedful.guidance.presets import PUBLISHED_SITES, WORLD_SITES
 
 STEPS, GUIDED = 50, 25

@@ -15,13 +15,13 @@ from typing import Annotated
 
 import torch
 import typer
+from headroom_rules import LOSS, OUTCOMES, PLAIN, Headroom, controls_of, headroom, parse_setting
 
 import heedful
-from heedful.evaluation.headroom import LOSS, OUTCOMES, PLAIN, Headroom, controls_of, headroom, parse_setting
-from heedful.evaluation.suites import find_suite
-from heedful.evaluation.trial import Record, Trial, run_trial
+from heedful.bench.suites import find_suite
 from heedful.files import write_atomic
 from heedful.guidance import METHODS, NONE, Method, Settings
+from heedful.lab.trial import Record, Trial, run_trial
 from heedful.report.markdown import table
 
 

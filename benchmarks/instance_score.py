@@ -21,11 +21,11 @@ import typer
 from PIL import Image
 
 from heedful import world
-from heedful.evaluation.scores import InstanceScore
-from heedful.evaluation.statistics import estimate
 from heedful.files import write_atomic
 from heedful.prompts import Prompt
 from heedful.report.grid import Grid, compose
+from heedful.scores import InstanceScore
+from heedful.scores.statistics import estimate
 from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
 from heedful.world.looks import Look
 from heedful.world.render import render

@@ -24,7 +24,7 @@ from typing import Annotated, Any
 import typer
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["heedful.cli.main", "heedful.evaluation.bench", "heedful.evaluation.scores"])
+_FORKS.set_forkserver_preload(["heedful.cli.main", "heedful.bench", "heedful.scores"])
 
 
 @dataclass(frozen=True)

@@ -21,16 +21,16 @@ from PIL import Image
 import heedful
 from heedful.attention.edges import follow_edges
 from heedful.attention.regions import MaskRule, half_peak_masks
-from heedful.evaluation.coco import box_of
-from heedful.evaluation.pointing import once_each
-from heedful.evaluation.statistics import compare, estimate
-from heedful.evaluation.trial import SPLIT_SEED, Trial, paint, split_prompts
 from heedful.files import write_atomic
 from heedful.guidance import METHODS, MapHistory
+from heedful.images.coco import box_of
+from heedful.lab.pointing import once_each
+from heedful.lab.trial import Trial, paint
 from heedful.report.grid import Grid, compose
+from heedful.scores.statistics import compare, estimate
 from heedful.world.embedded import load_detector
 from heedful.world.segments import object_masks
-from heedful.world.vocabulary import single_concept_prompts
+from heedful.world.vocabulary import SPLIT_SEED, single_concept_prompts, split_prompts
 
 Masks = np.ndarray
 Find = Callable[[MapHistory, Sequence[Image.Image]], list[Masks]]

@@ -19,17 +19,17 @@ import psutil
 import typer
 from PIL import Image
 
-from heedful.evaluation.bench import BenchFolder, BenchWish, make_bench_plan, read_records, run_bench, tally
-from heedful.evaluation.bench.cases import Batch, Result
-from heedful.evaluation.bench.records import shard
-from heedful.evaluation.bench.run import Progress
-from heedful.evaluation.bench.serial import run_serially
-from heedful.evaluation.gallery import Entry, encode
-from heedful.evaluation.pipelines import load_model
-from heedful.evaluation.scores import WorldScore
-from heedful.evaluation.suite_files import Line
-from heedful.evaluation.suites import Suite
+from heedful.bench import BenchFolder, BenchWish, make_bench_plan, read_records, run_bench, tally
+from heedful.bench.cases import Batch, Result
+from heedful.bench.records import shard
+from heedful.bench.run import Progress
+from heedful.bench.serial import run_serially
+from heedful.bench.suite_files import Line
+from heedful.bench.suites import Suite
 from heedful.guidance.methods import ATTEND_AND_EXCITE, NONE
+from heedful.images.gallery import Entry, encode
+from heedful.models.pipelines import load_model
+from heedful.scores import WorldScore
 from heedful.world.vocabulary import ANIMALS, BACKGROUNDS, COLOURS, OBJECTS
 
 R = TypeVar("R")

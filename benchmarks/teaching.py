@@ -25,15 +25,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import heedful
-from heedful.evaluation.painting import paint
-from heedful.evaluation.sampling import Sampling
-from heedful.evaluation.scores.clip import ClipImage, ClipText
-from heedful.evaluation.scores.instance import InstanceScore
-from heedful.evaluation.scores.originals import instance_originals
-from heedful.evaluation.statistics import compare, estimate
-from heedful.evaluation.suites import find_suite
+from heedful.bench.suites import find_suite
 from heedful.files import write_atomic
 from heedful.guidance import NONE, Method, methods
+from heedful.images.painting import paint
+from heedful.images.sampling import Sampling
 from heedful.losses import Bind, Evenness, Segregation, SeparateAndStrengthen
 from heedful.personalization import (
     CUSTOM_DIFFUSION,
@@ -48,6 +44,10 @@ from heedful.personalization.instance_prompt import class_prompt
 from heedful.personalization.prior import read_picture
 from heedful.prompts import Prompt
 from heedful.report.markdown import table
+from heedful.scores.clip import ClipImage, ClipText
+from heedful.scores.instance import InstanceScore
+from heedful.scores.originals import instance_originals
+from heedful.scores.statistics import compare, estimate
 from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
 
 SAMPLING = Sampling(steps=20, guidance_scale=3.0, width=64, height=64)

@@ -15,9 +15,10 @@ import typer
 
 import heedful
 from heedful.attention import SiteSelection
-from heedful.evaluation.statistics import estimate
-from heedful.evaluation.trial import FAULTS, Trial, run_trial, split_prompts, success_table
 from heedful.guidance import METHODS, Settings
+from heedful.lab.trial import FAULTS, Trial, run_trial, success_table
+from heedful.scores.statistics import estimate
+from heedful.world.vocabulary import split_prompts
 
 ALL = SiteSelection(scale=2)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from heedful.evaluation.bench import BenchFolder, read_records
+from heedful.bench import BenchFolder, read_records
 from tests.cli.conftest import Call
 
 

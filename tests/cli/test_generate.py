@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from heedful.cli.generate import DEFAULT_METHOD, METHOD_NAMES
-from heedful.evaluation.gallery import read_entry
 from heedful.guidance.methods import METHODS
+from heedful.images.gallery import read_entry
 from tests.cli.conftest import Call
 
 PROMPT = "a cat and a blue clock"
@@ -45,7 +45,7 @@ def test_the_same_command_again_makes_nothing_twice(
     command = ["generate", PROMPT, "--method", "none", "--seeds", "0-2", "--out", tmp_path / "out", *options]
     assert call(*command).code == 0
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/*/*.png")}
-    monkeypatch.setattr("heedful.evaluation.generate._paint", lambda *_: pytest.fail("painted again"))
+    monkeypatch.setattr("heedful.images.generate._paint", lambda *_: pytest.fail("painted again"))
     again = call(*command)
     assert again.code == 0 and "3 of 3 images are there already." in again.err
     assert times == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/*/*.png")}

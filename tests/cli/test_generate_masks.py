@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from heedful.evaluation.coco import mask_of
+from heedful.images.coco import mask_of
 from tests.cli.conftest import Call
 
 PROMPT = "a cat and a blue clock"

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from heedful.evaluation.studies import evenness
-from heedful.evaluation.studies import objects as reading
+from heedful.lab import evenness
+from heedful.lab import objects as reading
 from heedful.world import sprites
 
 SMALL = ("--prompts", "2", "--seeds", "0,1", "--steps", "3", "--device", "cpu")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from heedful.evaluation.scores import SCORES, Original
+from heedful.scores import SCORES, Original
 
 PAGE = Path(__file__).parents[2] / "docs" / "scores.md"
 

@@ -12,14 +12,14 @@ from PIL import Image
 
 from heedful import load_concepts
 from heedful.attention import SiteSelection
-from heedful.evaluation.additions import Additions, add
-from heedful.evaluation.inpainting import Inpainting, any_channels, for_inpainting
-from heedful.evaluation.lora import Lora
-from heedful.evaluation.painting import paint
-from heedful.evaluation.sampling import Sampling, settings_of
 from heedful.guidance import NONE, Settings, guide
 from heedful.guidance.texts import parse_prompt
+from heedful.images.inpainting import Inpainting, any_channels, for_inpainting
+from heedful.images.painting import paint
+from heedful.images.sampling import Sampling, settings_of
 from heedful.losses import AttendAndExcite
+from heedful.models.additions import Additions, add
+from heedful.models.lora import Lora
 from heedful.personalization.embeddings import add_concepts, initial_vectors
 from heedful.personalization.instance_prompt import new_concepts
 from tests.end_to_end.conftest import PROMPT, Kind

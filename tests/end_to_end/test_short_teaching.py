@@ -8,10 +8,10 @@ import torch
 from PIL import Image, ImageDraw
 
 from heedful import load_concepts, world
-from heedful.evaluation.painting import paint
-from heedful.evaluation.sampling import Sampling
 from heedful.guidance import HEEDFUL
 from heedful.guidance.texts import parse_prompt
+from heedful.images.painting import paint
+from heedful.images.sampling import Sampling
 from heedful.personalization import DISENDIFF, TaughtConcepts, TeachingSettings, teach
 from heedful.personalization.embeddings import add_concepts, initial_vectors
 from heedful.personalization.examples import Pictures

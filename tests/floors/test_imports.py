@@ -13,13 +13,20 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("attention",),
     ("losses",),
     ("guidance", "personalization"),
-    ("evaluation",),
+    ("models",),
+    ("scores",),
+    ("images",),
+    ("bench", "lab"),
     ("report",),
-    ("cli", "app", "__main__", "__init__"),
+    ("cli", "__main__", "__init__"),
 )
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 TOP = len(FLOORS) - 1
 FILES = sorted(SRC.rglob("*.py"))
+ROOMS = sorted(path.parent.name for path in SRC.glob("heedful/*/__init__.py"))
+# rooms inside a room, with a front door of their own
+INNER_ROOMS = {"heedful.world.training"}
+LARGEST_SHARE = 0.15
 # Imports inside functions: what is slow to import, where a command such as --help should not wait for it.
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
 
@@ -71,6 +78,42 @@ def test_imports_run_downward(path: Path) -> None:
         )
         is_neighbour = FLOOR_OF[other] == FLOOR_OF[part]
         assert not is_neighbour or FLOOR_OF[part] in (0, TOP), f"{path.name} imports its neighbour {module}"
+
+
+def _door(module: str) -> str:
+    """The front door through which others come to a module: its room, or the module itself right under heedful."""
+    inner = [room for room in INNER_ROOMS if module == room or module.startswith(room + ".")]
+    return inner[0] if inner else ".".join(module.split(".")[:2])
+
+
+def test_every_room_stands_on_a_floor_and_every_floor_is_there() -> None:
+    assert set(ROOMS) == {name for name in FLOOR_OF if (SRC / "heedful" / name).is_dir()}
+    assert {name for name in FLOOR_OF if not _exists(f"heedful.{name}")} == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=_module)
+def test_rooms_are_entered_by_their_front_door(path: Path) -> None:
+    """Another room's names come from its `__init__`, which says what it promises."""
+    own = _module(path)
+    if own in ("heedful", "heedful.__main__"):
+        return
+    tree = _tree(path)
+    named = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    named += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    for module in filter(_is_ours, named):
+        door = _door(module)
+        if door != _door(own) and not own.startswith(door + "."):
+            assert module == door, f"{own} imports {module} past its front door: export it from {door}"
+
+
+def test_no_room_holds_too_much() -> None:
+    lines: dict[str, int] = {}
+    for path in FILES:
+        lines.setdefault(_part(_module(path)), 0)
+        lines[_part(_module(path))] += len(path.read_text(encoding="utf-8").splitlines())
+    whole = sum(lines.values())
+    large = {room: count for room, count in lines.items() if count > LARGEST_SHARE * whole}
+    assert not large, f"rooms with more than {LARGEST_SHARE:.0%} of {whole} lines: {large}; open them"
 
 
 @pytest.mark.parametrize("path", FILES, ids=_module)

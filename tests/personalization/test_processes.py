@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
+from tests.evaluation.bench.test_processes import ACCELERATE
 from torch.testing import assert_close
 
 from heedful.personalization import DISENDIFF
-from tests.evaluation.bench.test_processes import ACCELERATE
 from tests.personalization.lesson import taught
 from tests.pipelines import tiny_pipeline
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from heedful.evaluation.bench import BenchFolder, BenchWish, Painter, make_bench_plan, run_bench, run_serially
-from heedful.evaluation.pipelines import load_model
-from heedful.evaluation.scores import WorldScore
-from heedful.evaluation.suite_files import Line
-from heedful.evaluation.suites import Suite
+from heedful.bench import BenchFolder, BenchWish, Painter, make_bench_plan, run_bench, run_serially
+from heedful.bench.suite_files import Line
+from heedful.bench.suites import Suite
 from heedful.guidance import METHODS
+from heedful.models.pipelines import load_model
+from heedful.scores import WorldScore
 from heedful.world.vocabulary import prompt_kind
 
 

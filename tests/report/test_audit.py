@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from heedful.errors import SettingsError
-from heedful.evaluation.agreement import Judged, agreement
+from heedful.lab.audit import Judged, agreement
 from heedful.report.audit import agreement_lines, draw_page, write_audit
 from heedful.world.judge import Verdict
 

@@ -15,15 +15,15 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from heedful.bench.results import Result, Results, read_results
 from heedful.errors import MissingExtra, SettingsError
-from heedful.evaluation.gallery import folder_name
-from heedful.evaluation.results import Result, Results, read_results
-from heedful.evaluation.statistics import compare, estimate
 from heedful.guidance import METHODS
+from heedful.images.gallery import folder_name
 from heedful.report.bench_figures import suite_figures
 from heedful.report.bench_images import map_grid, prompt_grid, rank_prompts
 from heedful.report.bench_page import bench_page, write_page
 from heedful.report.bench_plots import change_plot, check_plots, cost_plot, kind_plot, value_plot
+from heedful.scores.statistics import compare, estimate
 from tests.report.little_run import little_run, write_records, write_run
 
 pytest.importorskip("matplotlib")

@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from heedful.errors import MissingExtra
+from heedful.report import check_plots
 from heedful.report.study_page import summary, with_study
-from heedful.report.study_plots import check_plots, plot
+from heedful.report.study_plots import plot
 
 INTERVAL = {"value": 0.7, "low": 0.6, "high": 0.8, "count": 40}
 OUTCOMES = ("failure", "neglect", "duplicate")

@@ -11,8 +11,8 @@ from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler, PNDMS
 
 from heedful import world
 from heedful.errors import ModelNotFound
-from heedful.evaluation.trial import Trial, run_trial, success_table
 from heedful.guidance import NONE
+from heedful.lab.trial import Trial, run_trial, success_table
 from heedful.world.judge import judge
 
 

@@ -16,7 +16,7 @@ from transformers import CLIPModel, CLIPProcessor
 
 from heedful import world
 from heedful.errors import ModelNotFound
-from heedful.evaluation.retrieval import embed_images, embed_texts
+from heedful.scores.embedding import embed_images, embed_texts
 from heedful.world.detector import NATURAL
 from heedful.world.judge import expectations, judge
 

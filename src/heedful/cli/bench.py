@@ -23,8 +23,8 @@ app.command()(report)
 @app.command("list")
 def list_() -> None:
     """List the suites and the scores."""
-    from heedful.evaluation.scores import SCORES
-    from heedful.evaluation.suites import SUITES
+    from heedful.bench import SUITES
+    from heedful.scores import SCORES
 
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
     table.add_column("suite", no_wrap=True)
@@ -51,8 +51,8 @@ def add_score(
     --model is the model that made them; only its tokenizer is read. Images that have the scores are left alone. Exits
     with 1 if an image could not be read or scored; the same command tries it again.
     """
-    from heedful.evaluation.bench import BenchFolder, add_scores, read_records, tally
-    from heedful.evaluation.pipelines import load_tokenizer
+    from heedful.bench import BenchFolder, add_scores, read_records, tally
+    from heedful.models import load_tokenizer
 
     folder, found = BenchFolder(out_folder), find_scores(scores)
     with folder.locked():

@@ -44,9 +44,8 @@ def report(
 
     Example: `heedful bench report out/bench --baseline attend-and-excite`
     """
-    from heedful.evaluation.results import read_results
-    from heedful.report.bench_page import bench_page, write_page
-    from heedful.report.bench_plots import check_plots
+    from heedful.bench import read_results
+    from heedful.report import bench_page, check_plots, write_page
 
     check_plots()
     page = bench_page(read_results(folder), score=score, baseline=baseline, title=title)

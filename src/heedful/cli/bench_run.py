@@ -30,11 +30,9 @@ from heedful.cli.progress import image_progress
 from heedful.errors import OutputError, SettingsError
 
 if TYPE_CHECKING:
-    from heedful.evaluation.bench import BenchFolder, BenchPlan
-    from heedful.evaluation.bench.cases import Engine, Load
-    from heedful.evaluation.bench.processes import Processes
-    from heedful.evaluation.pipelines import Model
-    from heedful.evaluation.scores import Score
+    from heedful.bench import BenchFolder, BenchPlan, Engine, Load, Processes
+    from heedful.models import Model
+    from heedful.scores import Score
 
 FOLDER = Path("out/bench")
 _GOES_ON = "The same command makes the rest."
@@ -115,25 +113,20 @@ def run(
 
     Example: `heedful bench run --suite world-two-development --limit 10 --methods none,attend-and-excite,heedful`
     """
-    from heedful.cli.choices import find_method, split_list
-    from heedful.evaluation import parse_seeds
-    from heedful.evaluation.additions import add, parse_additions
-    from heedful.evaluation.bench import (
+    from heedful.bench import (
         BenchFolder,
         BenchWish,
         Painter,
         PainterLoader,
+        find_processes,
+        find_suite,
         make_bench_plan,
         read_records,
         tally,
     )
-    from heedful.evaluation.bench.processes import find_processes
-    from heedful.evaluation.coco import write_coco
-    from heedful.evaluation.gallery import Gallery
-    from heedful.evaluation.pipelines import find_device, load_model
-    from heedful.evaluation.plan import use_scheduler
-    from heedful.evaluation.sampling import at_least
-    from heedful.evaluation.suites import find_suite
+    from heedful.cli.choices import find_method, split_list
+    from heedful.images import Gallery, at_least, parse_seeds, write_coco
+    from heedful.models import add, find_device, load_model, parse_additions, use_scheduler
 
     if engine not in _ENGINES:
         raise SettingsError(f"Expected one of the engines {', '.join(_ENGINES)}, got {engine!r}.")
@@ -209,8 +202,7 @@ def _make(
     load: "Load",
 ) -> int:
     """Make what is left behind a progress bar, and return how many cases failed; after Ctrl-C say so, and exit."""
-    from heedful.evaluation.bench import run_bench
-    from heedful.evaluation.bench.run import Progress
+    from heedful.bench import Progress, run_bench
 
     with image_progress(err, disable=not (plan.todo and processes.is_first)) as bar:
         task = bar.add_task("Images", total=processes.share_of(plan.todo))
@@ -246,8 +238,7 @@ def _make(
 
 def _find_engine(name: str, address: str | None, processes: "Processes") -> "tuple[Engine, dict[str, Any]]":
     """Return the engine, and what the run says of it."""
-    from heedful.evaluation.bench import run_serially
-    from heedful.evaluation.bench.ray_engine import RayEngine
+    from heedful.bench import RayEngine, run_serially
 
     if name == "serial":
         return run_serially, {"name": name, "processes": processes.count}
@@ -257,7 +248,7 @@ def _find_engine(name: str, address: str | None, processes: "Processes") -> "tup
 
 
 def _default_scores(model: "Model") -> "tuple[Score, ...]":
-    from heedful.evaluation.scores import default_scores
+    from heedful.scores import default_scores
 
     return default_scores(model)
 

@@ -13,8 +13,8 @@ from heedful.cli.console import out, say, say_json
 from heedful.errors import SettingsError
 
 if TYPE_CHECKING:
-    from heedful.evaluation.bench import BenchFolder, MethodTally
-    from heedful.evaluation.scores import Score
+    from heedful.bench import BenchFolder, MethodTally
+    from heedful.scores import Score
 
 ScoresOption = Annotated[
     str | None,
@@ -31,7 +31,7 @@ ScoresOption = Annotated[
 def find_scores(names: str | None) -> "tuple[Score, ...] | None":
     """Return the scores with these names; raises `SettingsError` for others, and for those that need originals."""
     from heedful.cli.choices import split_list
-    from heedful.evaluation.scores import SCORES, score_kind
+    from heedful.scores import SCORES, score_kind
 
     if names is None:
         return None

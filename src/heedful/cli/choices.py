@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from heedful.errors import SettingsError
-from heedful.guidance import Settings
-from heedful.guidance.methods import METHODS, Method
+from heedful.guidance import METHODS, Method, Settings
 
 
 def find_method(name: str) -> Method:

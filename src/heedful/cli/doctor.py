@@ -51,7 +51,7 @@ def examine() -> dict[str, Any]:
     import torch
 
     from heedful import world
-    from heedful.evaluation.pipelines import find_device
+    from heedful.models import find_device
 
     weights = world.WEIGHTS
     is_found = (weights / "model_index.json").is_file()

@@ -36,7 +36,8 @@ from heedful.cli.progress import image_progress
 from heedful.errors import SettingsError
 
 if TYPE_CHECKING:
-    from heedful.evaluation import Gallery, Line, Made, Model, Plan
+    from heedful.images import Gallery, Line, Made, Plan
+    from heedful.models import Model
 
 DEFAULT_METHOD = "heedful"
 METHOD_NAMES = (
@@ -103,10 +104,18 @@ def generate(
     Example: `heedful generate "a cat and a blue clock" --compare none,attend-and-excite --seeds 0-3`
     """
     from heedful.cli.choices import find_method, read_prompts, split_list
-    from heedful.evaluation import Gallery, Wish, find_judge, load_model, make_plan, parse_seeds, summarize
-    from heedful.evaluation.additions import add, parse_additions
-    from heedful.evaluation.inpainting import for_inpainting, read_inpainting
-    from heedful.evaluation.plan import clear, use_scheduler
+    from heedful.images import (
+        Gallery,
+        Wish,
+        clear,
+        find_judge,
+        for_inpainting,
+        make_plan,
+        parse_seeds,
+        read_inpainting,
+        summarize,
+    )
+    from heedful.models import add, load_model, parse_additions, use_scheduler
 
     if method is not None and compare is not None:
         raise SettingsError("Expected either --method or --compare, got both. --compare none,a-star holds the methods.")
@@ -163,7 +172,7 @@ def generate(
 
 def _make(model: "Model", gallery: "Gallery", plan: "Plan") -> "list[Made]":
     """Make what is left of `plan` behind a progress bar; after Ctrl-C say what is there, and exit."""
-    from heedful.evaluation import make_images
+    from heedful.images import make_images
 
     made: list[Made] = []
     with image_progress(err, disable=not plan.todo) as progress:
@@ -187,8 +196,7 @@ def _write_grid(model: "Model", gallery: "Gallery", plan: "Plan") -> Path:
     from io import BytesIO
 
     from heedful.files import write_atomic
-    from heedful.report import compose
-    from heedful.report.arrange import arrange
+    from heedful.report import arrange, compose
 
     buffer = BytesIO()
     compose(
@@ -201,7 +209,7 @@ def _write_grid(model: "Model", gallery: "Gallery", plan: "Plan") -> Path:
 
 def _write_masks(gallery: "Gallery") -> Path:
     """Write the masks that the images carry as one COCO file, and return its path."""
-    from heedful.evaluation.coco import write_coco
+    from heedful.images import write_coco
 
     return write_coco(gallery)
 

@@ -19,12 +19,22 @@ from heedful.cli.console import INTERRUPTED, err, out, say, say_json, tell
 from heedful.cli.progress import image_progress, step_progress
 from heedful.cli.validation import Validation
 from heedful.errors import SettingsError
-from heedful.evaluation.pipelines import EMBEDDED, Model
-from heedful.personalization import TEACHING_METHODS, TaughtConcepts, TeachingMethod, TeachingSettings, Watch, teach
-from heedful.personalization.folder import CARD
-from heedful.personalization.prior import CLASS_IMAGES, read_picture, read_pictures
-from heedful.personalization.teach import LOSSES
-from heedful.personalization.training import CHECKPOINT, steps_kept
+from heedful.models import EMBEDDED, Model
+from heedful.personalization import (
+    CARD,
+    CHECKPOINT,
+    CLASS_IMAGES,
+    LOSSES,
+    TEACHING_METHODS,
+    TaughtConcepts,
+    TeachingMethod,
+    TeachingSettings,
+    Watch,
+    read_picture,
+    read_pictures,
+    steps_kept,
+    teach,
+)
 
 _AVERAGED = 10
 """Steps at either end over which the parts of the loss are averaged for the table."""

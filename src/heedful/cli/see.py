@@ -28,7 +28,7 @@ from heedful.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from heedful.evaluation.sight import Sight
+    from heedful.images import Sight
 
 
 def see(
@@ -60,12 +60,10 @@ def see(
     Example: `heedful see "a cat and a blue clock" --seed 3`
     """
     from heedful.cli.choices import find_method, split_list
-    from heedful.evaluation import Gallery, Wish, folder_name, load_model, make_plan
-    from heedful.evaluation.additions import add, parse_additions
-    from heedful.evaluation.plan import use_scheduler
-    from heedful.evaluation.sight import look
     from heedful.files import write_atomic
-    from heedful.report.sight_sheet import concept_overlay, step_sheet
+    from heedful.images import Gallery, Wish, folder_name, look, make_plan
+    from heedful.models import add, load_model, parse_additions, use_scheduler
+    from heedful.report import concept_overlay, step_sheet
 
     additions = parse_additions(concepts_from, lora)
     chosen, things = find_method(method), split_list(concepts, "concepts")

@@ -42,7 +42,7 @@ def overlap(
 
     A killed run goes on. `retention` with the same options looks at the same images, and paints none again.
     """
-    from heedful.evaluation.studies import overlap as study
+    from heedful.lab import overlap as study
 
     _run_plain(study.figures, prompts, seeds, steps, out, model, device, threads, as_json)
 
@@ -62,7 +62,7 @@ def retention(
 
     A killed run goes on. `overlap` with the same options looks at the same images, and paints none again.
     """
-    from heedful.evaluation.studies import retention as study
+    from heedful.lab import retention as study
 
     _run_plain(study.figures, prompts, seeds, steps, out, model, device, threads, as_json)
 
@@ -84,9 +84,9 @@ def evenness(
     killed run goes on.
     """
     from heedful.cli.console import tell
-    from heedful.evaluation.studies import evenness as study
-    from heedful.evaluation.studies.watch import weights_of
-    from heedful.world.sprites import font_is_installed
+    from heedful.lab import evenness as study
+    from heedful.lab import weights_of
+    from heedful.world import font_is_installed
 
     loaded, detector, trial = _prepare(prompts, seeds, steps, model, device, threads)
     if not font_is_installed():
@@ -105,8 +105,7 @@ def page(
 ) -> None:
     """Put the figures of a study into the section "Figures" of a page, and its plot into `images/` beside the page."""
     from heedful.files import write_atomic
-    from heedful.report.study_page import with_study
-    from heedful.report.study_plots import plot
+    from heedful.report import plot, with_study
 
     found = json.loads(figures.read_text(encoding="utf-8"))
     picture = Path("images") / f"{found['study']}.png"
@@ -126,8 +125,7 @@ def _run_plain(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    from heedful.evaluation.studies.plain import watch_plain
-    from heedful.evaluation.studies.watch import weights_of
+    from heedful.lab import watch_plain, weights_of
 
     loaded, detector, trial = _prepare(prompts, seeds, steps, model, device, threads)
     with _counting() as on_images:
@@ -146,12 +144,11 @@ def _prepare(
     prompts: int, seeds: str, steps: int, model: Path | None, device: str, threads: int | None
 ) -> tuple[Any, Any, Any]:
     """Refuse what cannot work, then load the model and its detector, and plan the images."""
-    from heedful.evaluation.pipelines import load_model
-    from heedful.evaluation.seeds import parse_seeds
-    from heedful.evaluation.studies.watch import study_prompts
-    from heedful.evaluation.trial import Trial
-    from heedful.report.study_plots import check_plots
-    from heedful.world.embedded import load_detector
+    from heedful.images import parse_seeds
+    from heedful.lab import Trial, study_prompts
+    from heedful.models import load_model
+    from heedful.report import check_plots
+    from heedful.world import load_detector
 
     check_plots()
     trial = Trial(prompts=study_prompts(prompts), seeds=parse_seeds(seeds), steps=steps)
@@ -164,10 +161,9 @@ def _prepare(
 
 
 def _finish(found: dict[str, Any], loaded: Any, out: Path, as_json: bool) -> None:
-    from heedful.evaluation.studies.watch import weights_of
     from heedful.files import write_atomic
-    from heedful.report.study_page import summary
-    from heedful.report.study_plots import plot
+    from heedful.lab import weights_of
+    from heedful.report import plot, summary
 
     found |= {"weights": weights_of(loaded)}
     figures = write_atomic(out / f"{found['study']}.json", json.dumps(found, indent=1) + "\n")

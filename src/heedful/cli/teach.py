@@ -74,17 +74,14 @@ def teach(
 
     Example: `heedful teach photo.png --prompt "a <cat1> cat and a <dog1> dog" --out out/taught`
     """
+    from heedful.bench import find_processes
     from heedful.cli.choices import read_values, split_list
     from heedful.cli.learning import find_teaching_method, learn, read_images, say_taught
     from heedful.cli.validation import Validation, parse_validation
-    from heedful.evaluation import Gallery, load_model
-    from heedful.evaluation.bench.processes import find_processes
-    from heedful.evaluation.pipelines import find_device
-    from heedful.evaluation.sampling import at_least, choose_sampling
     from heedful.guidance import denoiser_of
-    from heedful.personalization.clear import clear
-    from heedful.personalization.folder import MANIFEST
-    from heedful.personalization.prior import read_picture
+    from heedful.images import Gallery, at_least, choose_sampling
+    from heedful.models import find_device, load_model
+    from heedful.personalization import MANIFEST, clear, read_picture
 
     chosen = find_teaching_method(method, rank)
     if loss_option:

@@ -12,16 +12,13 @@ from typing import Any
 from PIL import Image
 
 from heedful.errors import UnsuitablePrompt
-from heedful.evaluation.pipelines import Model
-from heedful.evaluation.sampling import Sampling
-from heedful.evaluation.sight import Sight, look_at
 from heedful.files import write_atomic
-from heedful.guidance.methods import NONE
-from heedful.personalization import TeachingSettings
-from heedful.personalization.captions import check_captions, taught_tokenizer
-from heedful.personalization.instance_prompt import check_placeholders, new_concepts
+from heedful.guidance import NONE
+from heedful.images import Sampling, Sight, look_at
+from heedful.models import Model
+from heedful.personalization import TeachingSettings, check_captions, check_placeholders, new_concepts, taught_tokenizer
 from heedful.prompts import Prompt
-from heedful.report.sight_sheet import seed_sheet
+from heedful.report import seed_sheet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,8 +31,8 @@ def card(
 
     `--figures FOLDER/figures.json`, which `heedful world evaluate` wrote, replaces the figures of the card.
     """
-    from heedful.report.world_card import with_figures
-    from heedful.world.embedded import WEIGHTS
+    from heedful.report import with_figures
+    from heedful.world import WEIGHTS
 
     path = (model or WEIGHTS) / "README.md"
     if not path.is_file():
@@ -50,8 +50,8 @@ def sample(
     model: WorldModelOption = None,
 ) -> None:
     """Write a sheet of samples: every class, some colours, and pairs, without guidance."""
-    from heedful.report.world_sheet import sheet
-    from heedful.world.embedded import load
+    from heedful.report import sheet
+    from heedful.world import load
 
     say(f"Samples: {sheet(load(model), out, seed)}")
 
@@ -81,14 +81,10 @@ def evaluate(
 
     A killed run goes on.
     """
-    from heedful.evaluation import world_figures as figures
-    from heedful.evaluation.pointing import play, pointing_figures, pointing_table
-    from heedful.evaluation.retrieval import retrieval_figures
-    from heedful.evaluation.trial import Trial
     from heedful.files import write_atomic
-    from heedful.world.embedded import load, load_clip, load_detector
-    from heedful.world.sprites import font_is_installed
-    from heedful.world.vocabulary import two_concept_prompts
+    from heedful.lab import Trial, play, pointing_figures, pointing_table, retrieval_figures
+    from heedful.lab import world_figures as figures
+    from heedful.world import font_is_installed, load, load_clip, load_detector, two_concept_prompts
 
     _use(threads)
     steps = _numbers(single_steps)
@@ -143,12 +139,11 @@ def audit(
 
     Write into the field `seen` of the list what you see, `success` or faults with commas, then: heedful world agreement
     """
-    from heedful.evaluation import agreement as audits
-    from heedful.evaluation.trial import Trial, run_trial
-    from heedful.guidance.methods import NONE
-    from heedful.report.audit import write_audit
-    from heedful.world.embedded import load, load_detector
-    from heedful.world.vocabulary import two_concept_prompts
+    from heedful.guidance import NONE
+    from heedful.lab import Trial, run_trial
+    from heedful.lab import audit as audits
+    from heedful.report import write_audit
+    from heedful.world import load, load_detector, two_concept_prompts
 
     _use(threads)
     pipe, detector = load(model), load_detector(model)
@@ -185,8 +180,8 @@ def agreement(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
 ) -> None:
     """Say how far a person's verdicts agree with the judge's, with 95 % intervals."""
-    from heedful.evaluation.agreement import agreement as agree
-    from heedful.report.audit import agreement_lines
+    from heedful.lab import audit as agree
+    from heedful.report import agreement_lines
 
     found = agree(file)
     if as_json:
@@ -202,7 +197,7 @@ def instances(
     ),
 ) -> None:
     """Draw the one-image concepts that come with heedful again, from their stated seeds; needs the emoji font."""
-    from heedful.world.instance_recipe import write_instances
+    from heedful.world import write_instances
 
     say(f"One-image concepts: {write_instances(out)}")
 
@@ -221,9 +216,9 @@ def train(
     ] = False,
 ) -> None:
     """Make the model from nothing, or from `--start`; killed at any moment, the same command goes on."""
-    from heedful.report.curves import loss_curves
-    from heedful.world.training.recipe import MINIATURE, RECIPE
-    from heedful.world.training.train import train as train_world
+    from heedful.report import loss_curves
+    from heedful.world.training import MINIATURE, RECIPE
+    from heedful.world.training import train as train_world
 
     _use(threads)
     with _progress() as bar:

@@ -1,5 +1,6 @@
 """A loss applied to an unmodified pipeline."""
 
+from heedful.guidance.cost import GradientShares, pipeline_shares
 from heedful.guidance.guide import Guided, denoiser_of, guide
 from heedful.guidance.history import MapHistory
 from heedful.guidance.initial_noise import InitialNoise
@@ -17,6 +18,7 @@ from heedful.guidance.methods import (
 )
 from heedful.guidance.restart import Restart
 from heedful.guidance.settings import Settings
+from heedful.guidance.texts import parse_prompt
 from heedful.guidance.trace import NoiseTrace, RestartTrace, StepTrace, Trace
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "NONE",
     "RANDOM",
     "WRONG_TOKENS",
+    "GradientShares",
     "Guided",
     "InitialNoise",
     "MapHistory",
@@ -41,4 +44,6 @@ __all__ = [
     "Trace",
     "denoiser_of",
     "guide",
+    "parse_prompt",
+    "pipeline_shares",
 ]

@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedful.attention import Layout, Maps
-from heedful.attention.sites import Size
+from heedful.attention import Layout, Maps, Size
 from heedful.errors import SettingsError
 from heedful.shapes import Latents
 

@@ -10,9 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedful.attention import Maps, Reader, Record
-from heedful.attention.capture import Forward
-from heedful.attention.tap import full_precision
+from heedful.attention import Forward, Maps, Reader, Record, full_precision
 from heedful.guidance.call import Call
 from heedful.shapes import Latents
 

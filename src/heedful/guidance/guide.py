@@ -10,9 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from heedful.attention.gradients import frozen, recomputing
-from heedful.attention.intercept import held, replaced
-from heedful.attention.layouts import find_denoiser, layout_of
+from heedful.attention import find_denoiser, frozen, held, layout_of, recomputing, replaced
 from heedful.errors import PipelineError, SettingsError, UnsuitablePrompt, UnsupportedPipeline
 from heedful.guidance.history import MapHistory
 from heedful.guidance.methods import Method

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from heedful.attention import Maps, Reader
-from heedful.attention.capture import Forward
+from heedful.attention import Forward, Maps, Reader
 from heedful.errors import SettingsError
 from heedful.guidance.call import Call
 from heedful.guidance.gradient import Differentiated, differentiate

@@ -15,8 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedful.attention import Reader, Record
-from heedful.attention.tap import full_precision
+from heedful.attention import Reader, Record, full_precision
 from heedful.errors import PipelineError, SettingsError
 from heedful.guidance.begin_again import begin_again, input_scale
 from heedful.guidance.call import Call, copies_in, joined, prediction

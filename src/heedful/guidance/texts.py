@@ -6,8 +6,7 @@ Knows, for each family, which of a pipeline's tokenizers its denoiser's text com
 from collections.abc import Sequence
 from typing import Any
 
-from heedful.attention import find_denoiser, layout_of
-from heedful.attention.transformers import CROSS_ATTENTION_TRANSFORMER, FLUX, STABLE_DIFFUSION_3
+from heedful.attention import CROSS_ATTENTION_TRANSFORMER, FLUX, STABLE_DIFFUSION_3, find_denoiser, layout_of
 from heedful.prompts import Prompt
 
 

@@ -93,7 +93,7 @@ class Trace(Sequence[StepTrace]):
         """Return operations of the denoiser with guidance over those without.
 
         `forward` and `backward` are what a row takes up to the last site that is read, and back from there, relative to
-        the whole forward (`heedful.evaluation.cost` measures them).
+        the whole forward (`heedful.guidance.cost` measures them).
         """
         guidance = self.gradient_rows * (forward + backward) + self.backward_rows * backward
         return (self.plain_rows - self.spared_rows + guidance + self.restart_rows) / max(self.plain_rows, 1)

@@ -8,13 +8,13 @@ from heedful.losses.disendiff import Bind, SeparateAndStrengthen
 from heedful.losses.divide_and_bind import DIVIDE_AND_BIND_SCHEDULE, DivideAndBind
 from heedful.losses.ebama import EBAMA
 from heedful.losses.elsewhere import Elsewhere
-from heedful.losses.evenness import Evenness
+from heedful.losses.evenness import Evenness, unevenness
 from heedful.losses.exclusivity import Exclusivity
 from heedful.losses.focus import FOCUS
 from heedful.losses.initno import SelfConflict
-from heedful.losses.loss import AnyLoss, Loss, Total, Weighted, citations_of, needs_self_attention
+from heedful.losses.loss import AnyLoss, Loss, Total, Weighted, citations_of, needs_self_attention, parts_of
 from heedful.losses.masks import high_cells
-from heedful.losses.normalise import text_softmax
+from heedful.losses.normalise import at_least_tiny, text_softmax
 from heedful.losses.separability import Separability
 from heedful.losses.suppression import Suppression
 from heedful.losses.syngen import SynGen
@@ -44,8 +44,11 @@ __all__ = [
     "Total",
     "Weighted",
     "WrongTokens",
+    "at_least_tiny",
     "citations_of",
     "high_cells",
     "needs_self_attention",
+    "parts_of",
     "text_softmax",
+    "unevenness",
 ]

@@ -13,8 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.attention.filters import Convention
-from heedful.attention.maps import Maps
+from heedful.attention import Convention, Maps
 from heedful.losses.loss import Loss
 from heedful.losses.masks import Threshold, high_cells
 from heedful.losses.normalise import Normalisation, at_least_tiny, concept_groups

@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from heedful.attention.filters import smooth
-from heedful.attention.maps import Groups
+from heedful.attention import Groups, smooth
 from heedful.losses.masks import Threshold, high_cells
 from heedful.losses.normalise import at_least_tiny
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from heedful.attention.filters import Convention
-from heedful.attention.maps import Maps
+from heedful.attention import Convention, Maps
 from heedful.losses.loss import Loss
 from heedful.losses.normalise import Columns, text_softmax
 from heedful.prompts import Prompt

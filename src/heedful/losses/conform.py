@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from heedful.attention.filters import Convention
-from heedful.attention.maps import Maps
+from heedful.attention import Convention, Maps
 from heedful.losses.loss import Loss
 from heedful.losses.normalise import Columns, at_least_tiny
 from heedful.losses.phrases import group_words, phrase

@@ -21,9 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.attention import filters
-from heedful.attention.filters import Convention
-from heedful.attention.maps import Maps
+from heedful.attention import Convention, Maps, filters
 from heedful.losses.loss import Loss
 from heedful.losses.normalise import at_least_tiny
 from heedful.losses.words import Pair, missing_modifiers, missing_pair, sum_over_pairs

@@ -12,8 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.attention.filters import Convention
-from heedful.attention.maps import Maps
+from heedful.attention import Convention, Maps
 from heedful.losses.divergences import jensen_shannon
 from heedful.losses.loss import Loss
 from heedful.losses.normalise import Columns

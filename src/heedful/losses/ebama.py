@@ -11,8 +11,7 @@ from typing import ClassVar, Literal
 import torch.nn.functional as F
 from torch import Tensor
 
-from heedful.attention.filters import Convention
-from heedful.attention.maps import Maps
+from heedful.attention import Convention, Maps
 from heedful.losses.divergences import symmetric_kl
 from heedful.losses.loss import Loss
 from heedful.losses.normalise import Columns, text_softmax

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.attention.maps import Maps
+from heedful.attention import Maps
 from heedful.losses.cells import cell_positions
 from heedful.losses.loss import Loss
 from heedful.losses.normalise import at_least_tiny

@@ -15,7 +15,7 @@ from typing import Literal
 
 import torch
 
-from heedful.attention.maps import Maps
+from heedful.attention import Maps
 from heedful.losses.loss import Loss
 from heedful.losses.normalise import at_least_tiny, concept_groups
 from heedful.losses.words import missing_pair

@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.attention.filters import Convention
-from heedful.attention.maps import Groups, Maps
+from heedful.attention import Convention, Groups, Maps
 from heedful.losses.divergences import jensen_shannon
 from heedful.losses.loss import Loss
 from heedful.losses.normalise import at_least_tiny

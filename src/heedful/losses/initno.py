@@ -14,8 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from heedful.attention.filters import Convention
-from heedful.attention.maps import Maps
+from heedful.attention import Convention, Maps
 from heedful.errors import SettingsError
 from heedful.losses.a_star import overlap
 from heedful.losses.loss import Loss

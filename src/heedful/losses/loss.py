@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from heedful.attention.maps import Maps
+from heedful.attention import Maps
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
 

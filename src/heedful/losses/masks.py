@@ -5,7 +5,7 @@ from typing import Literal
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from heedful.attention.filters import otsu_threshold
+from heedful.attention import otsu_threshold
 
 Threshold = Literal["mean", "otsu", "quantile"]
 """The map's mean; the split that separates two classes best (Otsu 1979); a quantile of its cells."""

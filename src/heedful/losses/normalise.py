@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from heedful.attention.filters import Convention
-from heedful.attention.maps import Groups, Maps
+from heedful.attention import Convention, Groups, Maps
 from heedful.prompts import Prompt
 from heedful.shapes import TokenMaps
 

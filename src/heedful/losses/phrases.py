@@ -5,7 +5,7 @@ Knows which tokens belong together. Knows no measure.
 
 from collections.abc import Sequence
 
-from heedful.attention.maps import Groups, Maps
+from heedful.attention import Groups, Maps
 from heedful.losses.words import Word
 from heedful.prompts import Concept, Prompt
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from heedful.attention.maps import Maps
+from heedful.attention import Maps
 from heedful.losses.cells import cell_positions
 from heedful.losses.loss import Loss
 from heedful.losses.normalise import at_least_tiny, concept_groups

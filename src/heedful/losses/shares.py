@@ -5,8 +5,7 @@ Knows the two stages and their order. Knows no loss.
 
 from collections.abc import Sequence
 
-from heedful.attention.filters import Convention
-from heedful.attention.maps import Maps
+from heedful.attention import Convention, Maps
 from heedful.losses.normalise import Columns, text_softmax
 from heedful.prompts import Prompt
 

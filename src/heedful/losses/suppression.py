@@ -7,7 +7,7 @@ and where that is, the maps say themselves (`OwnArea`), so the model decides on 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from heedful.attention.maps import Maps
+from heedful.attention import Maps
 from heedful.losses.areas import OwnArea
 from heedful.losses.loss import Loss
 from heedful.losses.normalise import at_least_tiny

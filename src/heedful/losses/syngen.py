@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from heedful.attention.maps import Maps
+from heedful.attention import Maps
 from heedful.losses.divergences import symmetric_kl
 from heedful.losses.loss import Loss
 from heedful.losses.words import Pair, distributions, missing_modifiers, outside, sum_over_pairs

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.attention.maps import Maps
+from heedful.attention import Maps
 from heedful.losses.normalise import at_least_tiny
 from heedful.prompts import Concept, Prompt
 from heedful.shapes import PerItem

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from heedful.attention.maps import Maps
+from heedful.attention import Maps
 from heedful.losses.loss import AnyLoss, Loss, citations_of, needs_self_attention
 from heedful.prompts import Concept, Prompt
 from heedful.shapes import PerItem

@@ -4,26 +4,38 @@ Knows how weights and new words of a text-to-image pipeline learn, how they are 
 nothing of guidance and of scores.
 """
 
-from heedful.personalization.instance_prompt import NewConcept as NewConcept
-from heedful.personalization.load import TaughtConcepts as TaughtConcepts
-from heedful.personalization.load import load_concepts as load_concepts
-from heedful.personalization.load import load_custom_diffusion as load_custom_diffusion
-from heedful.personalization.methods import CUSTOM_DIFFUSION as CUSTOM_DIFFUSION
-from heedful.personalization.methods import DISENDIFF as DISENDIFF
-from heedful.personalization.methods import DREAMBOOTH as DREAMBOOTH
-from heedful.personalization.methods import HEEDFUL as HEEDFUL
-from heedful.personalization.methods import TEACHING_METHODS as TEACHING_METHODS
-from heedful.personalization.methods import TEXTUAL_INVERSION as TEXTUAL_INVERSION
-from heedful.personalization.methods import TeachingMethod as TeachingMethod
-from heedful.personalization.methods import TeachingSettings as TeachingSettings
-from heedful.personalization.teach import teach as teach
-from heedful.personalization.training import Watch as Watch
+from heedful.personalization.captions import check_captions, taught_tokenizer
+from heedful.personalization.clear import clear
+from heedful.personalization.examples import digest
+from heedful.personalization.folder import CARD, DENOISER, LORA, MANIFEST, read_manifest
+from heedful.personalization.instance_prompt import NewConcept, check_placeholders, new_concepts
+from heedful.personalization.load import TaughtConcepts, load_concepts, load_custom_diffusion
+from heedful.personalization.methods import (
+    CUSTOM_DIFFUSION,
+    DISENDIFF,
+    DREAMBOOTH,
+    HEEDFUL,
+    TEACHING_METHODS,
+    TEXTUAL_INVERSION,
+    TeachingMethod,
+    TeachingSettings,
+)
+from heedful.personalization.prior import CLASS_IMAGES, read_picture, read_pictures
+from heedful.personalization.teach import LOSSES, teach
+from heedful.personalization.training import CHECKPOINT, Watch, steps_kept
 
 __all__ = [
+    "CARD",
+    "CHECKPOINT",
+    "CLASS_IMAGES",
     "CUSTOM_DIFFUSION",
+    "DENOISER",
     "DISENDIFF",
     "DREAMBOOTH",
     "HEEDFUL",
+    "LORA",
+    "LOSSES",
+    "MANIFEST",
     "TEACHING_METHODS",
     "TEXTUAL_INVERSION",
     "NewConcept",
@@ -31,7 +43,17 @@ __all__ = [
     "TeachingMethod",
     "TeachingSettings",
     "Watch",
+    "check_captions",
+    "check_placeholders",
+    "clear",
+    "digest",
     "load_concepts",
     "load_custom_diffusion",
+    "new_concepts",
+    "read_manifest",
+    "read_picture",
+    "read_pictures",
+    "steps_kept",
+    "taught_tokenizer",
     "teach",
 ]

@@ -10,9 +10,7 @@ import torch
 from diffusers import DDPMScheduler
 from PIL import Image
 
-from heedful.attention import Maps, SiteSelection, capture
-from heedful.attention.layouts import find_denoiser
-from heedful.attention.regions import MaskRule, Segment
+from heedful.attention import Maps, MaskRule, Segment, SiteSelection, capture, find_denoiser
 from heedful.personalization.encoding import encode_captions, encode_pictures
 from heedful.personalization.examples import Pictures, pixels_of, square
 from heedful.personalization.instance_prompt import NewConcept, class_prompt

@@ -11,7 +11,7 @@ from heedful.personalization import folder as files
 from heedful.personalization.folder import Manifest
 from heedful.personalization.methods import TEACHING_METHODS
 from heedful.references import cite
-from heedful.world.embedded import NAME
+from heedful.world import NAME
 
 
 def card(manifest: Manifest, base: str) -> str:

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from heedful.attention.intercept import replaced
+from heedful.attention import replaced
 from heedful.errors import ConceptsError
 from heedful.personalization.instance_prompt import NewConcept
 

@@ -11,8 +11,7 @@ from diffusers import UNet2DConditionModel
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.attention.layouts import find_denoiser
-from heedful.attention.tap import full_precision
+from heedful.attention import find_denoiser, full_precision
 from heedful.errors import UnsupportedPipeline
 from heedful.shapes import Latents
 

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from heedful.attention.layouts import find_denoiser
+from heedful.attention import find_denoiser
 from heedful.errors import ConceptsError, ModelNotFound, UnsafeWeights, require
 from heedful.files import PICKLES, write_atomic
 from heedful.personalization.embeddings import ENCODERS, Vectors, text_parts

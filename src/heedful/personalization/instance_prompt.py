@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from heedful.errors import PromptError
-from heedful.prompts import Prompt
-from heedful.prompts.tokens import Tokenizer
+from heedful.prompts import Prompt, Tokenizer
 
 PLACEHOLDER = re.compile(r"<[^<>|\s]+>")
 _EXAMPLE = '"a <cat1> cat and a <dog1> dog"'

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from heedful.attention.layouts import find_denoiser
+from heedful.attention import find_denoiser
 from heedful.errors import ConceptsError, require
 from heedful.personalization import folder as files
 from heedful.personalization.embeddings import add_concepts

@@ -8,8 +8,7 @@ from typing import Any
 
 from heedful.attention import SiteSelection
 from heedful.errors import SettingsError
-from heedful.losses import AnyLoss, Bind, SeparateAndStrengthen, citations_of
-from heedful.losses.loss import Total, parts_of
+from heedful.losses import AnyLoss, Bind, SeparateAndStrengthen, Total, citations_of, parts_of
 from heedful.personalization.examples import Augmentation
 from heedful.personalization.trained import Weights
 from heedful.world import is_world

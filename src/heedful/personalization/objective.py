@@ -15,9 +15,7 @@ from diffusers import DDPMScheduler
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.attention import Reader, Record
-from heedful.attention.layouts import find_denoiser
-from heedful.attention.tap import full_precision
+from heedful.attention import Reader, Record, find_denoiser, full_precision
 from heedful.errors import UnsupportedPipeline
 from heedful.losses import AnyLoss
 from heedful.personalization.encoding import encode_captions, encode_pictures

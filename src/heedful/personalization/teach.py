@@ -15,8 +15,7 @@ import torch
 from accelerate import PartialState
 from PIL import Image
 
-from heedful.attention import find_sites
-from heedful.attention.layouts import find_denoiser
+from heedful.attention import find_denoiser, find_sites
 from heedful.errors import SettingsError
 from heedful.files import make_folder, write_atomic
 from heedful.personalization import folder as files

@@ -24,8 +24,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from heedful import adam
-from heedful.attention.gradients import frozen, recomputing
-from heedful.attention.layouts import find_denoiser
+from heedful.attention import find_denoiser, frozen, recomputing
 from heedful.errors import HeedfulError, SettingsError
 from heedful.files import write_atomic
 from heedful.personalization.embeddings import LearntEmbeddings, text_parts

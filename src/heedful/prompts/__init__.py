@@ -5,4 +5,13 @@ from heedful.prompts.spacy_phrases import SpacyPhrases
 from heedful.prompts.syntax import Phrase, phrases_by_rules
 from heedful.prompts.tokens import Span, Tokenizer
 
-__all__ = ["Concept", "Modifier", "Phrase", "Prompt", "SpacyPhrases", "Span", "Tokenizer", "phrases_by_rules"]
+__all__ = [
+    "Concept",
+    "Modifier",
+    "Phrase",
+    "Prompt",
+    "SpacyPhrases",
+    "Span",
+    "Tokenizer",
+    "phrases_by_rules",
+]

@@ -1,5 +1,34 @@
 """What a run looked like, for people: labelled grids. Reads images and values, makes none."""
 
+from heedful.report.arrange import arrange
+from heedful.report.audit import agreement_lines, write_audit
+from heedful.report.bench_page import bench_page, write_page
+from heedful.report.bench_plots import check_plots
+from heedful.report.curves import loss_curves
 from heedful.report.grid import Cell, Grid, compose
+from heedful.report.sight_sheet import concept_overlay, seed_sheet, step_sheet
+from heedful.report.study_page import summary, with_study
+from heedful.report.study_plots import plot
+from heedful.report.world_card import with_figures
+from heedful.report.world_sheet import sheet
 
-__all__ = ["Cell", "Grid", "compose"]
+__all__ = [
+    "Cell",
+    "Grid",
+    "agreement_lines",
+    "arrange",
+    "bench_page",
+    "check_plots",
+    "compose",
+    "concept_overlay",
+    "loss_curves",
+    "plot",
+    "seed_sheet",
+    "sheet",
+    "step_sheet",
+    "summary",
+    "with_figures",
+    "with_study",
+    "write_audit",
+    "write_page",
+]

@@ -5,7 +5,7 @@ Knows which of prompts, seeds and methods is a row and which a column. Draws not
 
 from collections.abc import Sequence
 
-from heedful.evaluation.plan import Plan
+from heedful.images import Plan
 from heedful.report.grid import Cell, Grid
 
 MOST_ROWS = 24

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from heedful.errors import SettingsError
-from heedful.evaluation.agreement import SUCCESS, Judged, faults_of
 from heedful.files import write_atomic
+from heedful.lab import SUCCESS, Judged, faults_of
 
 COLUMNS, ROWS = 8, 5
 SCALE = 3

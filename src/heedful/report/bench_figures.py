@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from heedful.bench import Results, compare_scores, holm, summarize_score
 from heedful.errors import SettingsError
-from heedful.evaluation.results import Results, compare_scores, holm, summarize_score
-from heedful.evaluation.scores import find_figure
-from heedful.evaluation.statistics import Comparison, Estimate
+from heedful.scores import Comparison, Estimate, find_figure
 
 USUAL = "world.success"
 

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from safetensors.torch import load_file
 
 from heedful.attention import overlay
-from heedful.evaluation.results import Result, Results
+from heedful.bench import Result, Results
 from heedful.report.bench_figures import SuiteFigures, is_lower_better
 from heedful.report.markdown import escape, table
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from heedful.evaluation.results import Results
-from heedful.evaluation.statistics import Estimate
+from heedful.bench import Results
 from heedful.files import write_atomic
 from heedful.report.bench_figures import SuiteFigures, is_lower_better, suite_figures
 from heedful.report.bench_images import Ranked, map_grid, prompt_grid, rank_prompts
@@ -16,6 +15,7 @@ from heedful.report.bench_plots import change_plot, cost_plot, kind_plot, value_
 from heedful.report.bench_settings import failures, references, settings, settings_differ
 from heedful.report.html import to_html
 from heedful.report.markdown import code, escape, table
+from heedful.scores import Estimate
 
 SHOWN_PROMPTS = 5
 _NOTHING = "–"

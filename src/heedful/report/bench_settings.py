@@ -6,11 +6,11 @@ Knows results. Knows nothing of figures or pictures.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from heedful.evaluation.results import Results
-from heedful.evaluation.scores import find_figure
-from heedful.guidance.methods import METHODS
+from heedful.bench import Results
+from heedful.guidance import METHODS
 from heedful.references import cite
 from heedful.report.markdown import code, code_block, escape, table
+from heedful.scores import find_figure
 
 _NOTHING = "–"
 

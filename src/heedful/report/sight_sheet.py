@@ -9,7 +9,7 @@ from itertools import groupby
 from PIL import Image
 
 from heedful.attention import overlay
-from heedful.evaluation.sight import Sight
+from heedful.images import Sight
 from heedful.report.grid import Cell, Grid, compose
 
 SHOWN = 8

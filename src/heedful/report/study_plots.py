@@ -19,11 +19,6 @@ _SHORT = {"attend-and-excite": "A&E"}
 _DPI = 90
 
 
-def check_plots() -> None:
-    """Raise `MissingExtra`, which names the extra `report`, if nothing can be drawn here."""
-    require("matplotlib.figure", "report")
-
-
 def plot(found: Mapping[str, Any], path: Path) -> Path:
     """Draw the figures of any study to a PNG, and return its path. Raises `MissingExtra` without matplotlib."""
     figure = require("matplotlib.figure", "report").Figure

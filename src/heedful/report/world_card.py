@@ -6,7 +6,7 @@ Knows the card's Markdown. Measures nothing.
 from collections.abc import Mapping
 from typing import Any
 
-from heedful.evaluation.pointing import pointing_table
+from heedful.lab import pointing_table
 
 HEADING = "## Figures"
 _SUITES = {"single": "156 single concepts", "two": "276 two concepts", "three": "60 three concepts"}

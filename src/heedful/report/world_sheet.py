@@ -8,7 +8,7 @@ import torch
 
 from heedful.files import write_atomic
 from heedful.report.grid import Grid, compose
-from heedful.world.vocabulary import CLASSES
+from heedful.world import CLASSES
 
 _COLOURED = (
     "a blue apple", "a purple backpack", "a yellow balloon", "a green bench", "a pink bow", "a brown bowl",

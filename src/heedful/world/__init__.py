@@ -1,41 +1,79 @@
 """The embedded world: a small trained Stable-Diffusion-format model, the scenes it was trained on, and their judge."""
 
-from heedful.world.architecture import is_world as is_world
-from heedful.world.detector import Detection as Detection
-from heedful.world.detector import Detector as Detector
-from heedful.world.embedded import WEIGHTS as WEIGHTS
-from heedful.world.embedded import load as load
-from heedful.world.embedded import load_clip as load_clip
-from heedful.world.embedded import load_detector as load_detector
-from heedful.world.instance_prompts import InstancePrompt as InstancePrompt
-from heedful.world.instances import Instance as Instance
-from heedful.world.instances import InstanceImage as InstanceImage
-from heedful.world.instances import one_image_concepts as one_image_concepts
-from heedful.world.instances import one_image_concepts_three as one_image_concepts_three
-from heedful.world.judge import Verdict as Verdict
-from heedful.world.judge import judge as judge
-from heedful.world.looks import Look as Look
-from heedful.world.vocabulary import prompt_kind as prompt_kind
-from heedful.world.vocabulary import single_concept_prompts as single_concept_prompts
-from heedful.world.vocabulary import two_concept_prompts as two_concept_prompts
+from heedful.world.architecture import is_world
+from heedful.world.detector import NATURAL, Detection, Detector
+from heedful.world.embedded import NAME, WEIGHTS, load, load_clip, load_detector
+from heedful.world.instance_prompts import InstancePrompt
+from heedful.world.instance_recipe import write_instances
+from heedful.world.instances import (
+    INSTANCES,
+    Instance,
+    InstanceImage,
+    one_image_concepts,
+    one_image_concepts_three,
+    read_instances,
+)
+from heedful.world.judge import Verdict, expectations, judge
+from heedful.world.looks import Look
+from heedful.world.recognition import Sighting, make_templates, recognise
+from heedful.world.render import box, layer, render
+from heedful.world.scene import CANVAS, Item, Scene, is_held_out, random_scene
+from heedful.world.sprites import font_is_installed
+from heedful.world.tones import Box
+from heedful.world.vocabulary import (
+    ANIMALS,
+    CLASSES,
+    COLOURS,
+    prompt_kind,
+    single_concept_prompts,
+    split_prompts,
+    split_three_concept_prompts,
+    three_concept_prompts,
+    two_concept_prompts,
+)
 
 __all__ = [
+    "ANIMALS",
+    "CANVAS",
+    "CLASSES",
+    "COLOURS",
+    "INSTANCES",
+    "NAME",
+    "NATURAL",
     "WEIGHTS",
+    "Box",
     "Detection",
     "Detector",
     "Instance",
     "InstanceImage",
     "InstancePrompt",
+    "Item",
     "Look",
+    "Scene",
+    "Sighting",
     "Verdict",
+    "box",
+    "expectations",
+    "font_is_installed",
+    "is_held_out",
     "is_world",
     "judge",
+    "layer",
     "load",
     "load_clip",
     "load_detector",
+    "make_templates",
     "one_image_concepts",
     "one_image_concepts_three",
     "prompt_kind",
+    "random_scene",
+    "read_instances",
+    "recognise",
+    "render",
     "single_concept_prompts",
+    "split_prompts",
+    "split_three_concept_prompts",
+    "three_concept_prompts",
     "two_concept_prompts",
+    "write_instances",
 ]

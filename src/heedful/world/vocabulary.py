@@ -6,6 +6,8 @@ Knows words only: no pixels, no model, no tokenizer.
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 ANIMALS = ("bear", "bird", "cat", "dog", "elephant", "frog", "horse", "lion", "monkey", "mouse", "rabbit", "turtle")
 OBJECTS = (
     "apple", "backpack", "balloon", "bench", "bow", "bowl", "car", "chair", "clock", "crown", "glasses", "suitcase",
@@ -19,6 +21,7 @@ FUNCTION_WORDS = (
 )  # fmt: skip
 WORDS = FUNCTION_WORDS + CLASSES + COLOURS
 
+SPLIT_SEED = 2026
 _PROMPTS = Path(__file__).parent / "data" / "attend_and_excite.txt"
 
 
@@ -41,3 +44,28 @@ def prompt_kind(prompt: str) -> str:
     """`single`, `animal-animal`, `animal-object` or `object-object`, by the classes that the prompt names."""
     kinds = ["animal" if word in ANIMALS else "object" for word in prompt.split() if word in CLASSES]
     return "-".join(sorted(kinds)) if len(kinds) > 1 else "single"
+
+
+def split_prompts() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The 276 two-concept prompts as a development and a report half, shuffled by the stated seed 2026."""
+    prompts = two_concept_prompts()
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(prompts))
+    half = len(prompts) // 2
+    return tuple(prompts[i] for i in order[:half]), tuple(prompts[i] for i in order[half:])
+
+
+def three_concept_prompts(count: int = 60) -> tuple[str, ...]:
+    """Prompts with three concepts, drawn with the stated seed 3: "a cat and a blue clock and a red car"."""
+    rng = np.random.default_rng(3)
+    prompts: list[str] = []
+    while len(prompts) < count:
+        names = [str(name) for name in rng.choice(ANIMALS + OBJECTS, 3, replace=False)]
+        phrases = [f"a {name}" if name in ANIMALS else f"a {rng.choice(COLOURS)} {name}" for name in names]
+        prompts.append(" and ".join(phrases))
+    return tuple(prompts)
+
+
+def split_three_concept_prompts() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The three-concept prompts as a development half, the first 30, and a report half; each prompt once."""
+    prompts = tuple(dict.fromkeys(three_concept_prompts()))
+    return prompts[:30], prompts[30:]

@@ -1,0 +1,124 @@
+"""Scores images that lie in a benchmark's folder already.
+
+Knows records, images and prompts. Makes no image. An image that cannot be read, or a score that raises, leaves the case
+without that score, and the next call tries again.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from heedful.bench import records
+from heedful.bench.cases import rounded
+from heedful.bench.folder import BenchFolder
+from heedful.bench.provenance import provenance, run_name
+from heedful.errors import SettingsError
+from heedful.files import append_lines
+from heedful.prompts import Prompt, Tokenizer
+from heedful.scores import Score, evaluate
+
+
+@dataclass(frozen=True)
+class Added:
+    """What scoring came to."""
+
+    images: int
+    """Images that were scored now."""
+    there: int
+    """Images that had these scores."""
+    failures: tuple[tuple[str, str], ...]
+    """Image and reason, for those that could not be scored."""
+
+
+def add_scores(
+    folder: BenchFolder,
+    scores: Sequence[Score],
+    tokenizer: Tokenizer,
+    *,
+    batch_size: int = 32,
+    on_images: Callable[[int, int], None] = lambda done, total: None,
+) -> Added:
+    """Score every image of `folder` that is done and lacks a figure of `scores`, and add the figures to the records.
+
+    `tokenizer` is that of the model that made the images. `on_images` is told how many are done, of how many. The
+    caller holds the folder's lock. Raises `SettingsError` for a score that needs maps, which only a run has.
+    """
+    for score in scores:
+        if score.needs_maps:
+            raise SettingsError(
+                f"Expected scores of images, got {score.name!r}, which needs the maps that only a run has. "
+                f"Make the images again with it: heedful bench run --scores {score.name}, in another folder."
+            )
+    runs = folder.runs()
+    if not runs:
+        raise SettingsError(f"Expected a benchmark in {folder.folder}, found none. Make one with heedful bench run.")
+    columns = {column for score in scores for column in score.columns}
+    done = [row for row in records.read_records(folder.folder) if row["status"] == "done" and row["image"]]
+    left = [row for row in done if not columns <= set(row["scores"])]
+    if left:
+        run = runs[-1] | {"run": run_name(), "methods": {}, "scores": {score.name: repr(score) for score in scores}}
+        folder.write_run(run | provenance("cpu"), folder.suite(run["suite"]))
+    # such scores read words; a taught word, which this tokenizer cuts into many pieces, must not make a prompt too long
+    prompts = {
+        prompt.text: prompt
+        for line in folder.suite().lines
+        for prompt in [Prompt.parse(line.prompt, tokenizer, line.concepts, chunked=True)]
+    }
+    failures: list[tuple[str, str]] = []
+    seen = 0
+    for start in range(0, len(left), batch_size):
+        rows = left[start : start + batch_size]
+        values = _score(folder.folder, rows, prompts, scores, failures)
+        lines = [json.dumps({"key": key, "scores": figures}) for key, figures in values.items()]
+        if lines:
+            append_lines(records.shard(folder.folder, of="scores"), lines)
+        seen += len(rows)
+        on_images(seen, len(left))
+    return Added(len(left) - len(failures), len(done) - len(left), tuple(failures))
+
+
+def _score(
+    folder: Path,
+    rows: Sequence[dict[str, Any]],
+    prompts: dict[str, Prompt],
+    scores: Sequence[Score],
+    failures: list[tuple[str, str]],
+) -> dict[str, dict[str, float | None]]:
+    """Return the figures of each image by its key, and add to `failures` what could not be scored."""
+    images: dict[str, Image.Image] = {}
+    for row in rows:
+        try:
+            with Image.open(folder / row["image"]) as image:
+                images[row["key"]] = image.convert("RGB")
+        except (OSError, SyntaxError, ValueError) as reason:  # Pillow's errors for what is cut off or no image
+            failures.append((row["image"], f"it cannot be read ({reason})"))
+    readable = [row for row in rows if row["key"] in images]
+    try:
+        return _evaluate(readable, images, prompts, scores)
+    except Exception as error:
+        if len(readable) == 1:
+            failures.append((readable[0]["image"], f"{type(error).__name__}: {error}"))
+            return {}
+    found: dict[str, dict[str, float | None]] = {}
+    for row in readable:
+        try:
+            found |= _evaluate([row], images, prompts, scores)
+        except Exception as error:
+            failures.append((row["image"], f"{type(error).__name__}: {error}"))
+    return found
+
+
+def _evaluate(
+    rows: Sequence[dict[str, Any]],
+    images: dict[str, Image.Image],
+    prompts: dict[str, Prompt],
+    scores: Sequence[Score],
+) -> dict[str, dict[str, float | None]]:
+    values = evaluate([images[row["key"]] for row in rows], [prompts[row["prompt"]] for row in rows], scores)
+    return {
+        row["key"]: {name: rounded(column[item]) for name, column in values.items()} for item, row in enumerate(rows)
+    }

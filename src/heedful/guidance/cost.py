@@ -1,0 +1,82 @@
+"""What a gradient pass costs a denoiser, counted in operations, relative to one forward.
+
+Knows denoisers and sites. Knows nothing of methods: a run's `trace.cost` multiplies these shares by its rows.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
+
+from heedful.attention import Reader, Record, Sites, SiteSelection, frozen, recomputing
+
+
+def _fused(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
+    return sdpa_flop_count(query, key, value)
+
+
+def _fused_backward(gradient: Any, query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
+    return sdpa_backward_flop_count(gradient, query, key, value)
+
+
+_FUSED = {  # which torch counts for a GPU, but not for a CPU
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _fused,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _fused_backward,
+}
+
+
+class GradientShares(NamedTuple):
+    """Operations of one row of a gradient pass, relative to a whole forward of that row."""
+
+    forward: float
+    """Up to the last wanted site."""
+    backward: float
+    """From its map back to the latents, with parameters frozen."""
+
+
+def operations(run: Callable[[], Any]) -> tuple[int, Any]:
+    """Return the floating-point operations in the products and convolutions of `run()`, and what it returns."""
+    with FlopCounterMode(display=False, custom_mapping=_FUSED) as counter:
+        result = run()
+    return counter.get_total_flops(), result
+
+
+def gradient_shares(denoiser: Any, sites: Sites, arguments: dict[str, Any]) -> GradientShares:
+    """Count the operations of a gradient pass of `denoiser(**arguments)`, with parameters frozen.
+
+    The latents among the arguments decide the size. Raises what `Reader.run` raises.
+    """
+    reader = Reader(denoiser, sites)
+    name = reader.layout.latents
+    latents = arguments[name].detach().requires_grad_()
+
+    def forward() -> torch.Tensor:
+        record = Record()
+        reader.run(denoiser.forward, arguments | {name: latents}, record, stop_after_last=True)
+        return record.maps().tokens.square().sum()
+
+    with torch.no_grad():
+        whole, _ = operations(lambda: denoiser(**arguments))
+    with frozen(denoiser), recomputing(denoiser, wanted=False), torch.enable_grad():
+        there, value = operations(forward)
+        back, _ = operations(lambda: torch.autograd.grad(value, latents))
+    return GradientShares(there / whole, back / whole)
+
+
+def pipeline_shares(pipe: Any, sites: SiteSelection) -> GradientShares | None:
+    """Count the operations of a gradient pass over one image of a Stable Diffusion pipeline, at its own size.
+
+    Returns None for a pipeline whose denoiser is called in another way.
+    """
+    denoiser = getattr(pipe, "unet", None)
+    if not isinstance(denoiser, UNet2DConditionModel) or denoiser.config.get("addition_embed_type") is not None:
+        return None
+    config: Any = denoiser.config
+    arguments = {
+        "sample": torch.zeros(1, config.in_channels, config.sample_size, config.sample_size),
+        "encoder_hidden_states": torch.zeros(1, pipe.tokenizer.model_max_length, config.cross_attention_dim),
+    }
+    placed: dict[str, Any] = {name: value.to(pipe.device, denoiser.dtype) for name, value in arguments.items()}
+    return gradient_shares(denoiser, sites, placed | {"timestep": torch.tensor(1, device=pipe.device)})

@@ -1,0 +1,123 @@
+"""Images, and what the denoiser looked at while each was made.
+
+Knows how maps, overlays and figures of one run are made and written. Knows no terminal.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from safetensors.torch import save
+from torch import Tensor
+
+from heedful.attention import describe
+from heedful.errors import UnsuitablePrompt
+from heedful.files import write_atomic
+from heedful.guidance import Method
+from heedful.images.painting import paint
+from heedful.images.plan import Plan
+from heedful.images.sampling import Sampling
+from heedful.models import Model
+from heedful.prompts import Prompt
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """An image and its concept maps at every step."""
+
+    prompt: Prompt
+    seed: int
+    method: str
+    model: str
+    image: Image.Image
+    maps: Float[Tensor, "concept step height width"]
+    """In [0, 1]: how much each cell looks at the concept, mean over heads and sites, after the step's update."""
+
+    @property
+    def names(self) -> list[str]:
+        """The concepts, as in the prompt; a name that stands there twice is numbered."""
+        names = [concept.name for concept in self.prompt.concepts]
+        return [
+            name if names.count(name) == 1 else f"{name} {names[: place + 1].count(name)}"
+            for place, name in enumerate(names)
+        ]
+
+    def figures(self) -> dict[str, Any]:
+        """Return what there is to say in numbers, as plain JSON values."""
+        return {
+            "prompt": self.prompt.text,
+            "seed": self.seed,
+            "method": self.method,
+            "model": self.model,
+            "tokens": list(self.prompt.tokens),
+            "concepts": [
+                {"name": name, "tensor": _key(place, name), "token_indices": list(concept.token_indices)}
+                for place, (name, concept) in enumerate(zip(self.names, self.prompt.concepts, strict=True))
+            ],
+            "map_size": {"height": self.maps.shape[-2], "width": self.maps.shape[-1]},
+            "units": {
+                "peak": "x, y from the upper left, in [0, 1]",
+                "mean_attention": "mean over the cells, in [0, 1]",
+                "overlap": "sum of minima over the smaller sum, in [0, 1]",
+                "retention": "share of the cells above the mean that still are, against the step before, in [0, 1]",
+            },
+            "steps": describe(self.maps, self.names),
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return one tensor (step, height, width) per concept, by a name that maps.json explains."""
+        return {_key(place, name): self.maps[place].contiguous() for place, name in enumerate(self.names)}
+
+    def write_maps(self, folder: Path) -> tuple[Path, Path]:
+        """Write maps.safetensors and maps.json into `folder`, each whole or not at all."""
+        weights = write_atomic(folder / "maps.safetensors", save(self.tensors(), metadata={"prompt": self.prompt.text}))
+        text = json.dumps(self.figures(), indent=2, ensure_ascii=False) + "\n"
+        return weights, write_atomic(folder / "maps.json", text)
+
+
+def look(model: Model, plan: Plan, on_step: Callable[[], None] = lambda: None) -> Sight:
+    """Make the first image of `plan`, and return it with its maps.
+
+    Raises `UnsuitablePrompt` for a prompt without concepts, and what `heedful.guide` raises.
+    """
+    case = plan.cases[0]
+    prompt = case.prompt
+    if not prompt.concepts:
+        raise UnsuitablePrompt(
+            f"Expected a prompt that names things to look for, found none in {prompt.text!r}. "
+            "Mark them ([word]) or pass --concepts."
+        )
+    (sight,) = look_at(model, plan.sampling, [prompt], case.method, [case.seed], on_step=lambda _share: on_step())
+    return sight
+
+
+def look_at(
+    model: Model,
+    sampling: Sampling,
+    prompts: Sequence[Prompt],
+    method: Method,
+    seeds: Sequence[int],
+    *,
+    on_step: Callable[[float], None] = lambda images: None,
+) -> list[Sight]:
+    """Make an image of each prompt from the seed at the same place, and return each with its maps.
+
+    `on_step` is called after each denoising step with the share of images that it did. Every prompt names concepts.
+    Raises what `heedful.guide` raises.
+    """
+    images, guided = paint(model.pipe, sampling, prompts, method, seeds, on_step=on_step, keep_maps=True)
+    steps = [guided.maps.concepts(step) for step in range(len(guided.maps))]
+    maps = [torch.stack([step[item] for step in steps], dim=1).float().cpu() for item in range(len(images))]
+    return [
+        Sight(prompt, seed, method.name, model.name, image, each)
+        for prompt, seed, image, each in zip(prompts, seeds, images, maps, strict=True)
+    ]
+
+
+def _key(place: int, name: str) -> str:
+    return f"{place}.{name}"

@@ -1,0 +1,47 @@
+"""Numbers that say how well an image shows its prompt, one file a score. Knows no suite, no record, no command line."""
+
+from heedful.scores.alignment import Original
+from heedful.scores.attention import AttentionScore
+from heedful.scores.blip_caption import BlipCaption
+from heedful.scores.blip_vqa import BlipVQA
+from heedful.scores.boxes import WorldBoxes, intersection_over_union
+from heedful.scores.catalogue import SCORES, default_scores, find_figure, score_kind
+from heedful.scores.clip import ClipImage, ClipText
+from heedful.scores.dino import DinoImage
+from heedful.scores.embedding import embed_images, embed_texts
+from heedful.scores.instance import InstanceScore
+from heedful.scores.owl import OwlBoxes, OwlScore
+from heedful.scores.score import Figure, Score, Values, evaluate
+from heedful.scores.statistics import RESAMPLES, Comparison, Estimate, compare, estimate
+from heedful.scores.world import WorldScore
+
+__all__ = [
+    "RESAMPLES",
+    "SCORES",
+    "AttentionScore",
+    "BlipCaption",
+    "BlipVQA",
+    "ClipImage",
+    "ClipText",
+    "Comparison",
+    "DinoImage",
+    "Estimate",
+    "Figure",
+    "InstanceScore",
+    "Original",
+    "OwlBoxes",
+    "OwlScore",
+    "Score",
+    "Values",
+    "WorldBoxes",
+    "WorldScore",
+    "compare",
+    "default_scores",
+    "embed_images",
+    "embed_texts",
+    "estimate",
+    "evaluate",
+    "find_figure",
+    "intersection_over_union",
+    "score_kind",
+]

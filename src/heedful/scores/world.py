@@ -1,0 +1,72 @@
+"""The world's detector as a score: does a picture of the embedded world show exactly what its prompt says?
+
+Knows detector and judge of the world. Says nothing of other pictures: the detector knows 24 classes of sprites.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from PIL import Image
+
+from heedful.guidance import MapHistory
+from heedful.prompts import Prompt
+from heedful.scores.boxes import load_detector
+from heedful.scores.score import Figure, Score, Values, check_prompts
+from heedful.world import expectations, judge
+
+
+def _fault(name: str, says: str) -> Figure:
+    return Figure(name=name, low=0.0, high=1.0, higher_is_better=False, says=says)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldScore(Score):
+    """The verdict of the world's judge (`heedful.world.judge`): 1.0 where a figure holds, else 0.0.
+
+    Settings: the detector of a world model at its own thresholds, on the picture at 64x64 pixels; classes and colours
+    of the prompt by its words. None for a prompt that names no class of the world. How often the detector itself is
+    wrong stands on the card of its model.
+    """
+
+    figures: ClassVar[tuple[Figure, ...]] = (
+        Figure(
+            name="success",
+            low=0.0,
+            high=1.0,
+            higher_is_better=True,
+            says="every concept is there exactly once, in its colour, and nothing else",
+        ),
+        _fault("neglect", "a concept is missing"),
+        _fault("leakage", "a concept has a wrong colour, or one of another concept"),
+        _fault("hybrid", "there is a blob that is no clean object"),
+        _fault("duplicate", "a concept is there more often than it was asked for"),
+        _fault("extra", "there is an object that was not asked for"),
+        Figure(
+            name="confidence",
+            low=0.0,
+            high=1.0,
+            higher_is_better=True,
+            says="the detector's confidence in the least sure of the prompt's clean objects; 0 if there is none",
+        ),
+    )
+
+    name: str = "world"
+    folder: Path | None = None
+    """Of another world model, whose detector judges; None is the embedded one."""
+
+    def __call__(
+        self, images: Sequence[Image.Image], prompts: Sequence[Prompt], maps: MapHistory | None = None
+    ) -> Values:
+        """Return success, the five faults and the confidence of each image."""
+        check_prompts(images, prompts)
+        found = load_detector(self.folder)(images) if images else []
+        verdicts = [
+            judge(prompt.text, detections) if expectations(prompt.text) else None
+            for prompt, detections in zip(prompts, found, strict=True)
+        ]
+        return {
+            figure.name: [None if verdict is None else float(getattr(verdict, figure.name)) for verdict in verdicts]
+            for figure in self.figures
+        }

@@ -1,0 +1,55 @@
+"""A benchmark on a cluster, and what becomes of it when a node is lost."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.evaluation.bench.test_run import images, without_times
+from tests.evaluation.bench.wishes import cluster_wish
+
+from heedful.bench import BenchFolder, Painter, make_bench_plan, read_records, run_bench
+from heedful.bench.ray_engine import RayEngine
+from heedful.bench.records import read_cases
+from heedful.bench.serial import run_serially
+from heedful.errors import MissingExtra
+from heedful.models.pipelines import load_model
+
+HAS_RAY = importlib.util.find_spec("ray") is not None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not HAS_RAY, reason="ray is not installed")
+def test_a_cluster_makes_what_one_machine_makes_though_a_node_is_killed(tmp_path: Path) -> None:
+    """The same images and records bit for bit, nothing lost, nothing twice; later a node joins, and a batch kills."""
+    program = Path(__file__).with_name("cluster.py")
+    done = subprocess.run(
+        [sys.executable, str(program), str(tmp_path / "cluster")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert seen["devices"] == 2 and seen["devices_left"] == 1
+    assert 0 < seen["killed_after"] < seen["results"] == 18
+    assert seen["nodes_after_joining"] == 2
+    errors = seen["errors"]
+    assert errors.pop(str(seen["deadly"])).startswith("The worker died 3 times") and set(errors.values()) == {None}
+    assert len(errors) == 3
+    model, folder = load_model(device="cpu"), BenchFolder(tmp_path / "serial")
+    with folder.locked():
+        plan = make_bench_plan(model, folder, cluster_wish())
+        painter = Painter(model, plan.sampling, plan.scores)
+        run_bench(folder.folder, plan.suite.name, "serial", lambda: painter, plan.batches(), run_serially)
+    counts = Counter(row["key"] for row in read_cases(tmp_path / "cluster"))
+    assert len(counts) == 36 and set(counts.values()) == {1}
+    assert images(tmp_path / "cluster") == images(tmp_path / "serial")
+    assert without_times(tmp_path / "cluster") == without_times(tmp_path / "serial")
+    assert {row["status"] for row in read_records(tmp_path / "cluster")} == {"done"}
+
+
+@pytest.mark.skipif(HAS_RAY, reason="ray is installed")
+def test_without_ray_the_extra_is_named() -> None:
+    with pytest.raises(MissingExtra, match=r"pip install 'heedful\[ray\]'"):
+        RayEngine().devices()
