@@ -31,7 +31,13 @@ from heedful.guidance import NONE, Method, methods
 from heedful.images.painting import paint
 from heedful.images.sampling import Sampling
 from heedful.losses import Bind, Evenness, Segregation, SeparateAndStrengthen
-from heedful.personalization import (
+from heedful.prompts import Prompt
+from heedful.report.markdown import table
+from heedful.scores.clip import ClipImage, ClipText
+from heedful.scores.instance import InstanceScore
+from heedful.scores.originals import instance_originals
+from heedful.scores.statistics import compare, estimate
+from heedful.teaching import (
     CUSTOM_DIFFUSION,
     DISENDIFF,
     HEEDFUL,
@@ -40,14 +46,8 @@ from heedful.personalization import (
     Watch,
     teach,
 )
-from heedful.personalization.instance_prompt import class_prompt
-from heedful.personalization.prior import read_picture
-from heedful.prompts import Prompt
-from heedful.report.markdown import table
-from heedful.scores.clip import ClipImage, ClipText
-from heedful.scores.instance import InstanceScore
-from heedful.scores.originals import instance_originals
-from heedful.scores.statistics import compare, estimate
+from heedful.teaching.instance_prompt import class_prompt
+from heedful.teaching.prior import read_picture
 from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
 
 SAMPLING = Sampling(steps=20, guidance_scale=3.0, width=64, height=64)

@@ -28,8 +28,8 @@ from rich.console import Console
 from sd15 import sd15_pipeline
 
 from heedful.files import write_atomic
-from heedful.personalization import TEACHING_METHODS, Watch, teach
 from heedful.report.markdown import table
+from heedful.teaching import TEACHING_METHODS, Watch, teach
 
 STEPS = 3
 ROWS: dict[str, tuple[str, torch.dtype, bool]] = {

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from heedful.guidance import Settings as Settings
     from heedful.guidance import guide as guide
     from heedful.guidance import methods as methods
-    from heedful.personalization import TeachingMethod as TeachingMethod
-    from heedful.personalization import TeachingSettings as TeachingSettings
-    from heedful.personalization import load_concepts as load_concepts
-    from heedful.personalization import teach as teach
     from heedful.prompts import Concept as Concept
     from heedful.prompts import Prompt as Prompt
+    from heedful.teaching import TeachingMethod as TeachingMethod
+    from heedful.teaching import TeachingSettings as TeachingSettings
+    from heedful.teaching import load_concepts as load_concepts
+    from heedful.teaching import teach as teach
 
 # where each name lies: a member of a module, or (None) the module itself
 _LAZY: dict[str, tuple[str, str | None]] = {
@@ -37,14 +37,14 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "Method": ("heedful.guidance", "Method"),
     "Prompt": ("heedful.prompts", "Prompt"),
     "Settings": ("heedful.guidance", "Settings"),
-    "TeachingMethod": ("heedful.personalization", "TeachingMethod"),
-    "TeachingSettings": ("heedful.personalization", "TeachingSettings"),
+    "TeachingMethod": ("heedful.teaching", "TeachingMethod"),
+    "TeachingSettings": ("heedful.teaching", "TeachingSettings"),
     "capture": ("heedful.attention", "capture"),
     "guide": ("heedful.guidance", "guide"),
-    "load_concepts": ("heedful.personalization", "load_concepts"),
+    "load_concepts": ("heedful.teaching", "load_concepts"),
     "losses": ("heedful.losses", None),
     "methods": ("heedful.guidance.methods", None),
-    "teach": ("heedful.personalization", "teach"),
+    "teach": ("heedful.teaching", "teach"),
     "world": ("heedful.world", None),
 }
 

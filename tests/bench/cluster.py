@@ -20,12 +20,12 @@ os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "OMP_
 import ray
 import torch
 from ray.cluster_utils import Cluster
-from tests.evaluation.bench.wishes import cluster_wish
 
 from heedful.bench import BenchFolder, PainterLoader, make_bench_plan, run_bench
 from heedful.bench.cases import Batch, Load, Make, Result
 from heedful.bench.ray_engine import RayEngine
 from heedful.models.pipelines import load_model
+from tests.bench.wishes import cluster_wish
 
 NODES = 2
 

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from tests.evaluation.bench.conftest import Run
-from tests.evaluation.bench.test_run import Picky
 
 from heedful.bench import BenchFolder, add_scores, read_records
 from heedful.errors import SettingsError
 from heedful.guidance.methods import NONE
 from heedful.models.pipelines import Model, load_tokenizer
 from heedful.scores import AttentionScore, WorldScore
+from tests.bench.conftest import Run
+from tests.bench.test_run import Picky
 
 
 def test_a_later_score_is_that_of_the_run(run: Run, model: Model, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.evaluation.bench.conftest import SUITE, make_wish
 
 from heedful.bench import BenchFolder, BenchPlan, make_bench_plan
 from heedful.bench.cases import KeyMaker
@@ -13,6 +12,7 @@ from heedful.bench.suites import Suite
 from heedful.errors import ConceptNotFound, SettingsError
 from heedful.models.pipelines import Model
 from heedful.prompts import Concept, Prompt
+from tests.bench.conftest import SUITE, make_wish
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.evaluation.bench.test_run import images, without_times
 
 from heedful.bench.processes import Processes, find_processes
 from heedful.bench.records import read_cases, shards
+from tests.bench.test_run import images, without_times
 from tests.cli.conftest import Call, call, model_folder  # noqa: F401  fixtures
 
 

@@ -8,8 +8,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.evaluation.bench.test_run import images, without_times
-from tests.evaluation.bench.wishes import cluster_wish
 
 from heedful.bench import BenchFolder, Painter, make_bench_plan, read_records, run_bench
 from heedful.bench.ray_engine import RayEngine
@@ -17,6 +15,8 @@ from heedful.bench.records import read_cases
 from heedful.bench.serial import run_serially
 from heedful.errors import MissingExtra
 from heedful.models.pipelines import load_model
+from tests.bench.test_run import images, without_times
+from tests.bench.wishes import cluster_wish
 
 HAS_RAY = importlib.util.find_spec("ray") is not None
 

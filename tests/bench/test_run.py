@@ -11,7 +11,6 @@ from typing import ClassVar
 
 import pytest
 from PIL import Image
-from tests.evaluation.bench.conftest import SUITE, Run, make_wish, refused, stopped_after
 
 from heedful.bench import BenchFolder, make_bench_plan, read_records
 from heedful.bench.records import shard
@@ -24,6 +23,7 @@ from heedful.images.gallery import Gallery, read_entry
 from heedful.models.pipelines import Model
 from heedful.prompts import Prompt
 from heedful.scores import Figure, Score, Values, WorldScore
+from tests.bench.conftest import SUITE, Run, make_wish, refused, stopped_after
 
 FIELDS = (
     "key suite prompt kind concepts method seed image status error scores trace cost seconds run batch"  # in this order

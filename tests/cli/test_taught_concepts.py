@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.evaluation.bench.test_run import images
 
 from heedful.cli.learning import find_teaching_method, read_images
 from heedful.images.gallery import read_entry
 from heedful.models import load_model
-from heedful.personalization import TEACHING_METHODS, teach
+from heedful.teaching import TEACHING_METHODS, teach
+from tests.bench.test_run import images
 from tests.cli.conftest import Call
 
 PROMPT = "a <cat1> cat and a <dog1> dog"

@@ -8,9 +8,9 @@ from PIL import Image
 
 from heedful.cli.learning import find_teaching_method
 from heedful.cli.teach_options import SCHEDULER_NAMES, TEACHING_NAMES
-from heedful.personalization import TEACHING_METHODS
-from heedful.personalization.methods import LR_SCHEDULERS
-from heedful.personalization.training import Training
+from heedful.teaching import TEACHING_METHODS
+from heedful.teaching.methods import LR_SCHEDULERS
+from heedful.teaching.training import Training
 from tests.cli.conftest import Call
 
 PROMPT = "a <cat1> cat and a <dog1> dog"

@@ -12,7 +12,7 @@ from PIL import Image
 from heedful import world
 from heedful.attention import SiteSelection
 from heedful.models.pipelines import Model
-from heedful.personalization import TEACHING_METHODS, TeachingSettings, teach
+from heedful.teaching import TEACHING_METHODS, TeachingSettings, teach
 from tests.pipelines import generator, tiny_pipeline, tiny_sdxl_pipeline
 
 PROMPT = "a <cat1> cat and a <dog1> dog"

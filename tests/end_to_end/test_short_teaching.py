@@ -12,12 +12,12 @@ from heedful.guidance import HEEDFUL
 from heedful.guidance.texts import parse_prompt
 from heedful.images.painting import paint
 from heedful.images.sampling import Sampling
-from heedful.personalization import DISENDIFF, TaughtConcepts, TeachingSettings, teach
-from heedful.personalization.embeddings import add_concepts, initial_vectors
-from heedful.personalization.examples import Pictures
-from heedful.personalization.instance_prompt import new_concepts
-from heedful.personalization.methods import WORLD
-from heedful.personalization.objective import Objective
+from heedful.teaching import DISENDIFF, TaughtConcepts, TeachingSettings, teach
+from heedful.teaching.embeddings import add_concepts, initial_vectors
+from heedful.teaching.examples import Pictures
+from heedful.teaching.instance_prompt import new_concepts
+from heedful.teaching.methods import WORLD
+from heedful.teaching.objective import Objective
 from tests.pipelines import generator
 
 PROMPT = "a <cat1> cat and a <dog1> dog"

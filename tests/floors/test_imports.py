@@ -12,7 +12,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("prompts", "world"),
     ("attention",),
     ("losses",),
-    ("guidance", "personalization"),
+    ("guidance", "teaching"),
     ("models",),
     ("scores",),
     ("images",),

@@ -19,9 +19,9 @@ from heedful.errors import PromptError, SettingsError, UnsuitablePrompt
 from heedful.guidance import Method, parse_prompt
 from heedful.images import Sampling, at_least, choose_sampling, folder_name, rehearse, settings_of
 from heedful.models import Model
-from heedful.personalization import check_placeholders
 from heedful.prompts import Prompt
 from heedful.scores import Score
+from heedful.teaching import check_placeholders
 
 MOVE = 1000
 """How far the seeds of a prompt lie from those of the prompt before it."""

@@ -20,7 +20,7 @@ from heedful.cli.progress import image_progress, step_progress
 from heedful.cli.validation import Validation
 from heedful.errors import SettingsError
 from heedful.models import EMBEDDED, Model
-from heedful.personalization import (
+from heedful.teaching import (
     CARD,
     CHECKPOINT,
     CLASS_IMAGES,

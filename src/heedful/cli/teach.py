@@ -81,7 +81,7 @@ def teach(
     from heedful.guidance import denoiser_of
     from heedful.images import Gallery, at_least, choose_sampling
     from heedful.models import find_device, load_model
-    from heedful.personalization import MANIFEST, clear, read_picture
+    from heedful.teaching import MANIFEST, clear, read_picture
 
     chosen = find_teaching_method(method, rank)
     if loss_option:

@@ -16,9 +16,9 @@ from heedful.files import write_atomic
 from heedful.guidance import NONE
 from heedful.images import Sampling, Sight, look_at
 from heedful.models import Model
-from heedful.personalization import TeachingSettings, check_captions, check_placeholders, new_concepts, taught_tokenizer
 from heedful.prompts import Prompt
 from heedful.report import seed_sheet
+from heedful.teaching import TeachingSettings, check_captions, check_placeholders, new_concepts, taught_tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -180,7 +180,7 @@ def agreement(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
 ) -> None:
     """Say how far a person's verdicts agree with the judge's, with 95 % intervals."""
-    from heedful.lab import audit as agree
+    from heedful.lab import agreement as agree
     from heedful.report import agreement_lines
 
     found = agree(file)

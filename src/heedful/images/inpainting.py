@@ -19,7 +19,7 @@ from heedful.attention import find_denoiser, held
 from heedful.errors import SettingsError, UnsupportedPipeline
 from heedful.guidance import Method
 from heedful.models import Model
-from heedful.personalization import digest, read_picture
+from heedful.teaching import digest, read_picture
 
 _GRAIN = 4
 """Cells of which a side is a multiple: denoisers halve it a few times."""

@@ -14,8 +14,8 @@ from heedful.images.gallery import MASKS_NOTE, Gallery, read_entry
 from heedful.images.inpainting import Inpainting, begun_late, paints_into_pictures
 from heedful.images.sampling import Sampling, at_least, choose_sampling, describe, rehearse, settings_of
 from heedful.models import Model
-from heedful.personalization import check_placeholders
 from heedful.prompts import Prompt
+from heedful.teaching import check_placeholders
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from heedful.errors import SettingsError
 from heedful.models.lora import Lora, find_lora, load_lora, parse_lora
 from heedful.models.pipelines import Model, digest_files
-from heedful.personalization import DENOISER, MANIFEST, load_concepts, read_manifest
+from heedful.teaching import DENOISER, MANIFEST, load_concepts, read_manifest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from heedful.errors import ModelError, ModelNotFound, SettingsError, UnsafeWeights, require
 from heedful.files import PICKLES
 from heedful.models.pipelines import digest_files, first_line, hub_says
-from heedful.personalization import LORA
+from heedful.teaching import LORA
 
 _ON_A_HUB = re.compile(r"([\w.-]+/[\w.-]+?)(?:/(.+\.safetensors))?")
 

@@ -27,12 +27,12 @@ from heedful import adam
 from heedful.attention import find_denoiser, frozen, recomputing
 from heedful.errors import HeedfulError, SettingsError
 from heedful.files import write_atomic
-from heedful.personalization.embeddings import LearntEmbeddings, text_parts
-from heedful.personalization.examples import Pictures
-from heedful.personalization.instance_prompt import NewConcept
-from heedful.personalization.methods import TeachingMethod, TeachingSettings
-from heedful.personalization.objective import Objective
-from heedful.personalization.trained import add_lora, choose_weights, start_detached
+from heedful.teaching.embeddings import LearntEmbeddings, text_parts
+from heedful.teaching.examples import Pictures
+from heedful.teaching.instance_prompt import NewConcept
+from heedful.teaching.methods import TeachingMethod, TeachingSettings
+from heedful.teaching.objective import Objective
+from heedful.teaching.trained import add_lora, choose_weights, start_detached
 
 CHECKPOINT = "checkpoint.safetensors"
 PARTS = ("loss", "denoising", "prior", "maps")

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
-from tests.evaluation.bench.test_processes import ACCELERATE
 from torch.testing import assert_close
 
-from heedful.personalization import DISENDIFF
-from tests.personalization.lesson import taught
+from heedful.teaching import DISENDIFF
+from tests.bench.test_processes import ACCELERATE
 from tests.pipelines import tiny_pipeline
+from tests.teaching.lesson import taught
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from heedful.personalization import DISENDIFF
-from tests.personalization.lesson import taught
+from heedful.teaching import DISENDIFF
+from tests.teaching.lesson import taught
 from tests.pipelines import tiny_pipeline
 taught(tiny_pipeline(), DISENDIFF, Path(sys.argv[1]), train_batch_size=1)
 """

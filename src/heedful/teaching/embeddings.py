@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from heedful.attention import replaced
 from heedful.errors import ConceptsError
-from heedful.personalization.instance_prompt import NewConcept
+from heedful.teaching.instance_prompt import NewConcept
 
 ENCODERS = ("clip_l", "clip_g")
 """How files call a pipeline's first and second text encoder, as diffusers' training scripts do."""

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from heedful.attention import find_denoiser
 from heedful.errors import ConceptsError, require
-from heedful.personalization import folder as files
-from heedful.personalization.embeddings import add_concepts
-from heedful.personalization.instance_prompt import NewConcept
-from heedful.personalization.trained import ADAPTER
+from heedful.teaching import folder as files
+from heedful.teaching.embeddings import add_concepts
+from heedful.teaching.instance_prompt import NewConcept
+from heedful.teaching.trained import ADAPTER
 
 _SUFFIX = "_custom_diffusion"
 

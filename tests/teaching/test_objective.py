@@ -11,13 +11,13 @@ from diffusers import DDIMScheduler, DDPMScheduler
 
 from heedful.attention import SiteSelection, capture
 from heedful.losses import Bind, SeparateAndStrengthen
-from heedful.personalization.embeddings import add_concepts, initial_vectors
-from heedful.personalization.examples import Example, Pictures
-from heedful.personalization.instance_prompt import new_concepts, taught_prompt
-from heedful.personalization.methods import TeachingSettings
-from heedful.personalization.objective import Objective
-from tests.personalization.lesson import PROMPT, picture
+from heedful.teaching.embeddings import add_concepts, initial_vectors
+from heedful.teaching.examples import Example, Pictures
+from heedful.teaching.instance_prompt import new_concepts, taught_prompt
+from heedful.teaching.methods import TeachingSettings
+from heedful.teaching.objective import Objective
 from tests.pipelines import SCHEDULER, generator, tiny_pipeline, tiny_sdxl_pipeline
+from tests.teaching.lesson import PROMPT, picture
 
 SIZE = (16, 16)
 ALL = TeachingSettings(sites=SiteSelection(), loss_weight=0.5, prior_loss_weight=2.0)

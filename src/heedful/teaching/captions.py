@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
-from heedful.personalization.embeddings import tokens_of
-from heedful.personalization.examples import FAR, NEAR
-from heedful.personalization.instance_prompt import NewConcept
-from heedful.personalization.methods import TeachingSettings
 from heedful.prompts import Prompt
+from heedful.teaching.embeddings import tokens_of
+from heedful.teaching.examples import FAR, NEAR
+from heedful.teaching.instance_prompt import NewConcept
+from heedful.teaching.methods import TeachingSettings
 
 
 def taught_tokenizer(tokenizer: Any, concepts: Sequence[NewConcept], num_vectors: int) -> Any:

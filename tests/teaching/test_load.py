@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from heedful import load_concepts
 from heedful.errors import ConceptsError, ModelNotFound, UnsafeWeights
-from heedful.personalization import TEACHING_METHODS, TeachingMethod, load_custom_diffusion
-from tests.personalization.lesson import PROMPT, parameters, taught
+from heedful.teaching import TEACHING_METHODS, TeachingMethod, load_custom_diffusion
 from tests.pipelines import latents_of, tiny_pipeline, tiny_sdxl_pipeline
+from tests.teaching.lesson import PROMPT, parameters, taught
 
 EVERY = list(TEACHING_METHODS.values())
 CUSTOM = TEACHING_METHODS["custom-diffusion"]

@@ -18,20 +18,20 @@ from PIL import Image
 from heedful.attention import find_denoiser, find_sites
 from heedful.errors import SettingsError
 from heedful.files import make_folder, write_atomic
-from heedful.personalization import folder as files
-from heedful.personalization.alone import each_alone
-from heedful.personalization.captions import check_captions, taught_tokenizer
-from heedful.personalization.card import card
-from heedful.personalization.embeddings import add_concepts, initial_vectors
-from heedful.personalization.encoding import check_pipeline
-from heedful.personalization.examples import Pictures, digest, joined
-from heedful.personalization.folder import Manifest
-from heedful.personalization.instance_prompt import NewConcept, class_prompt, new_concepts
-from heedful.personalization.load import TaughtConcepts, load_concepts
-from heedful.personalization.methods import DISENDIFF, TeachingMethod, TeachingSettings
-from heedful.personalization.prior import CLASS_IMAGES, captions_in, class_pictures
-from heedful.personalization.trained import ADAPTER
-from heedful.personalization.training import CHECKPOINT, Lesson, Precision, Training, Watch, check_same
+from heedful.teaching import folder as files
+from heedful.teaching.alone import each_alone
+from heedful.teaching.captions import check_captions, taught_tokenizer
+from heedful.teaching.card import card
+from heedful.teaching.embeddings import add_concepts, initial_vectors
+from heedful.teaching.encoding import check_pipeline
+from heedful.teaching.examples import Pictures, digest, joined
+from heedful.teaching.folder import Manifest
+from heedful.teaching.instance_prompt import NewConcept, class_prompt, new_concepts
+from heedful.teaching.load import TaughtConcepts, load_concepts
+from heedful.teaching.methods import DISENDIFF, TeachingMethod, TeachingSettings
+from heedful.teaching.prior import CLASS_IMAGES, captions_in, class_pictures
+from heedful.teaching.trained import ADAPTER
+from heedful.teaching.training import CHECKPOINT, Lesson, Precision, Training, Watch, check_same
 
 LOSSES = "losses.json"
 

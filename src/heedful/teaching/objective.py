@@ -18,12 +18,12 @@ from torch import Tensor
 from heedful.attention import Reader, Record, find_denoiser, full_precision
 from heedful.errors import UnsupportedPipeline
 from heedful.losses import AnyLoss
-from heedful.personalization.encoding import encode_captions, encode_pictures
-from heedful.personalization.examples import Example, collate
-from heedful.personalization.instance_prompt import NewConcept, taught_prompt
-from heedful.personalization.methods import TeachingSettings
 from heedful.prompts import Prompt
 from heedful.shapes import Latents
+from heedful.teaching.encoding import encode_captions, encode_pictures
+from heedful.teaching.examples import Example, collate
+from heedful.teaching.instance_prompt import NewConcept, taught_prompt
+from heedful.teaching.methods import TeachingSettings
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,15 @@ import heedful
 from heedful.attention import Maps, SiteSelection
 from heedful.errors import ConceptsError, PromptError, SettingsError, UnsupportedPipeline
 from heedful.losses import Bind, SeparateAndStrengthen
-from heedful.personalization import TEACHING_METHODS, TeachingMethod, TeachingSettings, Watch, teach
-from heedful.personalization.embeddings import text_parts
-from heedful.personalization.instance_prompt import class_prompt
-from heedful.personalization.prior import class_pictures
-from heedful.personalization.trained import projections
-from heedful.personalization.training import CHECKPOINT, shares_of_rate
 from heedful.prompts import Prompt
-from tests.personalization.lesson import PROMPT, parameters, short, taught
+from heedful.teaching import TEACHING_METHODS, TeachingMethod, TeachingSettings, Watch, teach
+from heedful.teaching.embeddings import text_parts
+from heedful.teaching.instance_prompt import class_prompt
+from heedful.teaching.prior import class_pictures
+from heedful.teaching.trained import projections
+from heedful.teaching.training import CHECKPOINT, shares_of_rate
 from tests.pipelines import tiny_pipeline, tiny_sdxl_pipeline
+from tests.teaching.lesson import PROMPT, parameters, short, taught
 from tests.transformer_pipelines import tiny_pixart
 
 DISENDIFF = TEACHING_METHODS["disendiff"]

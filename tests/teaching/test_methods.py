@@ -4,8 +4,8 @@ import pytest
 
 from heedful.errors import SettingsError
 from heedful.losses import Bind, SeparateAndStrengthen
-from heedful.personalization import CUSTOM_DIFFUSION, DISENDIFF, TEACHING_METHODS
 from heedful.references import BIBTEX
+from heedful.teaching import CUSTOM_DIFFUSION, DISENDIFF, TEACHING_METHODS
 from heedful.world import load
 
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from heedful.errors import SettingsError
 from heedful.files import make_folder, write_atomic
-from heedful.personalization.examples import Pictures
+from heedful.teaching.examples import Pictures
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 METADATA = "metadata.jsonl"

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from heedful.personalization import folder as files
-from heedful.personalization.folder import Manifest
-from heedful.personalization.methods import TEACHING_METHODS
 from heedful.references import cite
+from heedful.teaching import folder as files
+from heedful.teaching.folder import Manifest
+from heedful.teaching.methods import TEACHING_METHODS
 from heedful.world import NAME
 
 

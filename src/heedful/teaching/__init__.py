@@ -4,13 +4,13 @@ Knows how weights and new words of a text-to-image pipeline learn, how they are 
 nothing of guidance and of scores.
 """
 
-from heedful.personalization.captions import check_captions, taught_tokenizer
-from heedful.personalization.clear import clear
-from heedful.personalization.examples import digest
-from heedful.personalization.folder import CARD, DENOISER, LORA, MANIFEST, read_manifest
-from heedful.personalization.instance_prompt import NewConcept, check_placeholders, new_concepts
-from heedful.personalization.load import TaughtConcepts, load_concepts, load_custom_diffusion
-from heedful.personalization.methods import (
+from heedful.teaching.captions import check_captions, taught_tokenizer
+from heedful.teaching.clear import clear
+from heedful.teaching.examples import digest
+from heedful.teaching.folder import CARD, DENOISER, LORA, MANIFEST, read_manifest
+from heedful.teaching.instance_prompt import NewConcept, check_placeholders, new_concepts
+from heedful.teaching.load import TaughtConcepts, load_concepts, load_custom_diffusion
+from heedful.teaching.methods import (
     CUSTOM_DIFFUSION,
     DISENDIFF,
     DREAMBOOTH,
@@ -20,9 +20,9 @@ from heedful.personalization.methods import (
     TeachingMethod,
     TeachingSettings,
 )
-from heedful.personalization.prior import CLASS_IMAGES, read_picture, read_pictures
-from heedful.personalization.teach import LOSSES, teach
-from heedful.personalization.training import CHECKPOINT, Watch, steps_kept
+from heedful.teaching.prior import CLASS_IMAGES, read_picture, read_pictures
+from heedful.teaching.teach import LOSSES, teach
+from heedful.teaching.training import CHECKPOINT, Watch, steps_kept
 
 __all__ = [
     "CARD",

@@ -4,8 +4,8 @@ import torch
 from PIL import Image
 
 from heedful.errors import SettingsError
-from heedful.personalization.examples import FAR, NEAR, Pictures, collate, joined, pixels_of
-from tests.personalization.lesson import picture
+from heedful.teaching.examples import FAR, NEAR, Pictures, collate, joined, pixels_of
+from tests.teaching.lesson import picture
 
 SIZE = (16, 16)
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from heedful.attention import SiteSelection
-from heedful.personalization import TaughtConcepts, TeachingMethod, TeachingSettings, teach
+from heedful.teaching import TaughtConcepts, TeachingMethod, TeachingSettings, teach
 
 PROMPT = "a <cat1> cat and a <dog1> dog"
 

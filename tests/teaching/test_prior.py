@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from heedful.errors import SettingsError
-from heedful.personalization.prior import class_pictures, read_pictures
-from tests.personalization.lesson import picture
+from heedful.teaching.prior import class_pictures, read_pictures
 from tests.pipelines import tiny_pipeline
+from tests.teaching.lesson import picture
 
 PROMPTS = ("a cat and a dog", "a cat")
 FEW: dict[str, Any] = {"num_inference_steps": 2, "height": 16, "width": 16}

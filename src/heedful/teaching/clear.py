@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from heedful.errors import ModelError
-from heedful.personalization import folder as files
-from heedful.personalization.prior import CLASS_IMAGES, METADATA
-from heedful.personalization.training import CHECKPOINT
+from heedful.teaching import folder as files
+from heedful.teaching.prior import CLASS_IMAGES, METADATA
+from heedful.teaching.training import CHECKPOINT
 
 _WEIGHTS = (files.LORA, files.CUSTOM_DIFFUSION, f"{files.DENOISER}/config.json")
 

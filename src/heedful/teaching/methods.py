@@ -9,8 +9,8 @@ from typing import Any
 from heedful.attention import SiteSelection
 from heedful.errors import SettingsError
 from heedful.losses import AnyLoss, Bind, SeparateAndStrengthen, Total, citations_of, parts_of
-from heedful.personalization.examples import Augmentation
-from heedful.personalization.trained import Weights
+from heedful.teaching.examples import Augmentation
+from heedful.teaching.trained import Weights
 from heedful.world import is_world
 
 LR_SCHEDULERS = ("constant_with_warmup", "constant", "linear", "cosine", "cosine_with_restarts", "polynomial")

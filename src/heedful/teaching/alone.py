@@ -11,10 +11,10 @@ from diffusers import DDPMScheduler
 from PIL import Image
 
 from heedful.attention import Maps, MaskRule, Segment, SiteSelection, capture, find_denoiser
-from heedful.personalization.encoding import encode_captions, encode_pictures
-from heedful.personalization.examples import Pictures, pixels_of, square
-from heedful.personalization.instance_prompt import NewConcept, class_prompt
 from heedful.prompts import Prompt
+from heedful.teaching.encoding import encode_captions, encode_pictures
+from heedful.teaching.examples import Pictures, pixels_of, square
+from heedful.teaching.instance_prompt import NewConcept, class_prompt
 
 NOISES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 """At which shares of the noise schedule the picture is looked at."""

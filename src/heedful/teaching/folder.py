@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from heedful.attention import find_denoiser
 from heedful.errors import ConceptsError, ModelNotFound, UnsafeWeights, require
 from heedful.files import PICKLES, write_atomic
-from heedful.personalization.embeddings import ENCODERS, Vectors, text_parts
-from heedful.personalization.instance_prompt import PLACEHOLDER, NewConcept
+from heedful.teaching.embeddings import ENCODERS, Vectors, text_parts
+from heedful.teaching.instance_prompt import PLACEHOLDER, NewConcept
 
 MANIFEST = "concepts.json"
 CARD = "README.md"

@@ -11,12 +11,12 @@ from PIL import Image
 from heedful import world
 from heedful.attention import SiteSelection
 from heedful.attention.regions import Segment
-from heedful.personalization import TEACHING_METHODS, alone
-from heedful.personalization.alone import each_alone, find_regions
-from heedful.personalization.instance_prompt import new_concepts
+from heedful.teaching import TEACHING_METHODS, alone
+from heedful.teaching.alone import each_alone, find_regions
+from heedful.teaching.instance_prompt import new_concepts
 from heedful.world.instances import InstanceImage
-from tests.personalization.lesson import PROMPT, parameters, picture
 from tests.pipelines import tiny_pipeline, tiny_sdxl_pipeline
+from tests.teaching.lesson import PROMPT, parameters, picture
 
 TWO = world.one_image_concepts()
 SITES = SiteSelection(scale=2)
