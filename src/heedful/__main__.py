@@ -1,6 +1,6 @@
 """`python -m heedful` is the command `heedful`."""
 
-from heedful.cli import main
+from heedful.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -1,7 +1,1 @@
 """The command line: what a person types becomes values, what happened becomes text. Nothing imports it."""
-
-from heedful.cli.main import main
-
-__all__ = [
-    "main",
-]
