@@ -15,7 +15,7 @@ from heedful.errors import (
     UnsupportedPipeline,
     UnsupportedScheduler,
 )
-from heedful.guidance import Settings, guide
+from heedful.guidance import Settings, denoiser_of, guide
 from heedful.guidance.methods import A_STAR, NONE
 from heedful.losses import Retention, Segregation
 from heedful.prompts import Prompt
@@ -91,9 +91,11 @@ def test_unsuitable_input_is_refused_with_a_remedy(pipe: Any) -> None:
         pass
     with pytest.raises(SettingsError, match="at least one prompt"), guide(pipe, [], A_STAR):
         pass
-    with pytest.raises(UnsupportedPipeline, match="str"), guide("pipeline", TWO, A_STAR):
-        pass
-    other = type("Pipe", (), {"unet": tiny_vae(), "scheduler": pipe.scheduler, "tokenizer": pipe.tokenizer})()
+    with pytest.raises(UnsupportedPipeline, match="str"):
+        denoiser_of("pipeline")
+    other = type(
+        "Pipe", (), {"__call__": None, "unet": tiny_vae(), "scheduler": pipe.scheduler, "tokenizer": pipe.tokenizer}
+    )()
     with pytest.raises(UnsupportedPipeline, match="AutoencoderKL"), guide(other, TWO, A_STAR):
         pass
 

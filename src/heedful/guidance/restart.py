@@ -30,7 +30,7 @@ class Restart:
     Raises `SettingsError` for numbers that are not possible.
     """
 
-    step: float = 0.15
+    step: float | int = 0.15
     """Share of the run after which the question is asked: 0.2 is step 10 of 50."""
     limit: float = 0.43
     tries: int = 2

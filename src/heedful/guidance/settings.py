@@ -46,10 +46,10 @@ class Settings:
     condition_alone: bool = False
     """In one-pass steps, leave the unconditional rows out, as if the guidance scale were 1. Where nearly all is noise,
     classifier-free guidance has little to say (Kynkäänniemi et al. 2024, arXiv 2404.07724), and is half of the step."""
-    guided: float = 0.5
+    guided: float | int = 0.5
     """Share of the steps that is guided, from the first on: 0.5 is the first half, 1 all of them. For 25 of 40 steps,
     write 25 / 40."""
-    targets: tuple[tuple[float, float], ...] = ()
+    targets: tuple[tuple[float | int, float], ...] = ()
     """(share of the run, loss): at this step, refine an image until its loss is at most this."""
     max_refinements: int = 20
     """Updates of one image in one refinement, at most."""
@@ -90,6 +90,6 @@ class Settings:
         return {step_at(share, steps): loss for share, loss in self.targets}
 
 
-def step_at(share: float, steps: int) -> int:
+def step_at(share: float | int, steps: int) -> int:
     """Return the step at a share of a run; halves round up."""
     return int(share * steps + 0.5)
