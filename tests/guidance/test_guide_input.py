@@ -93,9 +93,8 @@ def test_unsuitable_input_is_refused_with_a_remedy(pipe: Any) -> None:
         pass
     with pytest.raises(UnsupportedPipeline, match="str"):
         denoiser_of("pipeline")
-    other = type(
-        "Pipe", (), {"__call__": None, "unet": tiny_vae(), "scheduler": pipe.scheduler, "tokenizer": pipe.tokenizer}
-    )()
+    parts = {"unet": tiny_vae(), "scheduler": pipe.scheduler, "tokenizer": pipe.tokenizer}
+    other = type("Pipe", (), {**parts, "__call__": print})()
     with pytest.raises(UnsupportedPipeline, match="AutoencoderKL"), guide(other, TWO, A_STAR):
         pass
 
