@@ -97,7 +97,7 @@ def test_image_is_what_the_pipeline_makes_of_the_noise_that_goes_on(scheduler: A
     with guide(pipe, prompts, METHOD, settings=PLAIN, retry_seeds=[7, 8]) as direct:
         expected = latents_of(pipe, prompts, latents=other, **unguided)[1:]
     # of the two images, only the second is above the limit
-    with guide(pipe, prompts, METHOD, settings=restarting([0.2, 0.9], [0.1]), retry_seeds=[7, 8]) as guided:
+    with guide(pipe, prompts, METHOD, settings=restarting([0.2, 0.9], [0.1], step=2 / 6), retry_seeds=[7, 8]) as guided:
         image = latents_of(pipe, prompts, latents=own, **common)
     torch.testing.assert_close(image[1:], expected, rtol=1e-4, atol=1e-4)
     with guide(pipe, prompts, METHOD, settings=PLAIN, retry_seeds=[7, 8]):
