@@ -36,7 +36,7 @@ def test_settings_that_are_none_are_refused_with_those_that_are(told: str) -> No
 def test_an_impossible_value_is_refused() -> None:
     with pytest.raises(SettingsError, match="no negative step size"):
         find_method("a-star@step_size=-1")
-    with pytest.raises(SettingsError, match=r"Expected one of the methods none, .* got 'magic'"):
+    with pytest.raises(SettingsError, match=r"Expected a method, one of none, .* got 'magic'"):
         find_method("magic@step_size=1")
 
 
