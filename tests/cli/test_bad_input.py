@@ -122,7 +122,7 @@ def test_seeds_that_count_down(call: Call, out: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--method", "magic"], "Expected one of the methods none, attend-and-excite,"),
+        (["--method", "magic"], "Expected a method, one of none, attend-and-excite,"),
         (["--compare", "none,,a-star"], "Expected methods with commas between them"),
         (["--method", "none", "--compare", "none"], "Expected either --method or --compare, got both."),
         (["--prompts", "no such file"], "Expected a text file of prompts at no such file"),

@@ -70,7 +70,7 @@ def test_list_names_suites_and_scores(call: Call) -> None:
     ("changes", "why"),
     [
         (["--suite", "no such suite"], "Expected one of the suites attend-and-excite"),
-        (["--methods", "astar"], "Expected one of the methods none"),
+        (["--methods", "astar"], "Expected a method, one of none"),
         (["--scores", "beauty"], "Expected one of the scores world, instance, attention"),
         (["--scores", "dino"], "Expected scores that need no pictures to compare with"),
         (["--engine", "slurm"], "Expected one of the engines serial, ray"),

@@ -87,7 +87,7 @@ def test_cite_prints_the_papers_of_methods_once(call: Call) -> None:
 
 def test_cite_lists_the_methods_for_an_unknown_one(call: Call) -> None:
     result = call("cite", "astar")
-    assert result.code == 2 and "Expected one of the methods none, attend-and-excite, a-star," in result.err
+    assert result.code == 2 and "Expected a method, one of none, attend-and-excite, a-star," in result.err
 
 
 def test_help_and_version_do_not_wait_for_torch() -> None:

@@ -100,9 +100,10 @@ def steered(
     with ExitStack() as stack:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            guided = stack.enter_context(
-                guide(pipe, prompts, method, seeds=seeds, keep_maps=keep_maps, keep_self_attention=keep_self_attention)
+            block = guide(
+                pipe, prompts, method, retry_seeds=seeds, keep_maps=keep_maps, keep_self_attention=keep_self_attention
             )
+            guided = stack.enter_context(block)
         yield guided
 
 
