@@ -11,7 +11,7 @@ from PIL import Image
 
 from heedful import world
 from heedful.attention import SiteSelection
-from heedful.models.pipelines import Model
+from heedful.models import Model
 from heedful.teaching import TEACHING_METHODS, TeachingSettings, teach
 from tests.pipelines import generator, tiny_pipeline, tiny_sdxl_pipeline
 

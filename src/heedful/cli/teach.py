@@ -74,13 +74,12 @@ def teach(
 
     Example: `heedful teach photo.png --prompt "a <cat1> cat and a <dog1> dog" --out out/taught`
     """
-    from heedful.bench import find_processes
     from heedful.cli.choices import read_values, split_list
     from heedful.cli.learning import find_teaching_method, learn, read_images, say_taught
     from heedful.cli.validation import Validation, parse_validation
     from heedful.guidance import denoiser_of
     from heedful.images import Gallery, at_least, choose_sampling
-    from heedful.models import find_device, load_model
+    from heedful.models import ModelOptions, find_device, find_processes, open_model
     from heedful.teaching import MANIFEST, clear, read_picture
 
     chosen = find_teaching_method(method, rank)
@@ -103,7 +102,7 @@ def teach(
     Gallery(out_folder).check()
     processes = find_processes(find_device(device))
     with err.status("Loading the model ..."):
-        loaded = load_model(model, device=device, dtype=dtype)
+        loaded = open_model(ModelOptions(model=model, device=device, dtype=dtype))
     given = {
         "learning_rate": learning_rate,
         "max_train_steps": max_train_steps,
