@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from heedful.catalogue import DEFAULT_METHOD, METHODS
 from heedful.cli.console import INTERRUPTED, err, out, say, say_json, tell
 from heedful.cli.options import (
     BatchOption,
@@ -39,11 +40,7 @@ if TYPE_CHECKING:
     from heedful.images import Gallery, Line, Made, Plan
     from heedful.models import Model
 
-DEFAULT_METHOD = "heedful"
-METHOD_NAMES = (
-    "none, attend-and-excite, a-star, attend-and-excite+a-star, initno, divide-and-bind, syngen, ebama, conform, "
-    "focus, heedful, random, wrong-tokens"
-)
+METHOD_NAMES = ", ".join(METHODS)
 
 
 def generate(
