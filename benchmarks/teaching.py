@@ -42,8 +42,10 @@ from heedful.teaching import (
     DISENDIFF,
     HEEDFUL,
     TEACHING_METHODS,
+    Callbacks,
+    ClassImages,
     TeachingMethod,
-    Watch,
+    TrainingRun,
     teach,
 )
 from heedful.teaching.instance_prompt import class_prompt
@@ -179,14 +181,15 @@ def _taught(
         picture.prompt,
         variant.method,
         out=out / "taught" / (variant.taught_as or variant.name) / picture.name,
-        settings=replace(variant.method.settings_for(pipe.unet), **told),
+        settings=told,
         # every method is shown the same prior pictures
-        class_data_dir=out / "class_images" / picture.name,
-        class_prompts=[class_prompt(picture.prompt)],
-        class_arguments={"num_inference_steps": SAMPLING.steps, "guidance_scale": SAMPLING.guidance_scale},
-        mixed_precision="bf16" if bfloat16 else "no",
-        checkpointing_steps=10_000,
-        watch=Watch(on_step=lambda step, steps, losses: times.append(time.perf_counter())),
+        class_images=ClassImages(
+            class_data_dir=out / "class_images" / picture.name,
+            class_prompt=(class_prompt(picture.prompt),),
+            arguments={"num_inference_steps": SAMPLING.steps, "guidance_scale": SAMPLING.guidance_scale},
+        ),
+        run=TrainingRun(mixed_precision="bf16" if bfloat16 else "no", checkpointing_steps=10_000),
+        callbacks=Callbacks(on_step=lambda step, steps, losses: times.append(time.perf_counter())),
     )
     return pipe, times[-1] - times[0] if times else 0.0
 

@@ -29,7 +29,7 @@ from sd15 import sd15_pipeline
 
 from heedful.files import write_atomic
 from heedful.report.markdown import table
-from heedful.teaching import TEACHING_METHODS, Watch, teach
+from heedful.teaching import TEACHING_METHODS, Callbacks, TrainingRun, teach
 
 STEPS = 3
 ROWS: dict[str, tuple[str, torch.dtype, bool]] = {
@@ -86,8 +86,8 @@ def measure(name: str, dtype: torch.dtype, checkpointing: bool) -> dict[str, Any
     with peak:
         taught = teach(
             pipe, Image.new("RGB", (512, 512), (90, 140, 60)), "a <cat1> cat and a <dog1> dog", method, out=folder,
-            settings=settings, gradient_checkpointing=checkpointing, checkpointing_steps=10_000,
-            watch=Watch(on_step=on_step),
+            settings=settings, run=TrainingRun(gradient_checkpointing=checkpointing, checkpointing_steps=10_000),
+            callbacks=Callbacks(on_step=on_step),
         )  # fmt: skip
     assert taught.folder == folder
     learns = (

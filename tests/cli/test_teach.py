@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from PIL import Image
@@ -9,7 +10,7 @@ from PIL import Image
 from heedful.cli.learning import find_teaching_method
 from heedful.cli.teach_options import SCHEDULER_NAMES, TEACHING_NAMES
 from heedful.teaching import TEACHING_METHODS
-from heedful.teaching.methods import LR_SCHEDULERS
+from heedful.teaching.settings import LrScheduler
 from heedful.teaching.training import Training
 from tests.cli.conftest import Call
 
@@ -31,7 +32,7 @@ def _weights(folder: Path) -> dict[str, bytes]:
 
 def test_the_help_names_every_method_and_scheduler() -> None:
     assert sorted(TEACHING_NAMES.split(", ")) == sorted(TEACHING_METHODS)
-    assert tuple(SCHEDULER_NAMES.split(", ")) == LR_SCHEDULERS
+    assert tuple(SCHEDULER_NAMES.split(", ")) == get_args(LrScheduler)
 
 
 def test_a_rank_makes_a_lora_of_any_method_that_trains_weights() -> None:

@@ -1,6 +1,6 @@
 """A lesson so small that a test can afford it: one random picture, one or two concepts, a few steps."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,15 @@ import torch
 from PIL import Image
 
 from heedful.attention import SiteSelection
-from heedful.teaching import TaughtConcepts, TeachingMethod, TeachingSettings, teach
+from heedful.teaching import (
+    Callbacks,
+    ClassImages,
+    TaughtConcepts,
+    TeachingMethod,
+    TeachingSettings,
+    TrainingRun,
+    teach,
+)
 
 PROMPT = "a <cat1> cat and a <dog1> dog"
 
@@ -33,11 +41,19 @@ def short(method: TeachingMethod, **changes: Any) -> TeachingSettings:
 
 def taught(pipe: Any, method: TeachingMethod, out: Path, prompt: str = PROMPT, **changes: Any) -> TaughtConcepts:
     """Teach a tiny pipeline; what is no setting goes to `teach`."""
-    told = {"checkpointing_steps", "watch", "masks", "class_data_dir", "gradient_checkpointing", "seed"}
-    others = {name: changes.pop(name) for name in list(changes) if name in told}
+    run, given = (
+        {"checkpointing_steps", "gradient_checkpointing", "seed", "report_to", "validation_steps"},
+        {"masks", "settings"},
+    )
+    told, others, calls = {}, {}, {}
+    for name in list(changes):
+        for names, into in ((run, told), (given, others), ({each.name for each in fields(Callbacks)}, calls)):
+            if name in names:
+                into[name] = changes.pop(name)
+    class_images = ClassImages(class_data_dir=changes.pop("class_data_dir", None), arguments={"num_inference_steps": 2})
     return teach(
-        pipe, picture(), prompt, method, out=out, settings=short(method, **changes), resolution=16,
-        class_arguments={"num_inference_steps": 2}, **others,
+        pipe, picture(), prompt, method, out=out, class_images=class_images,
+        run=TrainingRun(resolution=16, **told), callbacks=Callbacks(**calls), **({"settings": short(method, **changes)} | others),
     )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import typer
 from PIL import Image
@@ -25,11 +24,13 @@ from heedful.teaching import (
     CHECKPOINT,
     CLASS_IMAGES,
     LOSSES,
-    TEACHING_METHODS,
+    Callbacks,
+    ClassImages,
     TaughtConcepts,
     TeachingMethod,
     TeachingSettings,
-    Watch,
+    TrainingRun,
+    find_method,
     read_picture,
     read_pictures,
     steps_kept,
@@ -42,9 +43,7 @@ _AVERAGED = 10
 
 def find_teaching_method(name: str, rank: int | None = None) -> TeachingMethod:
     """Return the method called `name`, with a LoRA of this rank if there is one; raises `SettingsError`."""
-    if name not in TEACHING_METHODS:
-        raise SettingsError(f"Expected one of the methods {', '.join(TEACHING_METHODS)}, got {name!r}.")
-    method = TEACHING_METHODS[name]
+    method = find_method(name)
     if rank is None:
         return method
     return method.as_lora(rank) if method.rank is None else replace(method, rank=rank)
@@ -67,20 +66,19 @@ def learn(
     out: Path,
     settings: TeachingSettings,
     validation: Validation | None,
-    validation_steps: int,
-    report_to: str | None,
-    class_data_dir: Path | None,
+    masks: Sequence[Image.Image] | None,
+    class_images: ClassImages,
+    run: TrainingRun,
     is_shown: bool = True,
-    **told: Any,
 ) -> TaughtConcepts:
     """Teach behind two bars, prior pictures and steps, if `is_shown`; after Ctrl-C say what is there, and exit."""
-    shelf = class_data_dir or out / CLASS_IMAGES
+    shelf = class_images.class_data_dir or out / CLASS_IMAGES
     painting, learning = image_progress(err, disable=not is_shown), step_progress(err, disable=not is_shown)
     pictures = painting.add_task("Prior pictures", total=settings.num_class_images)
     steps = learning.add_task("Steps", total=settings.max_train_steps, losses="")
     seen = {"pictures": 0, "step": 0}
 
-    def on_class_picture(done: int, total: int) -> None:
+    def on_class_image(done: int, total: int) -> None:
         seen["pictures"] = done
         if not painting.live.is_started and done < total:
             painting.start()
@@ -99,13 +97,7 @@ def learn(
             steps, completed=step, losses="  ".join(f"{name} {value:.4f}" for name, value in losses.items())
         )
 
-    watch = Watch(
-        on_class_picture=on_class_picture,
-        on_step=on_step,
-        on_validation=validation,
-        validation_steps=validation_steps,
-        report_to=report_to,
-    )
+    arguments = {"num_inference_steps": model.steps, "guidance_scale": model.guidance_scale}
     try:
         return teach(
             model.pipe,
@@ -114,11 +106,10 @@ def learn(
             method,
             out=out,
             settings=settings,
-            class_data_dir=class_data_dir,
-            base_model=model.name,
-            class_arguments={"num_inference_steps": model.steps, "guidance_scale": model.guidance_scale},
-            watch=watch,
-            **told,
+            masks=masks,
+            class_images=replace(class_images, arguments=arguments),
+            run=replace(run, base_model=model.name),
+            callbacks=Callbacks(on_class_image=on_class_image, on_step=on_step, on_validation=validation),
         )
     except KeyboardInterrupt:
         _stop(painting, learning)

@@ -3,16 +3,15 @@
 Knows the order of things: check everything, let it learn behind a bar, say what came of it.
 """
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
 from heedful.cli import teach_options as options
 from heedful.cli.console import err, tell
 from heedful.cli.options import DeviceOption, DtypeOption, JsonOption, ModelOption
-from heedful.errors import SettingsError, require
+from heedful.errors import require
 
 
 def teach(
@@ -81,18 +80,21 @@ def teach(
     from heedful.guidance import denoiser_of
     from heedful.images import Gallery, at_least, choose_sampling
     from heedful.models import find_device, load_model
-    from heedful.teaching import MANIFEST, clear, read_picture
+    from heedful.teaching import MANIFEST, ClassImages, TrainingRun, clear, read_picture
 
     chosen = find_teaching_method(method, rank)
     if loss_option:
         chosen = chosen.with_loss(**read_values(loss_option))
     at_least(0, num_validation_images, 0, "validation images")
-    at_least(1, validation_steps, 1, "steps between validations")
-    at_least(1, checkpointing_steps, 1, "steps between checkpoints")
-    if mixed_precision not in (None, "no", "fp16", "bf16"):
-        raise SettingsError(f"Expected one of the precisions no, fp16, bf16, got {mixed_precision!r}.")
-    if report_to not in (None, "tensorboard"):
-        raise SettingsError(f"Expected --report-to tensorboard, got {report_to!r}.")
+    run = TrainingRun(
+        seed=seed,
+        resolution=resolution,
+        mixed_precision=cast("Any", mixed_precision),
+        gradient_checkpointing=gradient_checkpointing,
+        checkpointing_steps=checkpointing_steps,
+        validation_steps=validation_steps,
+        report_to=cast("Any", report_to),
+    )
     if report_to is not None:
         require("tensorboard", "train")
     if chosen.rank is not None:
@@ -118,8 +120,8 @@ def teach(
         "prior_loss_weight": prior_loss_weight,
         "num_class_images": num_class_images,
     }
-    own = chosen.settings_for(denoiser_of(loaded.pipe))
-    settings = replace(own, **{name: value for name, value in given.items() if value is not None})
+    changes = {name: value for name, value in given.items() if value is not None}
+    settings = chosen.settings_for(denoiser_of(loaded.pipe), changes)
     sampling = choose_sampling(loaded, width=resolution, height=resolution)
     texts = validation_prompt or [prompt]
     # before anything is painted or learnt: a prompt that cannot be read must not be found out at the first sheet
@@ -147,17 +149,10 @@ def teach(
         out=out_folder,
         settings=settings,
         validation=validation,
-        validation_steps=validation_steps,
-        report_to=report_to,
-        is_shown=processes.is_first,
         masks=masks,
-        class_data_dir=class_data_dir,
-        class_prompts=class_prompt,
-        resolution=resolution,
-        seed=seed,
-        mixed_precision=mixed_precision,
-        gradient_checkpointing=gradient_checkpointing,
-        checkpointing_steps=checkpointing_steps,
+        class_images=ClassImages(class_data_dir=class_data_dir, class_prompt=tuple(class_prompt or ())),
+        run=run,
+        is_shown=processes.is_first,
     )
     if processes.is_first:
         say_taught(loaded, taught, as_json)
