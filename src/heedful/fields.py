@@ -1,4 +1,4 @@
-"""Checks values against the types that a dataclass gives its fields, so that a wrong setting is refused, not misread."""
+"""Checks values against the types of a dataclass's fields, so that a wrong setting is refused and not misread."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields

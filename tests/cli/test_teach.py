@@ -9,8 +9,8 @@ from PIL import Image
 
 from heedful.cli.learning import find_teaching_method
 from heedful.cli.teach_options import SCHEDULER_NAMES, TEACHING_NAMES
+from heedful.options import LrScheduler
 from heedful.teaching import TEACHING_METHODS
-from heedful.teaching.settings import LrScheduler
 from heedful.teaching.training import Training
 from tests.cli.conftest import Call
 

@@ -8,7 +8,7 @@ import pytest
 
 SRC = Path(__file__).parents[2] / "src"
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("adam", "errors", "fields", "files", "references", "shapes"),
+    ("adam", "catalogue", "errors", "fields", "files", "identity", "options", "references", "shapes"),
     ("prompts", "world"),
     ("attention",),
     ("losses",),

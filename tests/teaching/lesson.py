@@ -9,13 +9,12 @@ import torch
 from PIL import Image
 
 from heedful.attention import SiteSelection
+from heedful.options import ClassImageOptions, TrainingOptions
 from heedful.teaching import (
     Callbacks,
-    ClassImages,
     TaughtConcepts,
     TeachingMethod,
     TeachingSettings,
-    TrainingRun,
     teach,
 )
 
@@ -41,20 +40,19 @@ def short(method: TeachingMethod, **changes: Any) -> TeachingSettings:
 
 def taught(pipe: Any, method: TeachingMethod, out: Path, prompt: str = PROMPT, **changes: Any) -> TaughtConcepts:
     """Teach a tiny pipeline; what is no setting goes to `teach`."""
-    run, given = (
-        {"checkpointing_steps", "gradient_checkpointing", "seed", "report_to", "validation_steps"},
-        {"masks", "settings"},
-    )
-    told, others, calls = {}, {}, {}
-    for name in list(changes):
-        for names, into in ((run, told), (given, others), ({each.name for each in fields(Callbacks)}, calls)):
-            if name in names:
-                into[name] = changes.pop(name)
-    class_images = ClassImages(class_data_dir=changes.pop("class_data_dir", None), arguments={"num_inference_steps": 2})
-    return teach(
-        pipe, picture(), prompt, method, out=out, class_images=class_images,
-        run=TrainingRun(resolution=16, **told), callbacks=Callbacks(**calls), **({"settings": short(method, **changes)} | others),
-    )  # fmt: skip
+
+    def taken(kind: type) -> dict[str, Any]:
+        return {each.name: changes.pop(each.name) for each in fields(kind) if each.name in changes}
+
+    others = {name: changes.pop(name) for name in ("masks", "settings") if name in changes}
+    given: dict[str, Any] = {
+        "class_images": ClassImageOptions(**({"class_steps": 2} | taken(ClassImageOptions))),
+        "training": TrainingOptions(resolution=16, **taken(TrainingOptions)),
+        "callbacks": Callbacks(**taken(Callbacks)),
+        **others,
+    }
+    given.setdefault("settings", short(method, **changes))
+    return teach(pipe, picture(), prompt, method, out=out, **given)
 
 
 def parameters(pipe: Any) -> dict[str, torch.Tensor]:

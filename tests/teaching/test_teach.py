@@ -11,6 +11,7 @@ from PIL import Image
 import heedful
 from heedful.attention import Maps, SiteSelection
 from heedful.errors import ConceptsError, PromptError, SettingsError, UnsupportedPipeline
+from heedful.fields import check_fields
 from heedful.losses import Bind, SeparateAndStrengthen
 from heedful.prompts import Prompt
 from heedful.teaching import TEACHING_METHODS, Callbacks, TeachingMethod, TeachingSettings, teach
@@ -226,7 +227,7 @@ def test_bad_input_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="max_train_steps of at least 1, got 0"):
         short(DISENDIFF, max_train_steps=0)
     with pytest.raises(SettingsError, match=r"lr_scheduler to be one of constant_with_warmup, .* got 'slow'"):
-        taught(pipe, DISENDIFF, tmp_path, settings={"lr_scheduler": "slow"})
+        check_fields(TeachingSettings, {"lr_scheduler": "slow"}, "settings")
     with pytest.raises(SettingsError, match="something to train"):
         replace(DISENDIFF, weights="none", trains_embeddings=False)
     with pytest.raises(SettingsError, match="rank 4 on 'none'"):

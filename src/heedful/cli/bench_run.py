@@ -3,6 +3,7 @@
 Knows the options and the order of things. What is slow is imported when the command runs.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,8 +31,8 @@ from heedful.cli.progress import image_progress
 from heedful.errors import OutputError, SettingsError
 
 if TYPE_CHECKING:
-    from heedful.bench import BenchFolder, BenchPlan, Engine, Load, Processes
-    from heedful.models import Model
+    from heedful.bench import BenchFolder, BenchPlan, Engine, Load
+    from heedful.models import Model, Processes
     from heedful.scores import Score
 
 FOLDER = Path("out/bench")
@@ -118,7 +119,6 @@ def run(
         BenchWish,
         Painter,
         PainterLoader,
-        find_processes,
         find_suite,
         make_bench_plan,
         read_records,
@@ -126,14 +126,13 @@ def run(
     )
     from heedful.cli.choices import find_method, split_list
     from heedful.images import Gallery, at_least, parse_seeds, write_coco
-    from heedful.models import add, find_device, load_model, parse_additions, use_scheduler
+    from heedful.models import ModelOptions, find_device, find_processes, open_model
 
     if engine not in _ENGINES:
         raise SettingsError(f"Expected one of the engines {', '.join(_ENGINES)}, got {engine!r}.")
     if address is not None and engine != "ray":
         raise SettingsError("Expected --address only with --engine ray, whose cluster it names.")
     at_least(1, batch_size, 1, "a batch size")
-    additions = parse_additions(concepts_from, lora)
     chosen = [find_method(name) for name in dict.fromkeys(split_list(methods, "methods") or [])]
     numbers = parse_seeds(seeds)
     prompts = find_suite(suite, prompts_file).first(limit)
@@ -144,10 +143,16 @@ def run(
             maker, about = _find_engine(engine, address, processes)
             # where others make the images, the processor will do here, but at their precision
             usual = "float16" if about.get("gpus") and model is not None else None
-            loaded = load_model(model, device="cpu" if engine == "ray" else device, dtype=dtype or usual)
-            loaded = add(loaded, additions)
-            if scheduler is not None:
-                use_scheduler(loaded, scheduler)
+            loaded = open_model(
+                ModelOptions(
+                    model=model,
+                    device="cpu" if engine == "ray" else device,
+                    dtype=dtype or usual,
+                    scheduler=scheduler,
+                    concepts_from=tuple(concepts_from or ()),
+                    lora=tuple(lora or ()),
+                )
+            )
         wish = BenchWish(
             suite=prompts,
             methods=chosen,
@@ -170,12 +175,8 @@ def run(
         loader = None
         if engine == "ray":
             loader = PainterLoader(
-                model=model,
-                device=device,
-                dtype=loaded.dtype,
-                scheduler=scheduler,
+                options=replace(loaded.options, device=device, dtype=loaded.dtype),
                 weights=loaded.weights,
-                additions=additions,
                 on_top=loaded.on_top,
                 sampling=plan.sampling,
                 scores=tuple(plan.scores),

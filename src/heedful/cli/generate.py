@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from heedful.catalogue import DEFAULT_METHOD, METHODS
 from heedful.cli.console import INTERRUPTED, err, out, say, say_json, tell
 from heedful.cli.options import (
     BatchOption,
@@ -39,11 +40,7 @@ if TYPE_CHECKING:
     from heedful.images import Gallery, Line, Made, Plan
     from heedful.models import Model
 
-DEFAULT_METHOD = "heedful"
-METHOD_NAMES = (
-    "none, attend-and-excite, a-star, attend-and-excite+a-star, initno, divide-and-bind, syngen, ebama, conform, "
-    "focus, heedful, random, wrong-tokens"
-)
+METHOD_NAMES = ", ".join(METHODS)
 
 
 def generate(
@@ -115,7 +112,7 @@ def generate(
         read_inpainting,
         summarize,
     )
-    from heedful.models import add, load_model, parse_additions, use_scheduler
+    from heedful.models import ModelOptions, open_model
 
     if method is not None and compare is not None:
         raise SettingsError("Expected either --method or --compare, got both. --compare none,a-star holds the methods.")
@@ -125,15 +122,21 @@ def generate(
     things = split_list(concepts, "concepts")
     texts = [*(prompts or []), *(read_prompts(prompts_file) if prompts_file is not None else [])]
     gallery = Gallery(out_folder)
-    additions = parse_additions(concepts_from, lora)
     inpainting = read_inpainting(image, mask_image, strength)
     gallery.check()
     with err.status("Loading the model ..."):
-        loaded = add(load_model(model, device=device, dtype=dtype), additions)
+        loaded = open_model(
+            ModelOptions(
+                model=model,
+                device=device,
+                dtype=dtype,
+                scheduler=scheduler,
+                concepts_from=tuple(concepts_from or ()),
+                lora=tuple(lora or ()),
+            )
+        )
         if inpainting is not None:
             loaded = for_inpainting(loaded)
-        if scheduler is not None:
-            use_scheduler(loaded, scheduler)
     wish = Wish(
         prompts=texts,
         methods=methods,

@@ -19,17 +19,16 @@ from heedful.cli.progress import image_progress, step_progress
 from heedful.cli.validation import Validation
 from heedful.errors import SettingsError
 from heedful.models import EMBEDDED, Model
+from heedful.options import ClassImageOptions, TrainingOptions
 from heedful.teaching import (
     CARD,
     CHECKPOINT,
     CLASS_IMAGES,
     LOSSES,
     Callbacks,
-    ClassImages,
     TaughtConcepts,
     TeachingMethod,
     TeachingSettings,
-    TrainingRun,
     find_method,
     read_picture,
     read_pictures,
@@ -67,8 +66,8 @@ def learn(
     settings: TeachingSettings,
     validation: Validation | None,
     masks: Sequence[Image.Image] | None,
-    class_images: ClassImages,
-    run: TrainingRun,
+    class_images: ClassImageOptions,
+    training: TrainingOptions,
     is_shown: bool = True,
 ) -> TaughtConcepts:
     """Teach behind two bars, prior pictures and steps, if `is_shown`; after Ctrl-C say what is there, and exit."""
@@ -97,7 +96,6 @@ def learn(
             steps, completed=step, losses="  ".join(f"{name} {value:.4f}" for name, value in losses.items())
         )
 
-    arguments = {"num_inference_steps": model.steps, "guidance_scale": model.guidance_scale}
     try:
         return teach(
             model.pipe,
@@ -107,8 +105,9 @@ def learn(
             out=out,
             settings=settings,
             masks=masks,
-            class_images=replace(class_images, arguments=arguments),
-            run=replace(run, base_model=model.name),
+            class_images=class_images,
+            training=training,
+            base_model=model.name,
             callbacks=Callbacks(on_class_image=on_class_image, on_step=on_step, on_validation=validation),
         )
     except KeyboardInterrupt:

@@ -62,16 +62,22 @@ def see(
     from heedful.cli.choices import find_method, split_list
     from heedful.files import write_atomic
     from heedful.images import Gallery, Wish, folder_name, look, make_plan
-    from heedful.models import add, load_model, parse_additions, use_scheduler
+    from heedful.models import ModelOptions, open_model
     from heedful.report import concept_overlay, step_sheet
 
-    additions = parse_additions(concepts_from, lora)
     chosen, things = find_method(method), split_list(concepts, "concepts")
     Gallery(out_folder).check()
     with err.status("Loading the model ..."):
-        loaded = add(load_model(model, device=device, dtype=dtype), additions)
-        if scheduler is not None:
-            use_scheduler(loaded, scheduler)
+        loaded = open_model(
+            ModelOptions(
+                model=model,
+                device=device,
+                dtype=dtype,
+                scheduler=scheduler,
+                concepts_from=tuple(concepts_from or ()),
+                lora=tuple(lora or ()),
+            )
+        )
     wish = Wish(
         prompts=[prompt],
         methods=[chosen],

@@ -146,7 +146,7 @@ def _prepare(
     """Refuse what cannot work, then load the model and its detector, and plan the images."""
     from heedful.images import parse_seeds
     from heedful.lab import Trial, study_prompts
-    from heedful.models import load_model
+    from heedful.models import ModelOptions, open_model
     from heedful.report import check_plots
     from heedful.world import load_detector
 
@@ -157,7 +157,11 @@ def _prepare(
         import torch
 
         torch.set_num_threads(threads)
-    return load_model(None if model is None else str(model), device=device, dtype="float32"), detector, trial
+    return (
+        open_model(ModelOptions(model=None if model is None else str(model), device=device, dtype="float32")),
+        detector,
+        trial,
+    )
 
 
 def _finish(found: dict[str, Any], loaded: Any, out: Path, as_json: bool) -> None:

@@ -73,20 +73,19 @@ def teach(
 
     Example: `heedful teach photo.png --prompt "a <cat1> cat and a <dog1> dog" --out out/taught`
     """
-    from heedful.bench import find_processes
     from heedful.cli.choices import read_values, split_list
     from heedful.cli.learning import find_teaching_method, learn, read_images, say_taught
     from heedful.cli.validation import Validation, parse_validation
     from heedful.guidance import denoiser_of
     from heedful.images import Gallery, at_least, choose_sampling
-    from heedful.models import find_device, load_model
-    from heedful.teaching import MANIFEST, ClassImages, TrainingRun, clear, read_picture
+    from heedful.models import ModelOptions, find_device, find_processes, open_model
+    from heedful.teaching import MANIFEST, clear, read_picture
 
     chosen = find_teaching_method(method, rank)
     if loss_option:
         chosen = chosen.with_loss(**read_values(loss_option))
     at_least(0, num_validation_images, 0, "validation images")
-    run = TrainingRun(
+    training = TrainingOptions(
         seed=seed,
         resolution=resolution,
         mixed_precision=cast("Any", mixed_precision),
@@ -95,33 +94,32 @@ def teach(
         validation_steps=validation_steps,
         report_to=cast("Any", report_to),
     )
+    initializers = split_list(initializer_token, "tokens")
+    numbers = TeachingOptions(
+        learning_rate=learning_rate,
+        max_train_steps=max_train_steps,
+        train_batch_size=train_batch_size,
+        gradient_accumulation_steps=gradient_accumulation_steps,
+        lr_scheduler=cast("Any", lr_scheduler),
+        lr_warmup_steps=lr_warmup_steps,
+        initializer_token=None if initializers is None else tuple(initializers),
+        num_vectors=num_vectors,
+        loss_weight=loss_weight,
+        with_prior_preservation=with_prior_preservation,
+        prior_loss_weight=prior_loss_weight,
+        num_class_images=num_class_images,
+    )
     if report_to is not None:
         require("tensorboard", "train")
     if chosen.rank is not None:
         require("peft", "train")
-    initializers = split_list(initializer_token, "tokens")
     pictures = read_images(images)
     masks = [read_picture(file) for file in mask] if mask else None
     Gallery(out_folder).check()
     processes = find_processes(find_device(device))
     with err.status("Loading the model ..."):
-        loaded = load_model(model, device=device, dtype=dtype)
-    given = {
-        "learning_rate": learning_rate,
-        "max_train_steps": max_train_steps,
-        "train_batch_size": train_batch_size,
-        "gradient_accumulation_steps": gradient_accumulation_steps,
-        "lr_scheduler": lr_scheduler,
-        "lr_warmup_steps": lr_warmup_steps,
-        "initializer_token": None if initializers is None else tuple(initializers),
-        "num_vectors": num_vectors,
-        "loss_weight": loss_weight,
-        "with_prior_preservation": with_prior_preservation,
-        "prior_loss_weight": prior_loss_weight,
-        "num_class_images": num_class_images,
-    }
-    changes = {name: value for name, value in given.items() if value is not None}
-    settings = chosen.settings_for(denoiser_of(loaded.pipe), changes)
+        loaded = open_model(ModelOptions(model=model, device=device, dtype=dtype))
+    settings = chosen.settings_for(denoiser_of(loaded.pipe), numbers)
     sampling = choose_sampling(loaded, width=resolution, height=resolution)
     texts = validation_prompt or [prompt]
     # before anything is painted or learnt: a prompt that cannot be read must not be found out at the first sheet
@@ -150,8 +148,8 @@ def teach(
         settings=settings,
         validation=validation,
         masks=masks,
-        class_images=ClassImages(class_data_dir=class_data_dir, class_prompt=tuple(class_prompt or ())),
-        run=run,
+        class_images=ClassImageOptions(class_data_dir=class_data_dir, class_prompt=tuple(class_prompt or ())),
+        training=training,
         is_shown=processes.is_first,
     )
     if processes.is_first:

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-TEACHING_NAMES = (
-    "heedful, textual-inversion, dreambooth, custom-diffusion, disendiff, heedful-lora, dreambooth-lora, "
-    "custom-diffusion-lora, disendiff-lora"
-)
+from heedful.catalogue import TEACHING_METHODS
+
+TEACHING_NAMES = ", ".join(TEACHING_METHODS)
 SCHEDULER_NAMES = "constant_with_warmup, constant, linear, cosine, cosine_with_restarts, polynomial"
 _TRAINING, _PRIOR, _WATCHING = "How it learns", "Prior preservation", "Seeing it learn"
 

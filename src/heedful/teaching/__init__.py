@@ -21,7 +21,7 @@ from heedful.teaching.methods import (
     find_method,
 )
 from heedful.teaching.prior import CLASS_IMAGES, read_picture, read_pictures
-from heedful.teaching.settings import ClassImages, TeachingSettings, TrainingRun
+from heedful.teaching.settings import TeachingSettings
 from heedful.teaching.teach import LOSSES, teach
 from heedful.teaching.training import CHECKPOINT, Callbacks, steps_kept
 
@@ -40,12 +40,10 @@ __all__ = [
     "TEACHING_METHODS",
     "TEXTUAL_INVERSION",
     "Callbacks",
-    "ClassImages",
     "NewConcept",
     "TaughtConcepts",
     "TeachingMethod",
     "TeachingSettings",
-    "TrainingRun",
     "check_captions",
     "check_placeholders",
     "clear",

@@ -3,19 +3,19 @@
 Knows data only. There is one training loop (`teach`); a method of your own is one more `TeachingMethod`.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from heedful.attention import SiteSelection
 from heedful.errors import SettingsError
-from heedful.fields import check_fields
 from heedful.losses import AnyLoss, Bind, SeparateAndStrengthen, Total, citations_of, parts_of
+from heedful.options import TeachingOptions
 from heedful.teaching.settings import TeachingSettings
 from heedful.teaching.trained import Weights
 from heedful.world import is_world
 
 PUBLISHED = TeachingSettings()
+OWN = TeachingOptions()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +56,10 @@ class TeachingMethod:
         lora = () if self.rank is None else ("hu2022lora",)
         return tuple(dict.fromkeys([self.citation, *citations_of(self.loss), *lora]))
 
-    def settings_for(self, denoiser: Any, changes: Mapping[str, Any] = {}) -> TeachingSettings:
-        """Return the settings that suit `denoiser`, with other values for some; raises `SettingsError`."""
+    def settings_for(self, denoiser: Any, options: TeachingOptions = OWN) -> TeachingSettings:
+        """Return the settings that suit `denoiser`, but for what `options` say; raises `SettingsError`."""
         own = self.world if self.world is not None and is_world(denoiser) else self.settings
-        check_fields(TeachingSettings, changes, "settings of a training")
-        return replace(own, **changes)
+        return replace(own, **{name: value for name, value in vars(options).items() if value is not None})
 
     def with_loss(self, **changes: Any) -> "TeachingMethod":
         """Return the same method with other fields of its losses: `DISENDIFF.with_loss(suppressions=2, sigma=None)`.

@@ -5,7 +5,7 @@ learns, from which loss and how fast is the method's (`methods`, `objective`, `t
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from PIL import Image
 from heedful.attention import find_denoiser, find_sites
 from heedful.errors import SettingsError
 from heedful.files import make_folder, write_atomic
+from heedful.options import ClassImageOptions, Precision, TeachingOptions, TrainingOptions
 from heedful.teaching import folder as files
 from heedful.teaching.alone import each_alone
 from heedful.teaching.captions import check_captions, taught_tokenizer
@@ -30,10 +31,10 @@ from heedful.teaching.instance_prompt import NewConcept, class_prompt, new_conce
 from heedful.teaching.load import TaughtConcepts, load_concepts
 from heedful.teaching.methods import DISENDIFF, TeachingMethod, find_method
 from heedful.teaching.prior import CLASS_IMAGES, captions_in, class_pictures
-from heedful.teaching.settings import ClassImages, Precision, TeachingSettings, TrainingRun
+from heedful.teaching.settings import TeachingSettings
 from heedful.teaching.trained import ADAPTER
 from heedful.teaching.training import CHECKPOINT, Callbacks, Lesson, Training, check_same
-from heedful.world import NAME, WEIGHTS
+from heedful.world import NAME, WEIGHTS, is_world
 
 LOSSES = "losses.json"
 
@@ -45,11 +46,12 @@ def teach(
     method: TeachingMethod | str = DISENDIFF,
     *,
     out: Path | str,
-    settings: TeachingSettings | Mapping[str, Any] | None = None,
+    settings: TeachingOptions = TeachingOptions(),  # noqa: B008 - frozen
     masks: Sequence[Image.Image] | None = None,
-    class_images: ClassImages = ClassImages(),  # noqa: B008 - frozen
-    run: TrainingRun = TrainingRun(),  # noqa: B008 - frozen
+    class_images: ClassImageOptions = ClassImageOptions(),  # noqa: B008 - frozen
+    training: TrainingOptions = TrainingOptions(),  # noqa: B008 - frozen
     callbacks: Callbacks = Callbacks(),  # noqa: B008 - frozen
+    base_model: str | None = None,
 ) -> TaughtConcepts:
     """Teach `pipe` the concepts that `prompt` puts placeholders before, from one image of them or several.
 
@@ -57,12 +59,12 @@ def teach(
     - `prompt`: a placeholder before each noun that is to be learnt: "a <cat1> cat and a <dog1> dog".
     - `method`: what learns, from which losses: a `TeachingMethod`, or the name of one.
     - `out`: the folder of the embeddings, the weights, a model card, and last a manifest.
-    - `settings`: the numbers of the training. None takes the method's own for this pipeline; a mapping changes some of
-      them: `{"max_train_steps": 100}`.
+    - `settings`: numbers of the training that differ from the method's own: `TeachingOptions(max_train_steps=100)`.
     - `masks`: one per image and of its size, white where the denoising loss counts.
     - `class_images`: where the images for prior preservation come from.
-    - `run`: seed, resolution, precision, and how often is saved and validated.
+    - `training`: seed, resolution, precision, and how often the training is saved and validated.
     - `callbacks`: functions that are called on the way.
+    - `base_model`: what the model card calls the model that learns; the name that `pipe` was loaded by, if None.
 
     A folder with the manifest of the same training is read instead, and one of another training refused. Killed at any
     moment, the same call continues from the last checkpoint to the same result, bit for bit on a CPU. Several
@@ -76,17 +78,17 @@ def teach(
     method = find_method(method)
     check_pipeline(pipe)
     denoiser: Any = find_denoiser(pipe)
-    chosen = settings if isinstance(settings, TeachingSettings) else method.settings_for(denoiser, settings or {})
+    chosen = method.settings_for(denoiser, settings)
     concepts = new_concepts(prompt, pipe.tokenizer)
     pictures = (images,) if isinstance(images, Image.Image) else tuple(images)
     learnt = Pictures(pictures, (prompt,) * len(pictures), None if masks is None else tuple(masks))
     asked = class_images.class_prompt or tuple(_class_prompts(method, prompt, concepts))
-    side = run.resolution or _side(pipe)
+    side = training.resolution or _side(pipe)
     state = PartialState(cpu=pipe.device.type == "cpu")
     place = make_folder(out)
     told = _told(
-        method, chosen, learnt, asked, prompt=prompt, resolution=side, seed=run.seed, precision=run.mixed_precision,
-        base_weights=files.fingerprint(pipe),
+        method, chosen, learnt, asked, prompt=prompt, resolution=side, seed=training.seed,
+        precision=training.mixed_precision, base_weights=files.fingerprint(pipe),
     )  # fmt: skip
     if (place / files.MANIFEST).exists():
         check_same(files.read_manifest(place).training, told, place)
@@ -101,7 +103,9 @@ def teach(
     )
     check_captions(prompt, taught_tokenizer(pipe.tokenizer, concepts, chosen.num_vectors), chosen)
     if method.shows_each_alone:
-        parts = (each_alone(pipe, each, prompt, concepts, (side, side), chosen.sites, run.seed) for each in pictures)
+        parts = (
+            each_alone(pipe, each, prompt, concepts, (side, side), chosen.sites, training.seed) for each in pictures
+        )
         learnt = joined(learnt, *parts)
     prior = None
     if chosen.with_prior_preservation:
@@ -109,17 +113,18 @@ def teach(
         size = {"height": side, "width": side}
         with state.main_process_first():  # it paints, the others read
             prior = class_pictures(
-                pipe, asked, chosen.num_class_images, shelf, seed=run.seed, on_picture=callbacks.on_class_image,
-                **{**size, **class_images.arguments},
+                pipe, asked, chosen.num_class_images, shelf, seed=training.seed, batch=class_images.sample_batch_size,
+                on_picture=callbacks.on_class_image,
+                **_class_arguments(denoiser, class_images), **size,
             )  # fmt: skip
     add_concepts(pipe, initial_vectors(pipe, concepts, chosen.initializer_token, chosen.num_vectors))
-    lesson = Lesson(learnt=learnt, prior=prior, resolution=(side, side), seed=run.seed)
-    training = Training(pipe, method, chosen, concepts, lesson, run.mixed_precision or _precision(denoiser))
-    with training.prepared(run.gradient_checkpointing):
-        training.run(place, told, run, callbacks)
-    training.finish()
+    lesson = Lesson(learnt=learnt, prior=prior, resolution=(side, side), seed=training.seed)
+    loop = Training(pipe, method, chosen, concepts, lesson, training.mixed_precision or _precision(denoiser))
+    with loop.prepared(training.gradient_checkpointing):
+        loop.run(place, told, training, callbacks)
+    loop.finish()
     if state.is_main_process:
-        _write(pipe, training, manifest, place, run.base_model or _name_of(pipe))
+        _write(pipe, loop, manifest, place, base_model or _name_of(pipe))
     state.wait_for_everyone()
     return TaughtConcepts(
         prompt=prompt,
@@ -130,18 +135,18 @@ def teach(
     )
 
 
-def _write(pipe: Any, training: Training, manifest: Manifest, folder: Path, base: str) -> None:
+def _write(pipe: Any, loop: Training, manifest: Manifest, folder: Path, base: str) -> None:
     """Write what was learnt, the manifest last, and take away the checkpoint, which is needed no more."""
     denoiser: Any = find_denoiser(pipe)
-    files.write_embeddings(folder, training.embeddings.vectors())
+    files.write_embeddings(folder, loop.embeddings.vectors())
     if manifest.weights == "lora":
         files.write_lora(folder, pipe, ADAPTER)
     elif manifest.weights == "unet":
         files.write_denoiser(folder, denoiser)
     elif manifest.weights == "custom-diffusion":
         sites = [site.name for site in find_sites(denoiser)]
-        files.write_custom_diffusion(folder, denoiser, sites, query=training.method.weights == "query-key-value")
-    write_atomic(folder / LOSSES, json.dumps(training.losses) + "\n")
+        files.write_custom_diffusion(folder, denoiser, sites, query=loop.method.weights == "query-key-value")
+    write_atomic(folder / LOSSES, json.dumps(loop.losses) + "\n")
     write_atomic(folder / files.CARD, card(manifest, base))
     files.write_manifest(folder, manifest)
     (folder / CHECKPOINT).unlink(missing_ok=True)
@@ -151,6 +156,16 @@ def _class_prompts(method: TeachingMethod, prompt: str, concepts: Sequence[NewCo
     """Return what prior pictures show: the prompt's classes, and each alone if the concepts are shown so too."""
     nouns = [concept.noun for concept in concepts] if method.shows_each_alone and len(concepts) > 1 else []
     return [class_prompt(prompt), *(f"a {noun}" for noun in nouns)]
+
+
+def _class_arguments(denoiser: Any, options: ClassImageOptions) -> dict[str, Any]:
+    """Return the arguments of the pipeline's call that generates class images, but for their size."""
+    steps, scale = (20, 3.0) if is_world(denoiser) else (50, 7.5)
+    given = options.class_guidance_scale
+    return {
+        "num_inference_steps": options.class_steps or steps,
+        "guidance_scale": scale if given is None else given,
+    }
 
 
 def _shelf(folder: Path, given: Path | str | None, prompts: Sequence[str]) -> Path:

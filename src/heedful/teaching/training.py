@@ -27,12 +27,13 @@ from heedful import adam
 from heedful.attention import find_denoiser, frozen, recomputing
 from heedful.errors import HeedfulError, SettingsError
 from heedful.files import write_atomic
+from heedful.options import Precision, TrainingOptions
 from heedful.teaching.embeddings import LearntEmbeddings, text_parts
 from heedful.teaching.examples import Pictures
 from heedful.teaching.instance_prompt import NewConcept
 from heedful.teaching.methods import TeachingMethod
 from heedful.teaching.objective import Objective
-from heedful.teaching.settings import Precision, TeachingSettings, TrainingRun
+from heedful.teaching.settings import TeachingSettings
 from heedful.teaching.trained import add_lora, choose_weights, start_detached
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -129,14 +130,14 @@ class Training:
                 stack.enter_context(recomputing(self._denoiser))
             yield
 
-    def run(self, folder: Path, told: Mapping[str, Any], run: TrainingRun, callbacks: Callbacks) -> None:
+    def run(self, folder: Path, told: Mapping[str, Any], options: TrainingOptions, callbacks: Callbacks) -> None:
         """Train to the last step, from the checkpoint in `folder` if there is one.
 
         Raises `SettingsError` for a checkpoint of another training, and `HeedfulError` if the loss is not finite.
         """
         steps = self.settings.max_train_steps
         self._resume(folder / CHECKPOINT, told)
-        tracker = self._tracker(folder, run.report_to)
+        tracker = self._tracker(folder, options.report_to)
         look = callbacks.on_validation if self._accelerator.is_main_process else None
         while self._step < steps:
             losses = self._make_step()
@@ -144,9 +145,9 @@ class Training:
                 tracker.log(losses, step=self._step)
             callbacks.on_step(self._step, steps, losses)
             is_last = self._step == steps
-            if (self._step % run.checkpointing_steps == 0 or is_last) and self._accelerator.is_main_process:
+            if (self._step % options.checkpointing_steps == 0 or is_last) and self._accelerator.is_main_process:
                 self._save(folder / CHECKPOINT, told)
-            if look is not None and (self._step % run.validation_steps == 0 or is_last):
+            if look is not None and (self._step % options.validation_steps == 0 or is_last):
                 with torch.no_grad(), self._accelerator.autocast():
                     picture = look(self._step)
                 if tracker is not None and picture is not None:
