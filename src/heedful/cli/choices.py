@@ -1,14 +1,17 @@
 """Names and lists that a person writes, and what they stand for."""
 
+import ast
 from collections.abc import Iterable
-from dataclasses import is_dataclass, replace
+from dataclasses import replace
+from typing import Any, get_args, get_type_hints
 
 from heedful.catalogue import check_name
-from heedful.cli.typed import Kinds, read_fields, settable_fields
 from heedful.errors import SettingsError
+from heedful.fields import check_fields
 from heedful.guidance import METHODS, Method, Settings
 from heedful.losses import parts_of
 from heedful.teaching import TEACHING_METHODS, TeachingMethod
+from heedful.teaching import find_method as find_teaching
 
 
 def find_method(text: str) -> Method:
@@ -21,7 +24,7 @@ def find_method(text: str) -> Method:
     method = METHODS[check_name(base, METHODS, "a method")]
     if not changes:
         return method
-    values = read_fields(read_pairs(changes), settable_fields(Settings), "a setting after the @ of a method")
+    values = read_fields(Settings, changes, "settings after the @ of a method")
     world = None if method.world is None else replace(method.world, **values)
     return replace(method, name=text, settings=replace(method.settings, **values), world=world)
 
@@ -37,16 +40,18 @@ def find_teaching_method(name: str, rank: int | None = None, loss_options: Itera
     `rank`: of a LoRA that learns in place of the weights; None leaves the method as it is.
     `loss_options`: NAME=VALUE for fields of the method's losses on maps.
     """
-    method = TEACHING_METHODS[check_name(name, TEACHING_METHODS, "a teaching method")]
+    method = find_teaching(name)
     if rank is not None:
         method = method.as_lora(rank) if method.rank is None else replace(method, rank=rank)
-    pairs = read_pairs(loss_options)
-    if not pairs:
+    texts = list(loss_options)
+    if not texts:
         return method
-    known: dict[str, Kinds] = {}
+    values: dict[str, Any] = {}
     for part in parts_of(method.loss) if method.loss is not None else ():
-        known |= settable_fields(type(part)) if is_dataclass(part) else {}
-    return method.with_loss(**read_fields(pairs, known, f"a field of the losses of {name}"))
+        known = [text for text in texts if text.partition("=")[0] in vars(part)]
+        values |= read_fields(type(part), known, "fields of the losses on maps")
+    unknown = {text.partition("=")[0]: None for text in texts}
+    return method.with_loss(**{**unknown, **values})
 
 
 def find_any_method(name: str) -> Method | TeachingMethod:
@@ -63,12 +68,25 @@ def split_list(text: str, of: str) -> list[str]:
     return parts
 
 
-def read_pairs(texts: Iterable[str]) -> dict[str, str]:
-    """Return NAME=VALUE texts by name; raises `SettingsError` for another text, and for a name that comes twice."""
-    pairs: dict[str, str] = {}
+def read_fields(of: type, texts: Iterable[str], what: str) -> dict[str, Any]:
+    """Return NAME=VALUE texts as fields of a dataclass, which `what` names in errors.
+
+    Values are numbers, True, False and None as Python writes them, else words. Raises `SettingsError` for another text,
+    for a field that there is not or that comes twice, and for a value of another type.
+    """
+    values: dict[str, Any] = {}
     for text in texts:
         name, _, value = text.partition("=")
-        if not name or not value or name in pairs:
+        if not name or not value or name in values:
             raise SettingsError(f"Expected NAME=VALUE, each name once, got {text!r}. Write step_size=10.")
-        pairs[name] = value
-    return pairs
+        try:
+            read = ast.literal_eval(value)
+        except (MemoryError, RecursionError, SyntaxError, ValueError):
+            read = value
+        values[name] = read if read is None or isinstance(read, bool | int | float) else value
+    check_fields(of, values, what)
+    hints = get_type_hints(of)
+    return {
+        name: float(value) if type(value) is int and float in (hints[name], *get_args(hints[name])) else value
+        for name, value in values.items()
+    }

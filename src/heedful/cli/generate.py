@@ -86,15 +86,12 @@ def generate(
 
     if choice.method is not None and choice.compare is not None:
         raise SettingsError("Expected either --method or --compare, got both. --compare none,a-star holds the methods.")
-    if choice.compare is None:
-        methods = [find_method(choice.method or DEFAULT_METHOD)]
-    else:
-        methods = find_methods(choice.compare)
+    methods = find_methods(choice.compare) if choice.compare else [find_method(choice.method or DEFAULT_METHOD)]
     seeds = parse_seeds(choice.seeds)
     concepts = None if choice.concepts is None else split_list(choice.concepts, "concepts")
     texts = [*prompts, *(read_prompts(choice.prompts_file) if choice.prompts_file is not None else [])]
     gallery = Gallery(out)
-    image = read_inpainting(**vars(inpainting))
+    image = read_inpainting(inpainting.image, inpainting.mask_image, inpainting.strength)
     gallery.check()
     with err.status("Loading the model ..."):
         loaded = open_model(model)

@@ -50,7 +50,7 @@ app = App(
     help_epilogue=f"Everything runs on a small embedded model unless --model names another. {DEBUG}, anywhere, shows "
     "the traceback of an error.",
     version=lambda: f"heedful {version('heedful')}",
-    default_parameter=Parameter(negative=(), show_default=_default),
+    default_parameter=Parameter(negative_bool=(), negative_iterable=(), show_default=_default),
     group_parameters=OPTIONS,
     config=_check,
     suppress_keyboard_interrupt=False,
@@ -79,9 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _options(words: Sequence[str]) -> set[str]:
-    """Return the options of the command that `words` call."""
+    """Return the options of the command that `words` call; none if they call none."""
     try:
-        _, apps, _ = app.parse_commands(words)
-        return {name for argument in apps[-1].assemble_argument_collection() for name in argument.names}
+        command = app.parse_commands(words)[1][-1]
     except CycloptsError:
         return set()
+    if command.default_command is None:
+        return set()
+    return {name for argument in command.assemble_argument_collection() for name in argument.names}

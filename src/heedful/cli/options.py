@@ -17,9 +17,9 @@ OPTIONS = Group("Options", sort_key=0)
 """What belongs to the command itself; it stands first."""
 
 
-def group(title: str) -> Parameter:
+def group(title: str, **more: Any) -> Parameter:
     """Return what makes the fields of a dataclass options of a command, in a panel of their own."""
-    return Parameter(name="*", group=Group(title, sort_key=1))
+    return Parameter(name="*", group=Group(title, sort_key=1), **more)
 
 
 Loading = Annotated[LoadOptions, group("Model")]

@@ -18,8 +18,8 @@ class Lesson:
     """What is taught, and by which method."""
 
     prompt: str
-    """What the images show, with a new word in angle brackets before each noun that is to be learnt: "a <cat1> cat and
-    a <dog1> dog"."""
+    """What the images show, with a new word in angle brackets before each noun that is to be learnt:
+    `a <cat1> cat and a <dog1> dog`."""
     mask: tuple[Path, ...] = ()
     """Image that is white where the training image counts; once for each training image, in order."""
     method: Annotated[
@@ -29,7 +29,7 @@ class Lesson:
     rank: int | None = None
     """Rank of a LoRA that learns in place of the denoiser's own weights."""
     loss_option: tuple[str, ...] = ()
-    """Field of the losses on maps, NAME=VALUE: suppressions=2, sigma=none, ratio=true, normalisation=none,
+    """Field of the losses on maps, NAME=VALUE: suppressions=2, sigma=None, ratio=true, normalisation=none,
     reduction=sum. It may be repeated."""
 
 
@@ -67,7 +67,7 @@ def teach(
     lesson: Annotated[Lesson, Parameter(name="*")],
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
-    numbers: Annotated[Numbers, options.group("How it learns")] = Numbers(),
+    numbers: Annotated[Numbers, options.group("How it learns", negative_bool="no-")] = Numbers(),
     training: Annotated[TrainingOptions, options.group("How the training runs")] = TrainingOptions(),
     class_images: Annotated[ClassImageOptions, options.group("Prior preservation")] = ClassImageOptions(),
     validation: Annotated[ValidationOptions, options.group("Validation")] = ValidationOptions(),
