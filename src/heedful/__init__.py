@@ -7,7 +7,7 @@
         images = pipe("a cat and a blue clock", num_images_per_prompt=4).images
 
 Everything public is listed here. Names are imported when they are first used, so that `import heedful` and
-`heedful --help` do not wait for torch and diffusers.
+the command's help do not wait for torch and diffusers.
 """
 
 from importlib import import_module

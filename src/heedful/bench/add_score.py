@@ -51,7 +51,7 @@ def add_scores(
         if score.needs_maps:
             raise SettingsError(
                 f"Expected scores of images, got {score.name!r}, which needs the maps that only a run has. "
-                f"Make the images again with it: heedful bench run --scores {score.name}, in another folder."
+                f"Make the images again with this score, by `heedful bench run` in another folder."
             )
     runs = folder.runs()
     if not runs:

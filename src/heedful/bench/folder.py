@@ -2,7 +2,7 @@
 
     OUT/METHOD/PROMPT/SEED.png    the images
     OUT/records/                  `records`
-    OUT/suite.jsonl               the prompts, as `--suite FILE` reads them
+    OUT/suite.jsonl               the prompts, in the form in which a suite is read
     OUT/runs/RUN.json             how each run went about it: settings, versions, hardware
     OUT/.lock                     held by the run that writes
     OUT/.parts/                   images while they are written
@@ -30,7 +30,7 @@ from heedful.images import Gallery, differences
 
 PARTS = ".parts"
 _SAME = ("suite", "weights", "settings", "same_noise")
-_OTHER = "Choose another folder with --out."
+_OTHER = "Choose another folder."
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class BenchFolder:
                 holder = os.pread(handle, 200, 0).decode(errors="replace").strip() or "unknown"
                 raise OutputError(
                     f"Expected to be the only run in {self.folder}, but another one writes there ({holder}). "
-                    "Wait for its end, or choose another folder with --out."
+                    "Wait for its end, or choose another folder."
                 ) from reason
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"process {os.getpid()} on {platform.node()}\n".encode(), 0)

@@ -150,7 +150,7 @@ def make_bench_plan(model: Model, folder: BenchFolder, wish: BenchWish) -> Bench
     if move and max(wish.seeds) >= move:
         raise SettingsError(
             f"Expected seeds below {move}, because those of each prompt are moved by {move}, got {max(wish.seeds)}. "
-            "Take smaller seeds, or let all prompts have the same noise with --same-noise."
+            "Take smaller seeds, or let all prompts have the same noise."
         )
     prompts = [_parse(model, line.prompt, line.concepts) for line in wish.suite.lines]
     _check_texts(prompts)

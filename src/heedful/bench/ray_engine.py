@@ -212,7 +212,7 @@ class _Stream:
         if time.monotonic() - self._had_devices > _WITHOUT:
             raise HeedfulError(
                 f"Expected a node with a processor or a GPU, but for {_WITHOUT:.0f} seconds the cluster has had none. "
-                "Start nodes (ray start --address ...); the same command goes on."
+                "Start nodes with `ray start`; the same command goes on."
             )
         time.sleep(_TICK)
 
@@ -228,7 +228,7 @@ def _connect(address: str | None) -> Any:
     except (ConnectionError, RuntimeError, ValueError) as reason:
         raise HeedfulError(
             f"Expected a Ray cluster at {address or 'this machine'}, but it cannot be had "
-            f"({str(reason).splitlines()[0]}). Pass the address that `ray start --head` has printed."
+            f"({str(reason).splitlines()[0]}). Pass the address that `ray start` has printed on the head node."
         ) from reason
     return ray
 

@@ -114,7 +114,7 @@ def read_results(folder: Path) -> Results:
     if not rows:
         raise SettingsError(
             f"Expected records of a benchmark in {folder / 'records'}, found none. "
-            "Name the folder that `heedful bench run --out` has written to."
+            "Name the folder that `heedful bench run` has written to."
         )
     cases = tuple(_result(folder, row) for row in rows.values())
     return Results(folder, cases, tuple(BenchFolder(folder).runs()))

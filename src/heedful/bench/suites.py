@@ -141,7 +141,7 @@ def find_suite(name: str, prompts: Path | None = None) -> Suite:
                 f"Expected one of the suites {', '.join(SUITES)}, or a file of prompts, got {name!r}, which is neither."
             )
         if prompts is not None:
-            raise SettingsError(f"Expected --prompts only with geneval or t2i-compbench, got it with the file {name}.")
+            raise SettingsError(f"Expected a copy of the prompts only for geneval or t2i-compbench, got one for the file {name}.")
         return Suite(file.stem, read_prompts(file))
     if origin.make is not None:
         if prompts is not None:
@@ -149,7 +149,7 @@ def find_suite(name: str, prompts: Path | None = None) -> Suite:
         return Suite(name, origin.make())
     if prompts is None:
         raise SettingsError(
-            f"Expected your copy of the prompts of {name}, got none. Pass it with --prompts. {origin.says}"
+            f"Expected your copy of the prompts of {name}, got none. {origin.says}"
         )
     assert origin.read is not None
     return Suite(name, origin.read(prompts))

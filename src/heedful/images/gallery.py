@@ -53,7 +53,7 @@ class Gallery:
         nearest = next(path for path in [self.folder, *self.folder.absolute().parents] if path.exists())
         if not nearest.is_dir():
             raise OutputError(
-                f"Expected a folder to write to, got {self.folder}, but {nearest} is a file. Choose another with --out."
+                f"Expected a folder to write to, got {self.folder}, but {nearest} is a file. Choose another folder."
             )
         had = self.folder.exists()
         make_folder(nearest if not had else self.folder)  # proves by a probe that one can write there
@@ -136,7 +136,7 @@ def folder_name(prompt: str) -> str:
     return cut if cut == prompt else f"{cut} {sha256(prompt.encode()).hexdigest()[:8]}"
 
 
-_REMEDY = "Choose another folder with --out, or pass --overwrite to make it again."
+_REMEDY = "Choose another folder, or have it made again."
 
 
 def _order(path: Path) -> tuple[str, str, int, str]:

@@ -60,7 +60,7 @@ def read_inpainting(image: Path | None, mask: Path | None, strength: float | Non
         return None
     if image is None or mask is None:
         raise SettingsError(
-            "Expected a picture and a mask to paint into it, got one of them. Pass --image and --mask-image."
+            "Expected an image and a mask to paint into it, got one of them. Pass an image and a mask."
         )
     picture, cover = read_picture(image), read_picture(mask).convert("L")
     if picture.size != cover.size:

@@ -79,7 +79,7 @@ def paint(
     except torch.OutOfMemoryError as reason:
         raise HeedfulError(
             f"The device has too little memory for {len(prompts)} images at once. "
-            "Pass --batch-size 1, --dtype float16, or a smaller --width and --height."
+            "Make images one by one (a batch size of 1), in float16, or smaller."
         ) from reason
     if "callback_on_step_end" not in arguments:
         on_step(float(len(prompts)))

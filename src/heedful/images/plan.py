@@ -135,7 +135,7 @@ def _check_masks(done: Iterable[Path]) -> None:
         if entry is not None and MASKS_NOTE not in entry.notes:
             raise SettingsError(
                 f"Expected masks in {path}, but it was made without them. "
-                "Choose another folder with --out, or pass --overwrite to make it again."
+                "Choose another folder, or have it made again."
             )
 
 
@@ -144,7 +144,7 @@ def _fitting(model: Model, sampling: Sampling, methods: Sequence[Method]) -> tup
     if sampling.inpainting is None:
         if paints_into_pictures(model.pipe):
             raise SettingsError(
-                "Expected a picture for a model that paints into pictures. Pass --image and --mask-image."
+                "Expected an image for a model that paints into images. Pass an image and a mask."
             )
         return list(methods), []
     if sampling.inpainting.strength == 1:

@@ -90,7 +90,7 @@ def look(model: Model, plan: Plan, on_step: Callable[[], None] = lambda: None) -
     if not prompt.concepts:
         raise UnsuitablePrompt(
             f"Expected a prompt that names things to look for, found none in {prompt.text!r}. "
-            "Mark them ([word]) or pass --concepts."
+            "Mark them ([word]), or pass concepts=[...]."
         )
     (sight,) = look_at(model, plan.sampling, [prompt], case.method, [case.seed], on_step=lambda _share: on_step())
     return sight

@@ -55,7 +55,7 @@ def find_regions(
     """Return where the model, as it is, sees each concept's class in a picture: the maps of the picture under noise.
 
     `text` is the prompt with placeholders; what is asked for is the prompt without. `sites` must be of one map size.
-    The rule is that of `heedful generate --masks`; nothing is labelled, and no other model is asked.
+    The rule is that of the masks of generated images; nothing is labelled, and no other model is asked.
     """
     plain = class_prompt(text)
     nouns = [concept.noun for concept in concepts]

@@ -153,7 +153,7 @@ def read_manifest(folder: Path) -> Manifest:
             )
         raise ModelNotFound(
             f"Expected {MANIFEST} in the folder {folder}, found none: nothing was taught there, or not to the end. "
-            "Name the --out folder of a heedful teach that has finished."
+            "Name the folder that a finished heedful teach has written."
         )
     try:
         said = json.loads(file.read_text(encoding="utf-8"))

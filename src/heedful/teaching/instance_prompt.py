@@ -77,5 +77,5 @@ def check_placeholders(text: str, tokenizer: Any) -> None:
         taught = [word for word in known if "|" not in word and not re.fullmatch(r"<[^>]+>_\d+", word)]
         raise PromptError(
             f"Expected placeholders that this model was taught ({', '.join(taught) or 'none'}), got {unknown[0]} in "
-            f"{text!r}. Write one of those, or load the folder that taught it (--concepts-from)."
+            f"{text!r}. Write one of those, or load the folder of taught concepts that has it."
         )

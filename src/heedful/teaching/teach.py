@@ -177,7 +177,7 @@ def _shelf(folder: Path, given: Path | str | None, prompts: Sequence[str]) -> Pa
     if other:
         raise SettingsError(
             f"Expected prior pictures of {', '.join(map(repr, prompts))} in {shelf}, got some of {other[0]!r}, from "
-            "another training. Choose another folder, pass --overwrite, or name these pictures with --class-data-dir."
+            "another training. Choose another folder, have it made again, or name a folder of class images."
         )
     return shelf
 

@@ -180,8 +180,8 @@ class Training:
         sums = dict(zip(sums, self._mean(torch.tensor(list(sums.values()))).tolist(), strict=True))
         if not math.isfinite(sums["loss"]):
             raise HeedfulError(
-                f"Expected a finite loss, got {sums['loss']} at step {self._step + 1}. Lower --learning-rate, or use "
-                "--mixed-precision bf16 or no instead of fp16."
+                f"Expected a finite loss, got {sums['loss']} at step {self._step + 1}. Lower the learning rate, or use "
+                "mixed precision bf16 or no instead of fp16."
             )
         self._accelerator.clip_grad_norm_(list(self.parameters.values()), self.settings.max_grad_norm)
         self._optimizer.step()
@@ -282,5 +282,5 @@ def check_same(earlier: Mapping[str, Any], told: Mapping[str, Any], folder: Path
         raise SettingsError(
             f"Expected the training that {folder} holds, which has {name} {earlier.get(name)!r}, got {now.get(name)!r}"
             f"{f' (and {len(differ) - 1} more differences)' if len(differ) > 1 else ''}. "
-            "Choose another folder, or pass --overwrite."
+            "Choose another folder, or have it made again."
         )
