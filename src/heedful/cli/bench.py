@@ -51,10 +51,12 @@ def add_score(
     --model is the model that made them; only its tokenizer is read. Images that have the scores are left alone. Exits
     with 1 if an image could not be read or scored; the same command tries it again.
     """
-    from heedful.bench import BenchFolder, add_scores, read_records, tally
+    from heedful.bench import BenchFolder, add_scores, read_records
+    from heedful.images import tally
     from heedful.models import load_tokenizer
 
     folder, found = BenchFolder(out_folder), find_scores(scores)
+    folder.check_there()
     with folder.locked():
         tokenizer = load_tokenizer(model)
         with image_progress(err) as progress:

@@ -31,7 +31,8 @@ from heedful.cli.progress import image_progress
 from heedful.errors import OutputError, SettingsError
 
 if TYPE_CHECKING:
-    from heedful.bench import BenchFolder, BenchPlan, Engine, Load
+    from heedful.bench import BenchFolder
+    from heedful.images import Engine, Load, Plan
     from heedful.models import Model, Processes
     from heedful.scores import Score
 
@@ -114,18 +115,19 @@ def run(
 
     Example: `heedful bench run --suite world-two-development --limit 10 --methods none,attend-and-excite,heedful`
     """
-    from heedful.bench import (
-        BenchFolder,
-        BenchWish,
+    from heedful.bench import BenchFolder, describe_run, find_suite, read_records
+    from heedful.cli.choices import find_method, split_list
+    from heedful.images import (
+        Gallery,
         Painter,
         PainterLoader,
-        find_suite,
-        make_bench_plan,
-        read_records,
+        Request,
+        SamplingOptions,
+        at_least,
+        parse_seeds,
         tally,
+        write_coco,
     )
-    from heedful.cli.choices import find_method, split_list
-    from heedful.images import Gallery, at_least, parse_seeds, write_coco
     from heedful.models import ModelOptions, find_device, find_processes, open_model
 
     if engine not in _ENGINES:
@@ -153,25 +155,26 @@ def run(
                     lora=tuple(lora or ()),
                 )
             )
-        wish = BenchWish(
-            suite=prompts,
-            methods=chosen,
-            seeds=numbers,
-            scores=_default_scores(loaded) if named is None else named,
-            masks=masks,
-            same_noise=same_noise,
-            steps=steps,
-            guidance_scale=guidance_scale,
-            width=width,
-            height=height,
-            batch_size=batch_size,
-        )
-        plan = make_bench_plan(loaded, folder, wish)
+            request = Request(
+                suite=prompts.name,
+                prompts=prompts.lines,
+                methods=chosen,
+                seeds=numbers,
+                scores=_default_scores(loaded) if named is None else named,
+                masks=masks,
+                same_noise=same_noise,
+                seeds_first=True,
+                sampling=SamplingOptions(
+                    steps=steps, guidance_scale=guidance_scale, width=width, height=height, batch_size=batch_size
+                ),
+            )
+            plan = folder.plan(loaded, request)
+        run = describe_run(plan)
         processes.wait()  # nobody writes before all have read what is there
         if processes.is_first:
             _say_plan(plan)
             if plan.todo:
-                folder.write_run({**plan.run, "engine": about}, plan.suite)
+                folder.write_run({**run, "engine": about}, plan.request.prompts)
         loader = None
         if engine == "ray":
             loader = PainterLoader(
@@ -179,11 +182,11 @@ def run(
                 weights=loaded.weights,
                 on_top=loaded.on_top,
                 sampling=plan.sampling,
-                scores=tuple(plan.scores),
+                scores=tuple(request.scores),
                 masks=masks,
             )
-        painter = Painter(loaded, plan.sampling, plan.scores, masks)
-        failed = _make(plan, folder, processes, maker, loader or (lambda: painter))
+        painter = Painter(plan.model, plan.sampling, request.scores, masks)
+        failed = _make(plan, folder, processes, processes.agree(run["run"]), maker, loader or (lambda: painter))
         processes.wait()
         if processes.is_first:
             if masks:
@@ -196,11 +199,7 @@ def run(
 
 
 def _make(
-    plan: "BenchPlan",
-    folder: "BenchFolder",
-    processes: "Processes",
-    engine: "Engine",
-    load: "Load",
+    plan: "Plan", folder: "BenchFolder", processes: "Processes", name: str, engine: "Engine", load: "Load"
 ) -> int:
     """Make what is left behind a progress bar, and return how many cases failed; after Ctrl-C say so, and exit."""
     from heedful.bench import Progress, run_bench
@@ -218,9 +217,9 @@ def _make(
 
         try:
             run_bench(
-                folder.folder,
-                plan.suite.name,
-                processes.agree(plan.run["run"]),
+                folder,
+                plan.request.suite,
+                name,
                 load,
                 processes.share(plan.batches()),
                 engine,
@@ -239,7 +238,8 @@ def _make(
 
 def _find_engine(name: str, address: str | None, processes: "Processes") -> "tuple[Engine, dict[str, Any]]":
     """Return the engine, and what the run says of it."""
-    from heedful.bench import RayEngine, run_serially
+    from heedful.bench import RayEngine
+    from heedful.images import run_serially
 
     if name == "serial":
         return run_serially, {"name": name, "processes": processes.count}
@@ -254,7 +254,7 @@ def _default_scores(model: "Model") -> "tuple[Score, ...]":
     return default_scores(model)
 
 
-def _say_plan(plan: "BenchPlan") -> None:
+def _say_plan(plan: "Plan") -> None:
     for remark in plan.remarks:
         tell(f"Note: {remark}")
     done = len(plan) - plan.todo

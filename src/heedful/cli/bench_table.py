@@ -13,7 +13,8 @@ from heedful.cli.console import out, say, say_json
 from heedful.errors import SettingsError
 
 if TYPE_CHECKING:
-    from heedful.bench import BenchFolder, MethodTally
+    from heedful.bench import BenchFolder
+    from heedful.images import MethodTally
     from heedful.scores import Score
 
 ScoresOption = Annotated[

@@ -3,7 +3,7 @@
 Knows the order of things: check everything, make what is not there yet, say what came of it.
 """
 
-from dataclasses import asdict
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from heedful.catalogue import DEFAULT_METHOD, METHODS
-from heedful.cli.console import INTERRUPTED, err, out, say, say_json, tell
+from heedful.cli.console import FAILED, INTERRUPTED, err, out, say, say_json, tell
 from heedful.cli.options import (
     BatchOption,
     ConceptsFromOption,
@@ -37,10 +37,13 @@ from heedful.cli.progress import image_progress
 from heedful.errors import SettingsError
 
 if TYPE_CHECKING:
-    from heedful.images import Gallery, Line, Made, Plan
-    from heedful.models import Model
+    from heedful.images import Case, Gallery, MethodTally, Plan, Result
 
 METHOD_NAMES = ", ".join(METHODS)
+
+
+SUCCESS = "world.success"
+_FILES = ("metadata.jsonl", "grid.png", "masks.json")
 
 
 def generate(
@@ -103,16 +106,20 @@ def generate(
     from heedful.cli.choices import find_method, read_prompts, split_list
     from heedful.images import (
         Gallery,
-        Wish,
+        InpaintingOptions,
+        Request,
+        SamplingOptions,
         clear,
-        find_judge,
-        for_inpainting,
+        find_images,
         make_plan,
         parse_seeds,
+        prompt_lines,
         read_inpainting,
-        summarize,
+        tally_images,
+        write_coco,
     )
     from heedful.models import ModelOptions, open_model
+    from heedful.scores import verdict_scores
 
     if method is not None and compare is not None:
         raise SettingsError("Expected either --method or --compare, got both. --compare none,a-star holds the methods.")
@@ -121,8 +128,9 @@ def generate(
     numbers = parse_seeds(seeds)
     things = split_list(concepts, "concepts")
     texts = [*(prompts or []), *(read_prompts(prompts_file) if prompts_file is not None else [])]
+    lines = prompt_lines(texts, things)
     gallery = Gallery(out_folder)
-    inpainting = read_inpainting(image, mask_image, strength)
+    inpainting = read_inpainting(InpaintingOptions(image=image, mask_image=mask_image, strength=strength))
     gallery.check()
     with err.status("Loading the model ..."):
         loaded = open_model(
@@ -135,129 +143,146 @@ def generate(
                 lora=tuple(lora or ()),
             )
         )
-        if inpainting is not None:
-            loaded = for_inpainting(loaded)
-    wish = Wish(
-        prompts=texts,
+    request = Request(
+        prompts=lines,
         methods=methods,
         seeds=numbers,
-        concepts=things,
-        steps=steps,
-        guidance_scale=guidance_scale,
-        width=width,
-        height=height,
-        batch_size=batch_size,
+        sampling=SamplingOptions(
+            steps=steps, guidance_scale=guidance_scale, width=width, height=height, batch_size=batch_size
+        ),
+        scores=verdict_scores(loaded),
         masks=masks,
         inpainting=inpainting,
     )
-    plan = make_plan(loaded, gallery, wish, overwrite=overwrite)
-    for remark in plan.remarks:
-        tell(f"Note: {remark}")
-    if overwrite:
-        clear(plan)
-    if plan.done:
-        tell(f"{len(plan.done)} of {len(plan.cases)} images are there already.")
-    made = _make(loaded, gallery, plan)
-    skipped = sum(one.outcome.skipped_updates for one in made)
-    if skipped:
-        tell(f"Note: {skipped} updates were left out because their gradient was not finite; try --dtype float32.")
-    lines = summarize(plan.cases, made, find_judge(loaded))
-    grid = _write_grid(loaded, gallery, plan)
-    found = _write_masks(gallery) if masks else None
+    plan = make_plan(loaded, request)
+    with gallery.locked():
+        gallery.claim(*_FILES)
+        if overwrite:
+            clear(plan, gallery)
+        plan = find_images(plan, gallery)
+        for remark in plan.remarks:
+            tell(f"Note: {remark}")
+        if plan.todo < len(plan):
+            tell(f"{len(plan) - plan.todo} of {len(plan)} images are there already.")
+        made = _make(gallery, plan)
+        skipped = sum(result.trace.get("skipped_updates", 0) for result in made.values())
+        if skipped:
+            tell(f"Note: {skipped} updates were left out because their gradient was not finite; try --dtype float32.")
+        tallied = tally_images(plan, gallery, made)
+        grid = _write_grid(gallery, plan, made)
+        found = write_coco(gallery) if masks else None
     if as_json:
-        say_json(_summary(loaded, gallery, plan, lines, grid) | ({"masks": str(found)} if found else {}))
+        say_json(_summary(gallery, plan, tallied, made, grid) | ({"masks": str(found)} if found else {}))
     else:
-        out.print(_table(lines), soft_wrap=False)
+        out.print(_table(tallied, _count(plan, made)), soft_wrap=False)
         if found:
             say(f"Masks: {found}")
         say(str(grid))
+    failed = [result.error for result in made.values() if result.error is not None]
+    if failed:
+        tell(f"{len(failed)} images failed: {failed[-1]}")
+        raise typer.Exit(FAILED)
 
 
-def _make(model: "Model", gallery: "Gallery", plan: "Plan") -> "list[Made]":
+def _make(gallery: "Gallery", plan: "Plan") -> "dict[str, Result]":
     """Make what is left of `plan` behind a progress bar; after Ctrl-C say what is there, and exit."""
     from heedful.images import make_images
 
-    made: list[Made] = []
+    made: dict[str, Result] = {}
     with image_progress(err, disable=not plan.todo) as progress:
         task = progress.add_task("Images", total=plan.todo)
         try:
-            for one in make_images(model, gallery, plan, lambda share: progress.advance(task, share)):
-                made.append(one)
+            for case, result in make_images(plan, gallery, lambda share: progress.advance(task, share)):
+                made[case.key] = result
         except KeyboardInterrupt:
             progress.stop()
-            there = sum(case.path.exists() for case in plan.cases)
+            there = sum((gallery.folder / case.image).exists() for case in plan.cases())
             tell(
-                f"Interrupted: {there} of {len(plan.cases)} images are done and whole, in {gallery.folder}. "
+                f"Interrupted: {there} of {len(plan)} images are done and whole, in {gallery.folder}. "
                 "The same command (without --overwrite) makes the rest."
             )
             raise typer.Exit(INTERRUPTED) from None
     return made
 
 
-def _write_grid(model: "Model", gallery: "Gallery", plan: "Plan") -> Path:
+def _write_grid(gallery: "Gallery", plan: "Plan", made: "dict[str, Result]") -> Path:
     """Write the labelled grid and return its path."""
-    from io import BytesIO
-
     from heedful.files import write_atomic
+    from heedful.image_files import png_bytes
     from heedful.report import arrange, compose
 
-    buffer = BytesIO()
-    compose(
-        arrange(
-            plan, note=f"{model.name} · {plan.sampling.steps} steps · guidance scale {plan.sampling.guidance_scale:g}"
-        )
-    ).save(buffer, format="PNG")
-    return write_atomic(gallery.folder / "grid.png", buffer.getvalue())
+    def find(case: "Case") -> "Path | bytes | None":
+        path = gallery.folder / case.image
+        png = made[case.key].png if case.key in made else None
+        return png or (path if path.exists() else None)
+
+    sampling = plan.sampling
+    note = f"{plan.model.name} · {sampling.steps} steps · guidance scale {sampling.guidance_scale:g}"
+    return write_atomic(gallery.inside("grid.png"), png_bytes(compose(arrange(plan.cases(), find, note=note))))
 
 
-def _write_masks(gallery: "Gallery") -> Path:
-    """Write the masks that the images carry as one COCO file, and return its path."""
-    from heedful.images import write_coco
-
-    return write_coco(gallery)
-
-
-def _summary(model: "Model", gallery: "Gallery", plan: "Plan", lines: "list[Line]", grid: Path) -> dict[str, Any]:
+def _summary(
+    gallery: "Gallery", plan: "Plan", tallied: "list[MethodTally]", made: "dict[str, Result]", grid: Path
+) -> dict[str, Any]:
     """Return what --json prints."""
+    new = _count(plan, made)
     return {
         "out": str(gallery.folder),
         "grid": str(grid),
         "metadata": str(gallery.folder / "metadata.jsonl"),
-        "model": model.name,
+        "model": plan.model.name,
         "steps": plan.sampling.steps,
         "guidance_scale": plan.sampling.guidance_scale,
-        "methods": [asdict(line) for line in lines],
+        "methods": [
+            {
+                "method": line.method,
+                "images": line.done,
+                "made": new[line.method],
+                "seconds_per_image": line.seconds_per_image,
+                "loss": line.loss,
+                "success": line.figures.get(SUCCESS),
+            }
+            for line in tallied
+        ],
         "images": [
             {
-                "file": str(case.path),
+                "file": str(gallery.folder / case.image),
                 "method": case.method.name,
                 "prompt": case.prompt.text,
-                "concepts": [concept.name for concept in case.prompt.concepts],
+                "concepts": case.concepts,
                 "seed": case.seed,
             }
-            for case in plan.cases
+            for case in plan.cases()
         ],
     }
 
 
-def _table(lines: "list[Line]") -> Table:
+def _table(tallied: "list[MethodTally]", new: "Counter[str]") -> Table:
     """Return what a person reads after a run; columns that nobody can fill are left out."""
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
     table.add_column("method")
     for title in ("images", "s/image", "final loss", "success"):
         table.add_column(title, justify="right")
-    for line in lines:
+    for line in tallied:
         table.add_row(
             line.method,
-            str(line.images) if line.made == line.images else f"{line.images} ({line.made} new)",
+            str(line.done) if new[line.method] == line.done else f"{line.done} ({new[line.method]} new)",
             _number(line.seconds_per_image, ".2f"),
             _number(line.loss, ".3f"),
-            _number(line.success, ".0%"),
+            _number(line.figures.get(SUCCESS), ".0%"),
         )
-    for position, values in ((4, [line.success for line in lines]), (3, [line.loss for line in lines])):
+    for position, values in (
+        (4, [line.figures.get(SUCCESS) for line in tallied]),
+        (3, [line.loss for line in tallied]),
+    ):
         if all(value is None for value in values):
             table.columns.pop(position)
     return table
+
+
+def _count(plan: "Plan", made: "dict[str, Result]") -> "Counter[str]":
+    """Return how many images of each method this run has made."""
+    return Counter(case.method.name for case in plan.cases() if case.key in made and made[case.key].error is None)
 
 
 def _number(value: float | None, form: str) -> str:

@@ -3,7 +3,6 @@
 Knows which pictures and files are made of it.
 """
 
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,13 +59,14 @@ def see(
     Example: `heedful see "a cat and a blue clock" --seed 3`
     """
     from heedful.cli.choices import find_method, split_list
-    from heedful.files import write_atomic
-    from heedful.images import Gallery, Wish, folder_name, look, make_plan
+    from heedful.image_files import png_bytes
+    from heedful.images import Gallery, Request, SamplingOptions, folder_name, look, make_plan, prompt_lines
     from heedful.models import ModelOptions, open_model
     from heedful.report import concept_overlay, step_sheet
 
     chosen, things = find_method(method), split_list(concepts, "concepts")
-    Gallery(out_folder).check()
+    gallery = Gallery(out_folder)
+    gallery.check()
     with err.status("Loading the model ..."):
         loaded = open_model(
             ModelOptions(
@@ -78,33 +78,30 @@ def see(
                 lora=tuple(lora or ()),
             )
         )
-    wish = Wish(
-        prompts=[prompt],
+    request = Request(
+        prompts=prompt_lines([prompt], things),
         methods=[chosen],
         seeds=[seed],
-        concepts=things,
-        steps=steps,
-        guidance_scale=guidance_scale,
-        width=width,
-        height=height,
+        sampling=SamplingOptions(steps=steps, guidance_scale=guidance_scale, width=width, height=height),
     )
-    plan = make_plan(loaded, Gallery(out_folder), wish, overwrite=True)
+    plan = make_plan(loaded, request)
     for remark in plan.remarks:
         tell(f"Note: {remark}")
-    with Progress(console=err) as progress:
-        task = progress.add_task("Steps", total=plan.sampling.steps)
-        sight = look(loaded, plan, on_step=lambda: progress.advance(task))
-    folder = out_folder / chosen.name / folder_name(sight.prompt.text) / str(seed)
-    files = {"image.png": sight.image, "sheet.png": step_sheet(sight)}
-    for place, name in enumerate(sight.names):
-        files[f"overlay {folder_name(name)}.png"] = concept_overlay(sight, place)
-    for file, picture in files.items():
-        buffer = BytesIO()
-        picture.save(buffer, format="PNG")
-        write_atomic(folder / file, buffer.getvalue())
-    sight.write_maps(folder)
+    with gallery.locked():
+        with Progress(console=err) as progress:
+            task = progress.add_task("Steps", total=plan.sampling.steps)
+            sight = look(plan, on_step=lambda: progress.advance(task))
+        images = {"image.png": sight.image, "sheet.png": step_sheet(sight)}
+        for place, name in enumerate(sight.names):
+            images[f"overlay {folder_name(name)}.png"] = concept_overlay(sight, place)
+        files = {name: png_bytes(image) for name, image in images.items()} | sight.files()
+        where = next(plan.cases()).image.removesuffix(".png")
+        written = {f"{where}/{name}": content for name, content in files.items()}
+        gallery.claim(*written)
+        gallery.write(written)
+    folder = out_folder / where
     if as_json:
-        say_json({"folder": str(folder), "files": [*files, "maps.safetensors", "maps.json"]} | sight.figures())
+        say_json({"folder": str(folder), "files": list(files)} | sight.figures())
     else:
         out.print(_table(sight), soft_wrap=False)
         say(str(folder / "sheet.png"))

@@ -78,9 +78,10 @@ def teach(
     from heedful.cli.learning import find_teaching_method, learn, read_images, say_taught
     from heedful.cli.validation import Validation, parse_validation
     from heedful.guidance import denoiser_of
-    from heedful.images import Gallery, at_least, choose_sampling
+    from heedful.image_files import read_mask
+    from heedful.images import Gallery, SamplingOptions, at_least, choose_sampling
     from heedful.models import ModelOptions, find_device, find_processes, open_model
-    from heedful.teaching import MANIFEST, clear, read_picture
+    from heedful.teaching import MANIFEST, clear
 
     chosen = find_teaching_method(method, rank)
     if loss_option:
@@ -98,7 +99,7 @@ def teach(
         require("peft", "train")
     initializers = split_list(initializer_token, "tokens")
     pictures = read_images(images)
-    masks = [read_picture(file) for file in mask] if mask else None
+    masks = [read_mask(file) for file in mask] if mask else None
     Gallery(out_folder).check()
     processes = find_processes(find_device(device))
     with err.status("Loading the model ..."):
@@ -119,7 +120,7 @@ def teach(
     }
     own = chosen.settings_for(denoiser_of(loaded.pipe))
     settings = replace(own, **{name: value for name, value in given.items() if value is not None})
-    sampling = choose_sampling(loaded, width=resolution, height=resolution)
+    sampling = choose_sampling(loaded, SamplingOptions(width=resolution, height=resolution))
     texts = validation_prompt or [prompt]
     # before anything is painted or learnt: a prompt that cannot be read must not be found out at the first sheet
     parsed = parse_validation(loaded.pipe, prompt, texts, settings)
