@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from heedful import guidance
 from heedful.errors import SettingsError
-from heedful.guidance import METHODS, Method, Settings
+from heedful.guidance import Method, Settings
 
 
 def find_method(name: str) -> Method:
@@ -20,14 +21,12 @@ def find_method(name: str) -> Method:
     name, so that several settings of one method stand side by side. Raises `SettingsError`, which lists what there is.
     """
     base, *changes = name.split("@")
-    if base not in METHODS:
-        raise SettingsError(f"Expected one of the methods {', '.join(METHODS)}, got {base!r}.")
-    method = METHODS[base]
+    method = guidance.find_method(base)
     if not changes:
         return method
     told = dict(_setting(change, name) for change in changes)
-    world = None if method.world is None else replace(method.world, **told)
-    return replace(method, name=name, settings=replace(method.settings, **told), world=world)
+    embedded = None if method.embedded is None else replace(method.embedded, **told)
+    return replace(method, name=name, settings=replace(method.settings, **told), embedded=embedded)
 
 
 def _setting(text: str, name: str) -> tuple[str, Any]:
@@ -49,9 +48,7 @@ def _setting(text: str, name: str) -> tuple[str, Any]:
             f"Expected settings as NAME=VALUE after the @ of a method, with one of the names {', '.join(simple)}, got "
             f"{text!r} in {name!r}. Write attend-and-excite@step_size=10@guided=0.3."
         )
-    # 25 guided steps and the share 0.25 of them are both numbers: only there does an int stay one
-    is_share = isinstance(simple[field], float) and field != "guided"
-    return field, float(read) if is_share else read
+    return field, float(read) if isinstance(simple[field], float) else read
 
 
 def split_list(text: str | None, of: str) -> list[str] | None:

@@ -110,5 +110,5 @@ def any_channels(pipe: Any) -> Iterator[None]:
 def begun_late(method: Method) -> Method:
     """Return the method without what chooses initial noise: with strength below 1 images do not begin as noise."""
     plain = {"restart": None, "initial_noise": None}
-    world = None if method.world is None else replace(method.world, **plain)
-    return replace(method, settings=replace(method.settings, **plain), world=world)
+    embedded = None if method.embedded is None else replace(method.embedded, **plain)
+    return replace(method, settings=replace(method.settings, **plain), embedded=embedded)

@@ -79,7 +79,7 @@ def paint(
     with ExitStack() as stack:
         with warnings.catch_warnings():  # which the plan has shown already, once for all batches
             warnings.simplefilter("ignore", UserWarning)
-            guided = stack.enter_context(guide(pipe, prompts, method, seeds=seeds, **kept))
+            guided = stack.enter_context(guide(pipe, prompts, method, retry_seeds=seeds, **kept))
         values = sample(pipe, sampling, [prompt.text for prompt in prompts], seeds, **options)
     if not options:
         on_step(float(len(prompts)))

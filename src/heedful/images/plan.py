@@ -9,12 +9,12 @@ from functools import cached_property
 from typing import Any
 
 from heedful.errors import MissingExtra, ModelError, PromptError, SettingsError, UnsuitablePrompt
-from heedful.guidance import Method, parse_prompt
+from heedful.guidance import Method, denoiser_of, parse_prompt
 from heedful.images.cases import Batch, Case, KeyMaker
 from heedful.images.gallery import image_name
 from heedful.images.inpainting import begun_late, for_inpainting, paints_into_images
 from heedful.images.request import PromptLine, Request
-from heedful.images.sampling import Sampling, choose_sampling, method_identity, rehearse, settings_of
+from heedful.images.sampling import Sampling, choose_sampling, rehearse, settings_of
 from heedful.models import Model
 from heedful.prompts import Prompt
 from heedful.teaching import check_placeholders
@@ -185,11 +185,12 @@ def _fitting(model: Model, sampling: Sampling, methods: Sequence[Method]) -> tup
     """Return the methods as they can work in this run, and what there is to say of it."""
     if sampling.inpainting is None or sampling.inpainting.strength == 1:
         return list(methods), []
+    denoiser = denoiser_of(model.pipe)
     late = [begun_late(method) for method in methods]
     changed = [
         method.name
         for method, now in zip(methods, late, strict=True)
-        if method_identity(model, method) != method_identity(model, now)
+        if method.identity(denoiser) != now.identity(denoiser)
     ]
     return late, [f"{name}: a strength below 1 does not begin as noise, so none is chosen." for name in changed]
 

@@ -3,13 +3,12 @@
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from heedful.attention import find_denoiser
 from heedful.errors import SettingsError
 from heedful.guidance import Method, denoiser_of, guide
-from heedful.identity import identity
 from heedful.images.inpainting import Inpainting
 from heedful.models import Model
 from heedful.options import SamplingOptions
@@ -92,15 +91,10 @@ def settings_of(model: Model, sampling: Sampling, method: Method) -> dict[str, A
         "scheduler": type(model.pipe.scheduler).__name__,
         "dtype": model.dtype,
         "weights": model.weights,
-        "method_settings": method_identity(model, method),
+        "method_settings": method.identity(denoiser_of(model.pipe)),
         **model.on_top,
         **(sampling.inpainting.settings() if sampling.inpainting is not None else {}),
     }
-
-
-def method_identity(model: Model, method: Method) -> dict[str, Any]:
-    """Return everything that a method does on this model, as data: fields with their default do not count."""
-    return identity(replace(method, settings=method.settings_for(denoiser_of(model.pipe)), world=None), "name")
 
 
 def rehearse(model: Model, prompts: Sequence[Prompt], methods: Sequence[Method]) -> tuple[str, ...]:
