@@ -1,37 +1,26 @@
-"""`heedful generate`: prompts in, guided images out.
-
-Knows the order of things: check everything, make what is not there yet, say what came of it.
-"""
+"""`heedful generate`: prompts in, guided images out."""
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-from rich.table import Table
+from cyclopts import Parameter
 
 from heedful.catalogue import DEFAULT_METHOD, METHODS
-from heedful.cli.console import FAILED, INTERRUPTED, err, out, say, say_json, tell
-from heedful.cli.options import (
-    BatchOption,
-    ConceptsFromOption,
-    ConceptsOption,
-    DeviceOption,
-    DtypeOption,
-    HeightOption,
-    ImageOption,
-    JsonOption,
-    LoraOption,
-    MaskImageOption,
-    MasksOption,
-    ModelOption,
-    OutOption,
-    OverwriteOption,
-    ScaleOption,
-    SchedulerOption,
-    StepsOption,
-    StrengthOption,
-    WidthOption,
+from heedful.cli import options
+from heedful.cli.console import (
+    FAILED,
+    INTERRUPTED,
+    err,
+    number,
+    say,
+    say_json,
+    say_table,
+    tell,
+    tell_concepts,
+    tell_notes,
+    write_png,
 )
 from heedful.cli.progress import image_progress
 from heedful.errors import SettingsError
@@ -39,61 +28,35 @@ from heedful.errors import SettingsError
 if TYPE_CHECKING:
     from heedful.images import Case, Gallery, MethodTally, Plan, Result
 
-METHOD_NAMES = ", ".join(METHODS)
-
-
 SUCCESS = "world.success"
-_FILES = ("metadata.jsonl", "grid.png", "masks.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which images are made: the prompts, methods and seeds."""
+
+    prompts_file: Annotated[Path | None, Parameter("--prompts")] = None
+    """Text file with one more prompt per line."""
+    method: Annotated[
+        options.MethodName | None,
+        Parameter(help=f"How the images are steered: {', '.join(METHODS)}. Without it: {DEFAULT_METHOD}."),
+    ] = None
+    compare: str | None = None
+    """Several methods on the same seeds, side by side in one grid: none,a-star."""
+    seeds: options.Seeds = "0-3"
+    concepts: options.Concepts = None
 
 
 def generate(
-    prompts: Annotated[
-        list[str] | None, typer.Argument(metavar="PROMPT...", help="What the images should show.", show_default=False)
-    ] = None,
-    prompts_file: Annotated[
-        Path | None,
-        typer.Option("--prompts", metavar="FILE", help="Text file with one more prompt a line.", show_default=False),
-    ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            "--method",
-            metavar="NAME",
-            help=f"How the images are steered: {METHOD_NAMES}. Without it: {DEFAULT_METHOD}.",
-            show_default=False,
-        ),
-    ] = None,
-    compare: Annotated[
-        str | None,
-        typer.Option(
-            "--compare",
-            metavar="NAME,NAME...",
-            help="Several methods on the same seeds, side by side in one grid: none,a-star.",
-            show_default=False,
-        ),
-    ] = None,
-    seeds: Annotated[
-        str, typer.Option("--seeds", metavar="0-3", help="One image per seed: 0-3 (both ends), 0,5,7 or 0-3,8.")
-    ] = "0-3",
-    concepts: ConceptsOption = None,
-    out_folder: OutOption = Path("out"),
-    overwrite: OverwriteOption = False,
-    masks: MasksOption = False,
-    as_json: JsonOption = False,
-    steps: StepsOption = None,
-    guidance_scale: ScaleOption = None,
-    width: WidthOption = None,
-    height: HeightOption = None,
-    batch_size: BatchOption = None,
-    model: ModelOption = None,
-    scheduler: SchedulerOption = None,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = None,
-    concepts_from: ConceptsFromOption = None,
-    lora: LoraOption = None,
-    image: ImageOption = None,
-    mask_image: MaskImageOption = None,
-    strength: StrengthOption = None,
+    *prompts: str,
+    choice: Annotated[Choice, Parameter(name="*")] = Choice(),
+    out: options.Out = Path("out"),
+    overwrite: options.Overwrite = False,
+    masks: options.Masks = False,
+    as_json: options.Json = False,
+    sampling: options.Sampling = options.SamplingOptions(),
+    model: options.Model = options.ModelOptions(),
+    inpainting: options.Inpainting = options.InpaintingOptions(),
 ) -> None:
     """Make images in which every concept of the prompt is heeded.
 
@@ -102,13 +65,17 @@ def generate(
     nothing twice.
 
     Example: `heedful generate "a cat and a blue clock" --compare none,attend-and-excite --seeds 0-3`
+
+    Parameters
+    ----------
+    prompts
+        What the images should show.
     """
-    from heedful.cli.choices import find_method, read_prompts, split_list
+    from heedful.cli.choices import find_method, find_methods, split_list
+    from heedful.cli.reading import read_prompts
     from heedful.images import (
         Gallery,
-        InpaintingOptions,
         Request,
-        SamplingOptions,
         clear,
         find_images,
         make_plan,
@@ -118,50 +85,37 @@ def generate(
         tally_images,
         write_coco,
     )
-    from heedful.models import ModelOptions, open_model
+    from heedful.models import open_model
     from heedful.scores import verdict_scores
 
-    if method is not None and compare is not None:
+    if choice.method is not None and choice.compare is not None:
         raise SettingsError("Expected either --method or --compare, got both. --compare none,a-star holds the methods.")
-    names = split_list(compare, "methods") or [method or DEFAULT_METHOD]
-    methods = [find_method(name) for name in dict.fromkeys(names)]
-    numbers = parse_seeds(seeds)
-    things = split_list(concepts, "concepts")
-    texts = [*(prompts or []), *(read_prompts(prompts_file) if prompts_file is not None else [])]
-    lines = prompt_lines(texts, things)
-    gallery = Gallery(out_folder)
-    inpainting = read_inpainting(InpaintingOptions(image=image, mask_image=mask_image, strength=strength))
+    methods = find_methods(choice.compare) if choice.compare else [find_method(choice.method or DEFAULT_METHOD)]
+    seeds = parse_seeds(choice.seeds)
+    concepts = None if choice.concepts is None else split_list(choice.concepts, "concepts")
+    texts = [*prompts, *(read_prompts(choice.prompts_file) if choice.prompts_file is not None else [])]
+    lines = prompt_lines(texts, concepts)
+    gallery, image = Gallery(out), read_inpainting(inpainting)
     gallery.check()
     with err.status("Loading the model ..."):
-        loaded = open_model(
-            ModelOptions(
-                model=model,
-                device=device,
-                dtype=dtype,
-                scheduler=scheduler,
-                concepts_from=tuple(concepts_from or ()),
-                lora=tuple(lora or ()),
-            )
-        )
+        loaded = open_model(model)
     request = Request(
         prompts=lines,
         methods=methods,
-        seeds=numbers,
-        sampling=SamplingOptions(
-            steps=steps, guidance_scale=guidance_scale, width=width, height=height, batch_size=batch_size
-        ),
-        scores=verdict_scores(loaded),
+        seeds=seeds,
+        sampling=sampling,
+        inpainting=image,
         masks=masks,
-        inpainting=inpainting,
+        scores=verdict_scores(loaded),
     )
     plan = make_plan(loaded, request)
+    tell_concepts(plan.prompts)
     with gallery.locked():
-        gallery.claim(*_FILES)
+        gallery.claim("metadata.jsonl", "grid.png", *(["masks.json"] if masks else []))
+        plan = plan if overwrite else find_images(plan, gallery)
+        tell_notes(plan.remarks)
         if overwrite:
             clear(plan, gallery)
-        plan = find_images(plan, gallery)
-        for remark in plan.remarks:
-            tell(f"Note: {remark}")
         if plan.todo < len(plan):
             tell(f"{len(plan) - plan.todo} of {len(plan)} images are there already.")
         made = _make(gallery, plan)
@@ -171,17 +125,18 @@ def generate(
         tallied = tally_images(plan, gallery, made)
         grid = _write_grid(gallery, plan, made)
         found = write_coco(gallery) if masks else None
+    new = Counter(case.method.name for case in plan.cases() if case.key in made and made[case.key].error is None)
     if as_json:
-        say_json(_summary(gallery, plan, tallied, made, grid) | ({"masks": str(found)} if found else {}))
+        say_json(_summary(gallery, plan, tallied, new, grid) | ({"masks": str(found)} if found else {}))
     else:
-        out.print(_table(tallied, _count(plan, made)), soft_wrap=False)
+        _say_lines(tallied, new)
         if found:
             say(f"Masks: {found}")
         say(str(grid))
-    failed = [result.error for result in made.values() if result.error is not None]
-    if failed:
-        tell(f"{len(failed)} images failed: {failed[-1]}")
-        raise typer.Exit(FAILED)
+    errors = [result.error for result in made.values() if result.error is not None]
+    if errors:
+        tell(f"{len(errors)} images failed: {errors[-1]}")
+        raise SystemExit(FAILED)
 
 
 def _make(gallery: "Gallery", plan: "Plan") -> "dict[str, Result]":
@@ -201,14 +156,12 @@ def _make(gallery: "Gallery", plan: "Plan") -> "dict[str, Result]":
                 f"Interrupted: {there} of {len(plan)} images are done and whole, in {gallery.folder}. "
                 "The same command (without --overwrite) makes the rest."
             )
-            raise typer.Exit(INTERRUPTED) from None
+            raise SystemExit(INTERRUPTED) from None
     return made
 
 
 def _write_grid(gallery: "Gallery", plan: "Plan", made: "dict[str, Result]") -> Path:
     """Write the labelled grid and return its path."""
-    from heedful.files import write_atomic
-    from heedful.image_files import png_bytes
     from heedful.report import arrange, compose
 
     def find(case: "Case") -> "Path | bytes | None":
@@ -218,14 +171,13 @@ def _write_grid(gallery: "Gallery", plan: "Plan", made: "dict[str, Result]") -> 
 
     sampling = plan.sampling
     note = f"{plan.model.name} · {sampling.steps} steps · guidance scale {sampling.guidance_scale:g}"
-    return write_atomic(gallery.inside("grid.png"), png_bytes(compose(arrange(plan.cases(), find, note=note))))
+    return write_png(gallery.inside("grid.png"), compose(arrange(plan.cases(), find, note=note)))
 
 
 def _summary(
-    gallery: "Gallery", plan: "Plan", tallied: "list[MethodTally]", made: "dict[str, Result]", grid: Path
+    gallery: "Gallery", plan: "Plan", tallied: "list[MethodTally]", new: "Counter[str]", grid: Path
 ) -> dict[str, Any]:
     """Return what --json prints."""
-    new = _count(plan, made)
     return {
         "out": str(gallery.folder),
         "grid": str(grid),
@@ -257,33 +209,17 @@ def _summary(
     }
 
 
-def _table(tallied: "list[MethodTally]", new: "Counter[str]") -> Table:
-    """Return what a person reads after a run; columns that nobody can fill are left out."""
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
-    table.add_column("method")
-    for title in ("images", "s/image", "final loss", "success"):
-        table.add_column(title, justify="right")
-    for line in tallied:
-        table.add_row(
-            line.method,
-            str(line.done) if new[line.method] == line.done else f"{line.done} ({new[line.method]} new)",
-            _number(line.seconds_per_image, ".2f"),
-            _number(line.loss, ".3f"),
-            _number(line.figures.get(SUCCESS), ".0%"),
-        )
-    for position, values in (
-        (4, [line.figures.get(SUCCESS) for line in tallied]),
-        (3, [line.loss for line in tallied]),
-    ):
-        if all(value is None for value in values):
-            table.columns.pop(position)
-    return table
-
-
-def _count(plan: "Plan", made: "dict[str, Result]") -> "Counter[str]":
-    """Return how many images of each method this run has made."""
-    return Counter(case.method.name for case in plan.cases() if case.key in made and made[case.key].error is None)
-
-
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+def _say_lines(tallied: "list[MethodTally]", new: "Counter[str]") -> None:
+    """Print what a person reads after a run; columns that nobody can fill are left out."""
+    columns = {
+        "method": [one.method for one in tallied],
+        "images": [
+            f"{one.done}" if new[one.method] == one.done else f"{one.done} ({new[one.method]} new)" for one in tallied
+        ],
+        "s/image": [number(one.seconds_per_image, ".2f") for one in tallied],
+        "final loss": [number(one.loss, ".3f") for one in tallied],
+        "success": [number(one.figures.get(SUCCESS), ".0%") for one in tallied],
+    }
+    always = ("method", "images", "s/image")
+    kept = {title: cells for title, cells in columns.items() if title in always or set(cells) != {"-"}}
+    say_table([*kept], zip(*kept.values(), strict=True))
