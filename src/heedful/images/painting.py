@@ -75,11 +75,19 @@ def paint(
             return tensors
 
         options["callback_on_step_end"] = after_step
-    kept = {"keep_maps": keep_maps or keep_self_attention, "keep_self_attention": keep_self_attention}
     with ExitStack() as stack:
         with warnings.catch_warnings():  # which the plan has shown already, once for all batches
             warnings.simplefilter("ignore", UserWarning)
-            guided = stack.enter_context(guide(pipe, prompts, method, retry_seeds=seeds, **kept))
+            guided = stack.enter_context(
+                guide(
+                    pipe,
+                    prompts,
+                    method,
+                    retry_seeds=seeds,
+                    keep_maps=keep_maps or keep_self_attention,
+                    keep_self_attention=keep_self_attention,
+                )
+            )
         values = sample(pipe, sampling, [prompt.text for prompt in prompts], seeds, **options)
     if not options:
         on_step(float(len(prompts)))
