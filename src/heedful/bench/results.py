@@ -1,8 +1,4 @@
-"""What a benchmark found: one value per case and score, in tables that can be compared.
-
-Knows what records hold, not how they lie in files (`bench.records`). Makes no image and no score, and knows nothing of
-pages.
-"""
+"""What a benchmark found: one value per case and score, in tables that can be compared."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

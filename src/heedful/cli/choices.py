@@ -24,8 +24,8 @@ def find_method(text: str) -> Method:
     if not changes:
         return method
     values = read_fields(Settings, changes, "settings after the @ of a method")
-    world = None if method.world is None else replace(method.world, **values)
-    return replace(method, name=text, settings=replace(method.settings, **values), world=world)
+    embedded = None if method.embedded is None else replace(method.embedded, **values)
+    return replace(method, name=text, settings=replace(method.settings, **values), embedded=embedded)
 
 
 def find_methods(text: str) -> list[Method]:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from heedful.errors import SettingsError
 from heedful.files import make_folder, write_atomic
+from heedful.image_files import read_image
 from heedful.teaching.examples import Pictures
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -35,14 +36,8 @@ def read_pictures(folder: Path, caption: str) -> Pictures:
 
 
 def read_picture(file: Path) -> Image.Image:
-    """Return a picture in RGB, as upright as its camera was; raises `SettingsError` if it cannot be read."""
-    try:
-        with Image.open(file) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, UnidentifiedImageError) as reason:
-        raise SettingsError(
-            f"Expected a picture at {file}, but it cannot be read ({reason}). Name another."
-        ) from reason
+    """Return a picture in RGB, upright, on white where it is transparent; raises `SettingsError`."""
+    return read_image(file)
 
 
 def class_pictures(
