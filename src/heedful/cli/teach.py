@@ -12,6 +12,7 @@ from heedful.cli import teach_options as options
 from heedful.cli.console import err, tell
 from heedful.cli.options import DeviceOption, DtypeOption, JsonOption, ModelOption
 from heedful.errors import require
+from heedful.fields import check_fields
 
 
 def teach(
@@ -79,12 +80,15 @@ def teach(
     from heedful.guidance import denoiser_of
     from heedful.images import Gallery, at_least, choose_sampling
     from heedful.models import ModelOptions, find_device, find_processes, open_model
+    from heedful.options import ClassImageOptions, TeachingOptions, TrainingOptions
     from heedful.teaching import MANIFEST, clear, read_picture
 
     chosen = find_teaching_method(method, rank)
     if loss_option:
         chosen = chosen.with_loss(**read_values(loss_option))
     at_least(0, num_validation_images, 0, "validation images")
+    named = {"mixed_precision": mixed_precision, "report_to": report_to}
+    check_fields(TrainingOptions, named, "options of a training")
     training = TrainingOptions(
         seed=seed,
         resolution=resolution,

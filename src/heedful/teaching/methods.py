@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from heedful.attention import SiteSelection
+from heedful.catalogue import check_name
 from heedful.errors import SettingsError
 from heedful.losses import AnyLoss, Bind, SeparateAndStrengthen, Total, citations_of, parts_of
 from heedful.options import TeachingOptions
@@ -177,6 +178,4 @@ def find_method(method: TeachingMethod | str) -> TeachingMethod:
     """Return the teaching method that is given itself, or by its name; raises `SettingsError`."""
     if isinstance(method, TeachingMethod):
         return method
-    if method not in TEACHING_METHODS:
-        raise SettingsError(f"Expected a teaching method ({', '.join(TEACHING_METHODS)}), got {method!r}.")
-    return TEACHING_METHODS[method]
+    return TEACHING_METHODS[check_name(method, TEACHING_METHODS, "a teaching method")]
