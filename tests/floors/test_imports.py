@@ -8,7 +8,10 @@ import pytest
 
 SRC = Path(__file__).parents[2] / "src"
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("adam", "catalogue", "errors", "fields", "files", "identity", "options", "references", "shapes"),
+    (
+        "adam", "catalogue", "errors", "fields", "files", "folders", "identity", "image_files", "options",
+        "references", "shapes",
+    ),  # fmt: skip
     ("prompts", "world"),
     ("attention",),
     ("losses",),

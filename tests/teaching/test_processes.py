@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
-from tests.bench.test_processes import ACCELERATE
 from torch.testing import assert_close
 
 from heedful.teaching import DISENDIFF
+from tests.models.test_processes import ACCELERATE
 from tests.pipelines import tiny_pipeline
 from tests.teaching.lesson import taught
 
