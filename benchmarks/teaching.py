@@ -42,13 +42,13 @@ from heedful.teaching import (
     CUSTOM_DIFFUSION,
     DISENDIFF,
     HEEDFUL,
-    TEACHING_METHODS,
+    METHODS,
     Callbacks,
     TeachingMethod,
     teach,
 )
-from heedful.teaching.instance_prompt import class_prompt
-from heedful.teaching.prior import read_picture
+from heedful.teaching.concepts import class_prompt
+from heedful.teaching.class_images import read_picture
 from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
 
 SAMPLING = Sampling(steps=20, guidance_scale=3.0, width=64, height=64)
@@ -80,7 +80,7 @@ def _losses(**changes: Any) -> Any:
     return Bind(**changes) + SeparateAndStrengthen(**changes)
 
 
-PUBLISHED = {name: Variant(name, method) for name, method in TEACHING_METHODS.items()}
+PUBLISHED = {name: Variant(name, method) for name, method in METHODS.items()}
 ABLATIONS = {
     variant.name: variant
     for variant in (

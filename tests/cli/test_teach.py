@@ -10,7 +10,7 @@ from PIL import Image
 from heedful.cli.learning import find_teaching_method
 from heedful.cli.teach_options import SCHEDULER_NAMES, TEACHING_NAMES
 from heedful.options import LrScheduler
-from heedful.teaching import TEACHING_METHODS
+from heedful.teaching import METHODS
 from heedful.teaching.training import Training
 from tests.cli.conftest import Call
 
@@ -31,7 +31,7 @@ def _weights(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_help_names_every_method_and_scheduler() -> None:
-    assert sorted(TEACHING_NAMES.split(", ")) == sorted(TEACHING_METHODS)
+    assert sorted(TEACHING_NAMES.split(", ")) == sorted(METHODS)
     assert tuple(SCHEDULER_NAMES.split(", ")) == get_args(LrScheduler)
 
 

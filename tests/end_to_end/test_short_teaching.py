@@ -13,9 +13,9 @@ from heedful.guidance.texts import parse_prompt
 from heedful.images.painting import paint
 from heedful.images.sampling import Sampling
 from heedful.teaching import DISENDIFF, TaughtConcepts, TeachingSettings, teach
-from heedful.teaching.embeddings import add_concepts, initial_vectors
-from heedful.teaching.examples import Pictures
-from heedful.teaching.instance_prompt import new_concepts
+from heedful.teaching.text_embeddings import add_concepts, initial_vectors
+from heedful.teaching.dataset import TrainingImages
+from heedful.teaching.concepts import new_concepts
 from heedful.teaching.methods import WORLD
 from heedful.teaching.objective import Objective
 from tests.pipelines import generator
@@ -51,7 +51,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> TaughtConcepts:
 def denoising_loss(pipe: Any) -> float:
     """The mean over 24 timesteps and noises, the same at every call."""
     objective = Objective(pipe, None, _settings(), new_concepts(PROMPT, pipe.tokenizer))
-    shown = Pictures((photo(),), (PROMPT,))
+    shown = TrainingImages((photo(),), (PROMPT,))
     values = []
     for number in range(3):
         rng = torch.Generator().manual_seed(100 + number)

@@ -11,9 +11,9 @@ from PIL import Image
 from heedful import world
 from heedful.attention import SiteSelection
 from heedful.attention.regions import Segment
-from heedful.teaching import TEACHING_METHODS, alone
-from heedful.teaching.alone import each_alone, find_regions
-from heedful.teaching.instance_prompt import new_concepts
+from heedful.teaching import METHODS, alone
+from heedful.teaching.regions import each_alone, find_regions
+from heedful.teaching.concepts import new_concepts
 from heedful.world.instances import InstanceImage
 from tests.pipelines import tiny_pipeline, tiny_sdxl_pipeline
 from tests.teaching.lesson import PROMPT, parameters, picture
@@ -24,7 +24,7 @@ SITES = SiteSelection(scale=2)
 
 def _found(pipe: Any, image: InstanceImage) -> list[float]:
     """The intersection over union of each instance's mask with where the untaught model sees its class."""
-    sites = TEACHING_METHODS["disendiff"].settings_for(pipe.unet).sites
+    sites = METHODS["disendiff"].settings_for(pipe.unet).sites
     with Image.open(image.file) as shown:
         regions = find_regions(pipe, shown, image.prompt, new_concepts(image.prompt, pipe.tokenizer), sites, 0)
     shares = []

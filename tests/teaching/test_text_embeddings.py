@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from heedful.errors import ConceptsError
-from heedful.teaching.embeddings import LearntEmbeddings, add_concepts, initial_vectors, tokens_of
-from heedful.teaching.encoding import encode_captions
-from heedful.teaching.instance_prompt import NewConcept
+from heedful.teaching.text_embeddings import LearntEmbeddings, add_concepts, initial_vectors, tokens_of
+from heedful.teaching.denoiser_inputs import encode_captions
+from heedful.teaching.concepts import NewConcept
 from tests.pipelines import tiny_pipeline, tiny_sdxl_pipeline
 
 CAT = NewConcept(placeholder="<cat1>", noun="cat")
