@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from heedful.guidance import Settings as Settings
     from heedful.guidance import guide as guide
     from heedful.guidance import methods as methods
-    from heedful.prompts import Concept as Concept
     from heedful.options import ClassImageOptions as ClassImageOptions
     from heedful.options import TeachingOptions as TeachingOptions
     from heedful.options import TrainingOptions as TrainingOptions
+    from heedful.prompts import Concept as Concept
     from heedful.prompts import Prompt as Prompt
     from heedful.teaching import TeachingMethod as TeachingMethod
     from heedful.teaching import TeachingSettings as TeachingSettings

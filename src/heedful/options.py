@@ -17,8 +17,8 @@ Augmentation = Literal["none", "flip", "custom-diffusion"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelOptions:
-    """Which pipeline is opened, where it runs, and what is loaded on top of it."""
+class LoadOptions:
+    """Which pipeline is opened, and where it runs."""
 
     model: str | None = None
     """Folder of a diffusers pipeline (safetensors), or a hub id such as owner/name. Without it, the small embedded
@@ -28,6 +28,12 @@ class ModelOptions:
     dtype: str | None = None
     """Precision of the model: float32, float16 or bfloat16. Without it: float32 on a CPU and for the embedded model,
     float16 on a GPU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions(LoadOptions):
+    """Which pipeline is opened, where it runs, and what is loaded on top of it."""
+
     scheduler: str | None = None
     """Another scheduler of diffusers, such as ddim or euler. Without it, the model's own."""
     concepts_from: tuple[Path, ...] = ()

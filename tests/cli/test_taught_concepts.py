@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heedful.cli.learning import find_teaching_method, read_images
+from heedful.cli.choices import find_teaching_method
+from heedful.cli.learning import read_images
 from heedful.images.gallery import read_entry
 from heedful.models import ModelOptions, open_model
 from heedful.teaching import METHODS, teach

@@ -9,9 +9,18 @@ import pytest
 SRC = Path(__file__).parents[2] / "src"
 FLOORS: tuple[tuple[str, ...], ...] = (
     (
-        "adam", "catalogue", "errors", "fields", "files", "folders", "identity", "image_files", "options",
-        "references", "shapes",
-    ),  # fmt: skip
+        "adam",
+        "catalogue",
+        "errors",
+        "fields",
+        "files",
+        "folders",
+        "identity",
+        "image_files",
+        "options",
+        "references",
+        "shapes",
+    ),
     ("prompts", "world"),
     ("attention",),
     ("losses",),

@@ -125,8 +125,8 @@ def test_concepts_of_another_base_model_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"format": 99}, "manifest of format 1 .* got format 99"),
-        ({"concepts": [{"placeholder": "<../../x>", "noun": "cat"}]}, "placeholders such as <cat1>"),
+        ({"format": 99}, "manifest of format 1 .*got format 99"),
+        ({"concepts": [{"placeholder": "<../../x>", "noun": "cat"}]}, "got something else .*letters, digits"),
         ({"concepts": [{"noun": "cat"}]}, "got something else"),
         ({"concepts": [{"placeholder": "<new>", "noun": "cat"}]}, "cannot be read"),
     ],

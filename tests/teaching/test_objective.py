@@ -11,11 +11,11 @@ from diffusers import DDIMScheduler, DDPMScheduler
 
 from heedful.attention import SiteSelection, capture
 from heedful.losses import Bind, SeparateAndStrengthen
-from heedful.teaching.text_embeddings import add_concepts, initial_vectors
-from heedful.teaching.dataset import Example, TrainingImages
 from heedful.teaching.concepts import new_concepts, taught_prompt
-from heedful.teaching.methods import TeachingSettings
+from heedful.teaching.dataset import Example, TrainingImages
+from heedful.teaching.settings import TeachingSettings
 from heedful.teaching.objective import Objective
+from heedful.teaching.text_embeddings import add_concepts, initial_vectors
 from tests.pipelines import SCHEDULER, generator, tiny_pipeline, tiny_sdxl_pipeline
 from tests.teaching.lesson import PROMPT, picture
 

@@ -18,8 +18,9 @@ from PIL import Image
 from heedful.attention import find_denoiser, held
 from heedful.errors import SettingsError, UnsupportedPipeline
 from heedful.guidance import Method
+from heedful.image_files import read_image, read_mask
 from heedful.models import Model
-from heedful.teaching import digest, read_picture
+from heedful.teaching import digest
 
 _GRAIN = 4
 """Cells of which a side is a multiple: denoisers halve it a few times."""
@@ -62,7 +63,7 @@ def read_inpainting(image: Path | None, mask: Path | None, strength: float | Non
         raise SettingsError(
             "Expected a picture and a mask to paint into it, got one of them. Pass --image and --mask-image."
         )
-    picture, cover = read_picture(image), read_picture(mask).convert("L")
+    picture, cover = read_image(image), read_mask(mask)
     if picture.size != cover.size:
         raise SettingsError(
             f"Expected a mask of the picture's size, {picture.width}x{picture.height}, "

@@ -124,7 +124,8 @@ def rescale(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> tu
         return image, mask, ""
     size = max(1, round(height * scale)), max(1, round(width * scale))
     resized = [
-        np.asarray(Image.fromarray(values).resize(size[::-1], Image.Resampling.LANCZOS)) for values in (image, mask)
+        np.asarray(Image.fromarray(values).resize((size[1], size[0]), Image.Resampling.LANCZOS))
+        for values in (image, mask)
     ]
     top, left = (int(rng.integers(abs(a - b) + 1)) for a, b in zip(size, (height, width), strict=True))
     if scale > 1:

@@ -71,7 +71,8 @@ def check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], folder: Path,
 def fingerprint(pipe: Any) -> str:
     """Return 16 hexadecimal digits that change with every number of the weights that decide what is learnt."""
     digits = sha256()
-    for part in (find_denoiser(pipe), *(encoder for _, encoder in text_parts(pipe)), pipe.vae):
+    denoiser: Any = find_denoiser(pipe)
+    for part in (denoiser, *(encoder for _, encoder in text_parts(pipe)), pipe.vae):
         for name, value in sorted(part.state_dict().items()):
             digits.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
             digits.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())

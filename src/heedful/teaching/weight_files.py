@@ -82,9 +82,7 @@ def custom_diffusion_weights(denoiser: nn.Module, file: Path) -> dict[str, Tenso
 def lora_file(pipe: Any, adapter: str) -> dict[str, bytes]:
     """Return a LoRA in the names that `load_lora_weights` reads; raises `MissingExtra` without peft."""
     peft = require("peft", "train")
-    layers = convert_state_dict_to_diffusers(
-        peft.get_peft_model_state_dict(find_denoiser(pipe), adapter_name=adapter)  # pyright: ignore[reportArgumentType]
-    )
+    layers = convert_state_dict_to_diffusers(peft.get_peft_model_state_dict(find_denoiser(pipe), adapter_name=adapter))
     tensors = {f"{DENOISER}.{name}": value.detach().cpu().contiguous() for name, value in layers.items()}
     return {LORA: save(tensors, metadata={"format": "pt"})}
 

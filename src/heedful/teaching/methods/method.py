@@ -83,21 +83,20 @@ class TeachingMethod:
         """
         if self.loss is None:
             raise SettingsError(f"Expected a method with losses on maps, got {self.name!r}, which has none.")
-        parts = parts_of(self.loss)
-        names = {part: {each.name for each in fields(part)} if is_dataclass(part) else set[str]() for part in parts}
-        known = sorted(set[str]().union(*names.values()))
+        parts: list[Any] = list(parts_of(self.loss))
+        names = [{each.name for each in fields(part)} if is_dataclass(part) else set[str]() for part in parts]
+        known = sorted(set[str]().union(*names))
         for name in changes:
             if name not in known:
                 raise SettingsError(
                     f"Expected a field of the losses of {self.name!r} ({', '.join(known)}), got {name!r}."
                 )
-        changed: list[Any] = []
-        for part, own in names.items():
+        for number, own in enumerate(names):
             given = {name: value for name, value in changes.items() if name in own}
             if given:
-                check_fields(type(part), given, f"fields of {type(part).__name__}")
-            changed.append(replace(part, **given) if given else part)
-        return replace(self, loss=changed[0] if len(changed) == 1 else Total(tuple(changed)))
+                check_fields(type(parts[number]), given, f"fields of {type(parts[number]).__name__}")
+                parts[number] = replace(parts[number], **given)
+        return replace(self, loss=parts[0] if len(parts) == 1 else Total(tuple(parts)))
 
     def as_lora(self, rank: int = 4) -> "TeachingMethod":
         """Return the same method with a LoRA in place of its weights, at the learning rate of diffusers' scripts, 1e-4.
