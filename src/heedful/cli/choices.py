@@ -10,7 +10,8 @@ from heedful.errors import SettingsError
 from heedful.fields import check_fields
 from heedful.guidance import METHODS, Method, Settings
 from heedful.losses import parts_of
-from heedful.teaching import TEACHING_METHODS, TeachingMethod
+from heedful.teaching import METHODS as TEACHING_METHODS
+from heedful.teaching import TeachingMethod
 
 
 def find_method(text: str) -> Method:
@@ -41,7 +42,7 @@ def find_teaching_method(name: str, rank: int | None = None, loss_options: Itera
     """
     method = TEACHING_METHODS[check_name(name, TEACHING_METHODS, "a teaching method")]
     if rank is not None:
-        method = method.as_lora(rank) if method.rank is None else replace(method, rank=rank)
+        method = method.as_lora(rank)
     texts = list(loss_options)
     if not texts:
         return method
