@@ -25,18 +25,18 @@ BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is 128 + SIGINT
 
 HINTS = {
     "another folder": "--out FOLDER",
-    "made again": "--overwrite",
+    "overwrite what is there": "--overwrite",
     "concepts=[": '--concepts "cat,blue clock"',
     "DDIMScheduler": "--scheduler ddim",
     "an image and a mask": "--image FILE --mask-image FILE",
-    "a batch size of 1": "--batch-size 1",
+    "one at a time": "--batch-size 1",
     "in float16": "--dtype float16",
     "the learning rate": "--learning-rate",
     "mixed precision bf16": "--mixed-precision bf16",
-    "folder of class images": "--class-data-dir FOLDER",
-    "folder of taught concepts": "--concepts-from FOLDER",
-    "the same noise": "--same-noise",
-    "copy of the prompts": "--prompts FILE",
+    "as your own": "--class-data-dir FOLDER",
+    "the folder that taught it": "--concepts-from FOLDER",
+    "all prompts have the same noise": "--same-noise",
+    "your copy of the prompts": "--prompts FILE",
 }
 """Words of messages below the command line, and the option that does what they say."""
 _SHOWN = 10  # prompts whose concepts are shown
