@@ -71,9 +71,9 @@ def test_list_names_suites_and_scores(call: Call) -> None:
     [
         (["--suite", "no such suite"], "Expected one of the suites attend-and-excite"),
         (["--methods", "astar"], "Expected a method, one of none"),
-        (["--scores", "beauty"], "Expected one of the scores world, instance, attention"),
-        (["--scores", "dino"], "Expected scores that need no pictures to compare with"),
-        (["--engine", "slurm"], "Expected one of the engines serial, ray"),
+        (["--scores", "beauty"], "Expected a score, one of world, instance, attention"),
+        (["--scores", "dino"], "Expected scores that need no images to compare with"),
+        (["--engine", "slurm"], 'Invalid value "slurm" for --engine. Choose from: "serial", "ray".'),
         (["--address", "head:6379"], "Expected --address only with --engine ray"),
         (["--batch-size", 0], "Expected a batch size of 1 or more"),
     ],

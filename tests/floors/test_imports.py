@@ -8,7 +8,19 @@ import pytest
 
 SRC = Path(__file__).parents[2] / "src"
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("adam", "catalogue", "errors", "files", "identity", "references", "shapes"),
+    (
+        "adam",
+        "catalogue",
+        "errors",
+        "fields",
+        "files",
+        "folders",
+        "identity",
+        "image_files",
+        "options",
+        "references",
+        "shapes",
+    ),
     ("prompts", "world"),
     ("attention",),
     ("losses",),

@@ -83,7 +83,9 @@ class Settings:
 
     def restart_step(self, steps: int) -> int | None:
         """Return the step at which images may restart, if any."""
-        return None if self.restart is None else min(max(step_at(self.restart.step, steps), 1), steps - 1)
+        if self.restart is None or steps < 2:  # a run of one step has none to restart after
+            return None
+        return min(max(step_at(self.restart.step, steps), 1), steps - 1)
 
     def target_steps(self, steps: int) -> dict[int, float]:
         """Return the largest loss that refinement accepts, by the step at which it is asked for."""
