@@ -9,7 +9,7 @@ from statistics import fmean
 
 from heedful.bench import Results, compare_scores, holm, summarize_score
 from heedful.errors import SettingsError
-from heedful.scores import Comparison, Estimate, find_figure
+from heedful.scores import Comparison, Estimate, figure_range, find_figure
 
 USUAL = "world.success"
 
@@ -76,7 +76,8 @@ def suite_figures(
     reference = _chosen("baseline", baseline, methods, methods[0])
     kinds = {kind: here.of(kind=kind) for kind in sorted({case.kind for case in here.done})}
     values = {method: here.values(method, chosen) for method in methods}
-    changes = {method: compare_scores(values[reference], values[method]) for method in methods if method != reference}
+    within = figure_range(chosen)
+    changes = {method: compare_scores(values[reference], values[method], within) for method in methods if method != reference}
     tested = [method for method, change in changes.items() if change is not None]
     corrected = dict(zip(tested, holm([change.p_value for change in changes.values() if change]), strict=True))
     rows = [
@@ -84,12 +85,13 @@ def suite_figures(
             method=method,
             images=len(values[method]),
             failed=len(here.of(method=method).failed),
-            value=summarize_score(values[method]),
+            value=summarize_score(values[method], within),
             by_kind={
-                kind: summarize_score(found) for kind, those in kinds.items() if (found := those.values(method, chosen))
+                kind: summarize_score(found, within)
+                for kind, those in kinds.items() if (found := those.values(method, chosen))
             },
             others={
-                name: summarize_score(found)
+                name: summarize_score(found, figure_range(name))
                 for name in here.scores
                 if name != chosen and (found := here.values(method, name))
             },

@@ -5,6 +5,7 @@ Knows which settings a name stands for. Those of real pictures name models on a 
 
 from collections.abc import Callable
 from functools import cache, partial
+from math import inf
 from typing import Any
 
 from heedful import world
@@ -18,6 +19,7 @@ from heedful.scores.dino import DinoImage
 from heedful.scores.instance import InstanceScore
 from heedful.scores.owl import OwlScore
 from heedful.scores.score import Figure, Score
+from heedful.scores.statistics import Range
 from heedful.scores.world import WorldScore
 
 SCORES: dict[str, Callable[..., Score]] = {
@@ -46,6 +48,12 @@ def score_kind(name: str) -> type[Score]:
 def find_figure(column: str) -> tuple[type[Score], Figure] | None:
     """Return the figure that records call `column` (`world.success`) and its score; None for one that is not here."""
     return _columns().get(column)
+
+
+def figure_range(column: str) -> Range:
+    """Return the smallest and largest possible value of what records call `column`; infinite for one not here."""
+    found = find_figure(column)
+    return (-inf, inf) if found is None else (found[1].low, found[1].high)
 
 
 @cache
