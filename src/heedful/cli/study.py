@@ -42,9 +42,7 @@ def overlap(
 
     A killed run goes on. `retention` with the same options looks at the same images, and paints none again.
     """
-    from heedful.lab import overlap as study
-
-    _run_plain(study.figures, prompts, seeds, steps, out, model, device, threads, as_json)
+    _run("overlap", prompts, seeds, steps, out, model, device, threads, as_json)
 
 
 @app.command()
@@ -62,9 +60,7 @@ def retention(
 
     A killed run goes on. `overlap` with the same options looks at the same images, and paints none again.
     """
-    from heedful.lab import retention as study
-
-    _run_plain(study.figures, prompts, seeds, steps, out, model, device, threads, as_json)
+    _run("retention", prompts, seeds, steps, out, model, device, threads, as_json)
 
 
 @app.command()
@@ -84,16 +80,11 @@ def evenness(
     killed run goes on.
     """
     from heedful.cli.console import tell
-    from heedful.lab import evenness as study
-    from heedful.lab import weights_of
     from heedful.world import font_is_installed
 
-    loaded, detector, trial = _prepare(prompts, seeds, steps, model, device, threads)
     if not font_is_installed():
         tell("The emoji font is not installed, so the distance to the nearest render is left out.")
-    with _counting() as on_images:
-        records = study.watch_all(loaded.pipe, detector, trial, out, weights=weights_of(loaded), on_images=on_images)
-    _finish(study.figures(records, trial), loaded, out, as_json)
+    _run("evenness", prompts, seeds, steps, out, model, device, threads, as_json)
 
 
 @app.command()
@@ -114,8 +105,8 @@ def page(
     say(f"Page: {target}")
 
 
-def _run_plain(
-    figures: Callable[..., dict[str, Any]],
+def _run(
+    name: str,
     prompts: int,
     seeds: str,
     steps: int,
@@ -125,19 +116,24 @@ def _run_plain(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    from heedful.lab import watch_plain, weights_of
+    from heedful.files import write_atomic
+    from heedful.lab import STUDIES, weights_of
+    from heedful.report import plot, summary
 
+    study = STUDIES[name]
     loaded, detector, trial = _prepare(prompts, seeds, steps, model, device, threads)
+    weights = weights_of(loaded)
     with _counting() as on_images:
-        records = watch_plain(
-            loaded.pipe,
-            detector,
-            trial,
-            out,
-            weights=weights_of(loaded),
-            on_images=lambda done, total: on_images("plain", done, total),
-        )
-    _finish(figures(records, trial), loaded, out, as_json)
+        records = study.watch(loaded.pipe, detector, trial, out, weights=weights, on_images=on_images)
+    found = {**study.figures(records, trial), "weights": weights}
+    figures = write_atomic(out / f"{name}.json", json.dumps(found, indent=1) + "\n")
+    picture = plot(found, out / f"{name}.png")
+    if as_json:
+        say_json(found)
+        return
+    say(summary(found))
+    say(f"Figures: {figures}")
+    say(f"Plot: {picture}")
 
 
 def _prepare(
@@ -158,22 +154,6 @@ def _prepare(
 
         torch.set_num_threads(threads)
     return load_model(None if model is None else str(model), device=device, dtype="float32"), detector, trial
-
-
-def _finish(found: dict[str, Any], loaded: Any, out: Path, as_json: bool) -> None:
-    from heedful.files import write_atomic
-    from heedful.lab import weights_of
-    from heedful.report import plot, summary
-
-    found |= {"weights": weights_of(loaded)}
-    figures = write_atomic(out / f"{found['study']}.json", json.dumps(found, indent=1) + "\n")
-    picture = plot(found, out / f"{found['study']}.png")
-    if as_json:
-        say_json(found)
-        return
-    say(summary(found))
-    say(f"Figures: {figures}")
-    say(f"Plot: {picture}")
 
 
 @contextmanager

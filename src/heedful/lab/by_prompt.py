@@ -59,9 +59,7 @@ class ByPrompt:
         if np.isnan(values).any() or np.isnan(others).any():
             return None
         wins, pairs = self._wins(values, worse, better)
-        return _ratio(
-            wins.diagonal() - self._wins(others, worse, better)[0].diagonal(), pairs.diagonal(), CORRELATION
-        )
+        return _ratio(wins.diagonal() - self._wins(others, worse, better)[0].diagonal(), pairs.diagonal(), CORRELATION)
 
     def correlation(
         self,

@@ -48,15 +48,15 @@ def write_audit(judged: Sequence[Judged], shares: Mapping[str, float], folder: P
 
 def draw_page(judged: Sequence[Judged], title: str, *, blind: bool = False) -> Image.Image:
     """Draw up to 40 images, row by row, with what there is to say under each."""
-    side = SCALE * judged[0].picture.shape[1]
-    width, height = side + _GAP, SCALE * judged[0].picture.shape[0] + _LINES * _LINE + _GAP
+    side = SCALE * judged[0].image.shape[1]
+    width, height = side + _GAP, SCALE * judged[0].image.shape[0] + _LINES * _LINE + _GAP
     rows = -(-len(judged) // COLUMNS)
     page = Image.new("RGB", (COLUMNS * width + _GAP, rows * height + 2 * _GAP + _LINE), _PAPER)
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(12)
     pen.text((_GAP, _GAP // 2), title, font=font, fill=_INK)
     for place, one in enumerate(judged):
         left, top = _GAP + place % COLUMNS * width, 2 * _GAP + _LINE + place // COLUMNS * height
-        picture = Image.fromarray(np.ascontiguousarray(one.picture))
+        picture = Image.fromarray(np.ascontiguousarray(one.image))
         page.paste(picture.resize((side, SCALE * picture.height), Image.Resampling.BICUBIC), (left, top))
         below = top + SCALE * picture.height + 2
         lines = textwrap.wrap(f"{place + 1}. {one.prompt}", 32)[:2]

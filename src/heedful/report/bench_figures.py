@@ -77,7 +77,8 @@ def suite_figures(
     kinds = {kind: here.of(kind=kind) for kind in sorted({case.kind for case in here.done})}
     values = {method: here.values(method, chosen) for method in methods}
     within = figure_range(chosen)
-    changes = {method: compare_scores(values[reference], values[method], within) for method in methods if method != reference}
+    others = [method for method in methods if method != reference]
+    changes = {method: compare_scores(values[reference], values[method], within) for method in others}
     tested = [method for method, change in changes.items() if change is not None]
     corrected = dict(zip(tested, holm([change.p_value for change in changes.values() if change]), strict=True))
     rows = [
@@ -88,7 +89,8 @@ def suite_figures(
             value=summarize_score(values[method], within),
             by_kind={
                 kind: summarize_score(found, within)
-                for kind, those in kinds.items() if (found := those.values(method, chosen))
+                for kind, those in kinds.items()
+                if (found := those.values(method, chosen))
             },
             others={
                 name: summarize_score(found, figure_range(name))

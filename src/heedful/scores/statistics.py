@@ -89,18 +89,28 @@ def interval(value: float, error: float, clusters: int, within: Range = SHARE) -
     The interval holds every value that `p_value` does not reject. One cluster gives the whole range, or, where that is
     infinite, the value itself on both sides.
     """
+    low, high = intervals(np.array(value), np.array(error), clusters, within)
+    return float(low), float(high)
+
+
+def intervals(
+    values: np.ndarray, errors: np.ndarray, clusters: int, within: Range = SHARE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lower and the upper ends of many intervals at once; see `interval`."""
     low, high = within
+    is_bounded = np.isfinite(high - low)
     if clusters < 2:
-        return within if np.isfinite(high - low) else (value, value)
-    t = float(stdtrit(clusters - 1, (1 + LEVEL) / 2))
-    if not np.isfinite(high - low):
-        return max(low, value - t * error), min(high, value + t * error)
-    share = (value - low) / (high - low)
-    a = t * t * _spread(share, error / (high - low), clusters)
-    middle = (share + a / 2) / (1 + a)
-    reach = float(np.sqrt(a * share * (1 - share) + a * a / 4)) / (1 + a)
-    ends = low + (high - low) * (middle - reach), low + (high - low) * (middle + reach)
-    return min(max(low, ends[0]), value), max(min(high, ends[1]), value)
+        return (np.full_like(values, low), np.full_like(values, high)) if is_bounded else (values, values)
+    t = stdtrit(clusters - 1, (1 + LEVEL) / 2)
+    if not is_bounded:
+        return np.maximum(low, values - t * errors), np.minimum(high, values + t * errors)
+    shares = (values - low) / (high - low)
+    a = t * t * _spread(shares, errors / (high - low), clusters)
+    middle = (shares + a / 2) / (1 + a)
+    reach = np.sqrt(a * shares * (1 - shares) + a * a / 4) / (1 + a)
+    ends = (low + (high - low) * (middle + side * reach) for side in (-1, 1))
+    lower, upper = (np.clip(end, low, high) for end in ends)
+    return np.minimum(lower, values), np.maximum(upper, values)  # rounding may leave a value outside
 
 
 def p_value(value: float, error: float, clusters: int, within: Range, null: float = 0.0) -> float:
@@ -109,9 +119,8 @@ def p_value(value: float, error: float, clusters: int, within: Range, null: floa
         return 1.0
     low, high = within
     if np.isfinite(high - low):
-        share, wanted = ((each - low) / (high - low) for each in (value, null))
-        value, null = share, wanted
-        error = float(np.sqrt(_spread(share, error / (high - low), clusters) * wanted * (1 - wanted)))
+        value, null, error = (value - low) / (high - low), (null - low) / (high - low), error / (high - low)
+        error = float(np.sqrt(_spread(np.array(value), np.array(error), clusters) * null * (1 - null)))
     return float(2 * stdtr(clusters - 1, -abs(value - null) / error)) if error > 0 else 0.0
 
 
@@ -125,13 +134,14 @@ def jackknife_error(left_out: np.ndarray) -> float:
     return float(np.sqrt((len(left_out) - 1) * left_out.var()))
 
 
-def _spread(share: float, error: float, clusters: int) -> float:
-    """Return the variance of a share as a part of share x (1 - share), which is the most that it can be.
+def _spread(shares: np.ndarray, errors: np.ndarray, clusters: int) -> np.ndarray:
+    """Return the variance of each share as a part of share x (1 - share), which is the most that it can be.
 
     Clusters that all say the same do not show how much they differ: they then count as one observation each.
     """
-    most = share * (1 - share)
-    return error * error / most if error > 1e-12 and most > 0 else 1 / clusters
+    most = shares * (1 - shares)
+    is_known = (errors > 1e-12) & (most > 0)
+    return np.where(is_known, errors**2 / np.where(is_known, most, 1), 1 / clusters)
 
 
 def _table(values: np.ndarray, within: Range) -> np.ndarray:
