@@ -28,7 +28,7 @@ from heedful.bench.suite_files import Line
 from heedful.bench.suites import Suite
 from heedful.guidance.methods import ATTEND_AND_EXCITE, NONE
 from heedful.images.gallery import Entry, encode
-from heedful.models.pipelines import load_model
+from heedful.models import ModelOptions, open_model
 from heedful.scores import WorldScore
 from heedful.world.vocabulary import ANIMALS, BACKGROUNDS, COLOURS, OBJECTS
 
@@ -57,7 +57,7 @@ def _measure(folder: Path, cases: int, images: bool, batch_size: int) -> None:
     methods = [NONE, ATTEND_AND_EXCITE]
     seeds = range(cases // len(methods) // len(suite.lines))
     wish = BenchWish(suite=suite, methods=methods, seeds=seeds, scores=(WorldScore(),), batch_size=batch_size)
-    model, place = load_model(device="cpu"), BenchFolder(folder / "out")
+    model, place = open_model(ModelOptions(device="cpu")), BenchFolder(folder / "out")
     picture = encode(Image.effect_noise((64, 64), 64).convert("RGB"), Entry({})) if images else None
     scores = dict.fromkeys(WorldScore().columns, 0.0)
 

@@ -31,6 +31,7 @@ from heedful.guidance import NONE, Method, methods
 from heedful.images.painting import paint
 from heedful.images.sampling import Sampling
 from heedful.losses import Bind, Evenness, Segregation, SeparateAndStrengthen
+from heedful.options import ClassImageOptions, TeachingOptions, TrainingOptions
 from heedful.prompts import Prompt
 from heedful.report.markdown import table
 from heedful.scores.clip import ClipImage, ClipText
@@ -42,8 +43,8 @@ from heedful.teaching import (
     DISENDIFF,
     HEEDFUL,
     TEACHING_METHODS,
+    Callbacks,
     TeachingMethod,
-    Watch,
     teach,
 )
 from heedful.teaching.instance_prompt import class_prompt
@@ -179,14 +180,16 @@ def _taught(
         picture.prompt,
         variant.method,
         out=out / "taught" / (variant.taught_as or variant.name) / picture.name,
-        settings=replace(variant.method.settings_for(pipe.unet), **told),
+        settings=TeachingOptions(**told),
         # every method is shown the same prior pictures
-        class_data_dir=out / "class_images" / picture.name,
-        class_prompts=[class_prompt(picture.prompt)],
-        class_arguments={"num_inference_steps": SAMPLING.steps, "guidance_scale": SAMPLING.guidance_scale},
-        mixed_precision="bf16" if bfloat16 else "no",
-        checkpointing_steps=10_000,
-        watch=Watch(on_step=lambda step, steps, losses: times.append(time.perf_counter())),
+        class_images=ClassImageOptions(
+            class_data_dir=out / "class_images" / picture.name,
+            class_prompt=(class_prompt(picture.prompt),),
+            class_steps=SAMPLING.steps,
+            class_guidance_scale=SAMPLING.guidance_scale,
+        ),
+        training=TrainingOptions(mixed_precision="bf16" if bfloat16 else "no", checkpointing_steps=10_000),
+        callbacks=Callbacks(on_step=lambda step, steps, losses: times.append(time.perf_counter())),
     )
     return pipe, times[-1] - times[0] if times else 0.0
 

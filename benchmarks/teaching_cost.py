@@ -28,8 +28,9 @@ from rich.console import Console
 from sd15 import sd15_pipeline
 
 from heedful.files import write_atomic
+from heedful.options import TrainingOptions
 from heedful.report.markdown import table
-from heedful.teaching import TEACHING_METHODS, Watch, teach
+from heedful.teaching import TEACHING_METHODS, Callbacks, teach
 
 STEPS = 3
 ROWS: dict[str, tuple[str, torch.dtype, bool]] = {
@@ -86,8 +87,9 @@ def measure(name: str, dtype: torch.dtype, checkpointing: bool) -> dict[str, Any
     with peak:
         taught = teach(
             pipe, Image.new("RGB", (512, 512), (90, 140, 60)), "a <cat1> cat and a <dog1> dog", method, out=folder,
-            settings=settings, gradient_checkpointing=checkpointing, checkpointing_steps=10_000,
-            watch=Watch(on_step=on_step),
+            settings=settings,
+            training=TrainingOptions(gradient_checkpointing=checkpointing, checkpointing_steps=10_000),
+            callbacks=Callbacks(on_step=on_step),
         )  # fmt: skip
     assert taught.folder == folder
     learns = (

@@ -24,7 +24,7 @@ from ray.cluster_utils import Cluster
 from heedful.bench import BenchFolder, PainterLoader, make_bench_plan, run_bench
 from heedful.bench.cases import Batch, Load, Make, Result
 from heedful.bench.ray_engine import RayEngine
-from heedful.models.pipelines import load_model
+from heedful.models import ModelOptions, open_model
 from tests.bench.wishes import cluster_wish
 
 NODES = 2
@@ -88,15 +88,12 @@ def main(out: Path) -> None:
                 seen["killed_after"] = seen["results"]
             yield result
 
-    model, folder = load_model(device="cpu"), BenchFolder(out)
+    model, folder = open_model(ModelOptions(device="cpu")), BenchFolder(out)
     with folder.locked():
         plan = make_bench_plan(model, folder, cluster_wish())
         folder.write_run(plan.run, plan.suite)
         loader = PainterLoader(
-            model=None,
-            device="cpu",
-            dtype=model.dtype,
-            scheduler=None,
+            options=model.options,
             weights=model.weights,
             sampling=plan.sampling,
             scores=tuple(plan.scores),

@@ -13,7 +13,7 @@ from heedful.bench.serial import run_serially
 from heedful.bench.suite_files import Line
 from heedful.bench.suites import Suite
 from heedful.guidance.methods import ATTEND_AND_EXCITE, NONE
-from heedful.models.pipelines import Model, load_model
+from heedful.models import Model, ModelOptions, open_model
 from heedful.scores import WorldScore
 from tests.pipelines import tiny_pipeline
 
@@ -34,7 +34,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """Random weights: images of noise, in milliseconds."""
     folder = tmp_path_factory.mktemp("tiny")
     tiny_pipeline().save_pretrained(folder)
-    return load_model(str(folder), device="cpu")
+    return open_model(ModelOptions(model=str(folder), device="cpu"))
 
 
 def make_wish(**changes: Any) -> BenchWish:

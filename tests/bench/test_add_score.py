@@ -7,7 +7,7 @@ import pytest
 from heedful.bench import BenchFolder, add_scores, read_records
 from heedful.errors import SettingsError
 from heedful.guidance.methods import NONE
-from heedful.models.pipelines import Model, load_tokenizer
+from heedful.models import Model, load_tokenizer
 from heedful.scores import AttentionScore, WorldScore
 from tests.bench.conftest import Run
 from tests.bench.test_run import Picky

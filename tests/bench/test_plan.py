@@ -10,7 +10,7 @@ from heedful.bench.cases import KeyMaker
 from heedful.bench.suite_files import Line
 from heedful.bench.suites import Suite
 from heedful.errors import ConceptNotFound, SettingsError
-from heedful.models.pipelines import Model
+from heedful.models import Model
 from heedful.prompts import Concept, Prompt
 from tests.bench.conftest import SUITE, make_wish
 

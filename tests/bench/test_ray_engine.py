@@ -14,7 +14,7 @@ from heedful.bench.ray_engine import RayEngine
 from heedful.bench.records import read_cases
 from heedful.bench.serial import run_serially
 from heedful.errors import MissingExtra
-from heedful.models.pipelines import load_model
+from heedful.models import ModelOptions, open_model
 from tests.bench.test_run import images, without_times
 from tests.bench.wishes import cluster_wish
 
@@ -37,7 +37,7 @@ def test_a_cluster_makes_what_one_machine_makes_though_a_node_is_killed(tmp_path
     errors = seen["errors"]
     assert errors.pop(str(seen["deadly"])).startswith("The worker died 3 times") and set(errors.values()) == {None}
     assert len(errors) == 3
-    model, folder = load_model(device="cpu"), BenchFolder(tmp_path / "serial")
+    model, folder = open_model(ModelOptions(device="cpu")), BenchFolder(tmp_path / "serial")
     with folder.locked():
         plan = make_bench_plan(model, folder, cluster_wish())
         painter = Painter(model, plan.sampling, plan.scores)

@@ -20,7 +20,7 @@ from heedful.errors import OutputError, SettingsError
 from heedful.guidance.history import MapHistory
 from heedful.guidance.methods import A_STAR, ATTEND_AND_EXCITE, NONE
 from heedful.images.gallery import Gallery, read_entry
-from heedful.models.pipelines import Model
+from heedful.models import Model
 from heedful.prompts import Prompt
 from heedful.scores import Figure, Score, Values, WorldScore
 from tests.bench.conftest import SUITE, Run, make_wish, refused, stopped_after

@@ -7,7 +7,19 @@ from pathlib import Path
 
 SRC = Path(__file__).parents[2] / "src"
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("adam", "errors", "files", "references", "shapes"),
+    (
+        "adam",
+        "catalogue",
+        "errors",
+        "fields",
+        "files",
+        "folders",
+        "identity",
+        "image_files",
+        "options",
+        "references",
+        "shapes",
+    ),
     ("prompts", "world"),
     ("attention",),
     ("losses",),

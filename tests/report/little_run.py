@@ -12,7 +12,7 @@ from heedful.bench import BenchFolder, BenchWish, Painter, make_bench_plan, run_
 from heedful.bench.suite_files import Line
 from heedful.bench.suites import Suite
 from heedful.guidance import METHODS
-from heedful.models.pipelines import load_model
+from heedful.models import ModelOptions, open_model
 from heedful.scores import WorldScore
 from heedful.world.vocabulary import prompt_kind
 
@@ -21,7 +21,7 @@ def little_run(
     folder: Path, prompts: Sequence[str], seeds: Sequence[int], methods: Sequence[str], *, steps: int = 4
 ) -> Path:
     """Make and judge prompts x seeds by every method, as `heedful bench run` does; seeds move by 1000 a prompt."""
-    model, out = load_model(None, device="cpu"), BenchFolder(folder)
+    model, out = open_model(ModelOptions(device="cpu")), BenchFolder(folder)
     wish = BenchWish(
         suite=Suite("world-two", tuple(Line(text, prompt_kind(text)) for text in prompts)),
         methods=[METHODS[name] for name in methods],

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch.testing import assert_close
 
 from heedful.teaching import DISENDIFF
-from tests.bench.test_processes import ACCELERATE
+from tests.models.test_processes import ACCELERATE
 from tests.pipelines import tiny_pipeline
 from tests.teaching.lesson import taught
 

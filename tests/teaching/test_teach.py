@@ -11,9 +11,10 @@ from PIL import Image
 import heedful
 from heedful.attention import Maps, SiteSelection
 from heedful.errors import ConceptsError, PromptError, SettingsError, UnsupportedPipeline
+from heedful.fields import check_fields
 from heedful.losses import Bind, SeparateAndStrengthen
 from heedful.prompts import Prompt
-from heedful.teaching import TEACHING_METHODS, TeachingMethod, TeachingSettings, Watch, teach
+from heedful.teaching import TEACHING_METHODS, Callbacks, TeachingMethod, TeachingSettings, teach
 from heedful.teaching.embeddings import text_parts
 from heedful.teaching.instance_prompt import class_prompt
 from heedful.teaching.prior import class_pictures
@@ -84,7 +85,7 @@ def test_a_killed_training_goes_on_to_the_same_result(method: TeachingMethod, tm
     for _ in range(2):
         with pytest.raises(Killed):
             taught(tiny_pipeline(), method, tmp_path / "parts", max_train_steps=5, checkpointing_steps=2,
-                   watch=Watch(on_step=kill))  # fmt: skip
+                   on_step=kill)  # fmt: skip
     resumed = tiny_pipeline()
     taught(resumed, method, tmp_path / "parts", max_train_steps=5, checkpointing_steps=2)
     one, other = parameters(whole), parameters(resumed)
@@ -108,7 +109,7 @@ def test_to_save_memory_blocks_are_run_twice_with_the_same_result(tmp_path: Path
 def test_gradients_are_accumulated_over_passes(tmp_path: Path) -> None:
     seen: list[dict[str, float]] = []
     taught(tiny_pipeline(), DISENDIFF, tmp_path, gradient_accumulation_steps=3, max_train_steps=2,
-           watch=Watch(on_step=lambda step, steps, losses: seen.append(losses)))  # fmt: skip
+           on_step=lambda step, steps, losses: seen.append(losses))  # fmt: skip
     assert len(seen) == 2
     for losses in seen:
         assert losses["loss"] == pytest.approx(losses["denoising"] + losses["prior"] + 0.01 * losses["maps"], rel=1e-4)
@@ -171,7 +172,7 @@ def test_the_pipeline_can_be_looked_at_on_the_way(tmp_path: Path) -> None:
         images[step] = pipe("a <cat1> cat", num_inference_steps=2, output_type="latent",
                             generator=torch.Generator().manual_seed(0)).images  # fmt: skip
 
-    taught(pipe, DISENDIFF, tmp_path / "a", max_train_steps=3, watch=Watch(on_validation=look, validation_steps=2))
+    taught(pipe, DISENDIFF, tmp_path / "a", max_train_steps=3, on_validation=look, validation_steps=2)
     assert list(images) == [2, 3]
     assert not torch.equal(images[2], images[3])
     unseen = tiny_pipeline()
@@ -181,7 +182,7 @@ def test_the_pipeline_can_be_looked_at_on_the_way(tmp_path: Path) -> None:
 
 def test_a_tracker_of_accelerate_gets_the_losses(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
-    taught(tiny_pipeline(), DISENDIFF, tmp_path, watch=Watch(report_to="tensorboard"))
+    taught(tiny_pipeline(), DISENDIFF, tmp_path, report_to="tensorboard")
     assert list((tmp_path / "logs").rglob("events.out.tfevents*"))
 
 
@@ -189,7 +190,7 @@ def test_what_was_taught_is_not_taught_again_and_another_lesson_is_refused(tmp_p
     taught(tiny_pipeline(), DISENDIFF, tmp_path)
     steps: list[int] = []
     again = tiny_pipeline()
-    taught(again, DISENDIFF, tmp_path, watch=Watch(on_step=lambda step, *rest: steps.append(step)))
+    taught(again, DISENDIFF, tmp_path, on_step=lambda step, *rest: steps.append(step))
     assert not steps
     assert "<cat1>" in again.tokenizer.get_vocab()
     with pytest.raises(
@@ -225,8 +226,8 @@ def test_bad_input_is_refused_before_anything_is_done(tmp_path: Path) -> None:
         taught(tiny_pipeline(in_channels=9), DISENDIFF, tmp_path)
     with pytest.raises(SettingsError, match="max_train_steps of at least 1, got 0"):
         short(DISENDIFF, max_train_steps=0)
-    with pytest.raises(SettingsError, match=r"lr_scheduler of constant_with_warmup, .* got 'slow'"):
-        TeachingSettings(lr_scheduler="slow")
+    with pytest.raises(SettingsError, match=r"lr_scheduler to be one of constant_with_warmup, .* got 'slow'"):
+        check_fields(TeachingSettings, {"lr_scheduler": "slow"}, "settings")
     with pytest.raises(SettingsError, match="something to train"):
         replace(DISENDIFF, weights="none", trains_embeddings=False)
     with pytest.raises(SettingsError, match="rank 4 on 'none'"):
@@ -290,5 +291,5 @@ def test_the_loss_goes_down_on_the_embedded_model(tmp_path: Path) -> None:
     )  # fmt: skip
     seen: list[float] = []
     teach(pipe, red, "a <red1> cat", DISENDIFF, out=tmp_path, settings=settings,
-          watch=Watch(on_step=lambda step, steps, losses: seen.append(losses["denoising"])))  # fmt: skip
+          callbacks=Callbacks(on_step=lambda step, steps, losses: seen.append(losses["denoising"])))  # fmt: skip
     assert sum(seen[-10:]) < 0.6 * sum(seen[:10])

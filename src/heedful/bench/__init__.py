@@ -5,7 +5,6 @@ from heedful.bench.cases import Engine, Load
 from heedful.bench.folder import BenchFolder
 from heedful.bench.painter import Painter, PainterLoader
 from heedful.bench.plan import BenchPlan, BenchWish, make_bench_plan
-from heedful.bench.processes import Processes, find_processes
 from heedful.bench.ray_engine import RayEngine
 from heedful.bench.records import read_records
 from heedful.bench.results import Result, Results, compare_scores, holm, read_results, summarize_score
@@ -25,14 +24,12 @@ __all__ = [
     "MethodTally",
     "Painter",
     "PainterLoader",
-    "Processes",
     "Progress",
     "RayEngine",
     "Result",
     "Results",
     "add_scores",
     "compare_scores",
-    "find_processes",
     "find_suite",
     "holm",
     "make_bench_plan",

@@ -15,7 +15,7 @@ from heedful.bench.cases import Batch, Case, Make, Result, rounded
 from heedful.errors import ModelError
 from heedful.guidance import GradientShares, Guided, Trace, pipeline_shares
 from heedful.images import MASKS_NOTE, VERSIONS, Entry, Sampling, describe_segments, encode, outcomes, paint
-from heedful.models import Additions, Model, add, load_model, use_scheduler
+from heedful.models import Model, ModelOptions, open_model
 from heedful.scores import Score, evaluate
 
 _LONGEST = 500  # characters of an error that a record keeps
@@ -111,31 +111,24 @@ class Painter:
 class PainterLoader:
     """Everything that another process needs to load the same painter: `loader()`."""
 
-    model: str | None
-    """As `load_model` takes it."""
-    device: str
-    dtype: str
-    scheduler: str | None
+    options: ModelOptions
     weights: str
     """Fingerprint of the weights that the plan was made for."""
     sampling: Sampling
     scores: tuple[Score, ...] = ()
     masks: bool = False
-    additions: Additions = Additions()  # noqa: RUF009 - frozen
     on_top: Mapping[str, Any] = field(default_factory=dict)
     """Fingerprints of the additions that the plan was made for."""
 
     def __call__(self) -> Make:
-        """Return the painter; raises `ModelError` if the weights are others here, and what `load_model` raises."""
-        model = add(load_model(self.model, device=self.device, dtype=self.dtype), self.additions)
+        """Return the painter; raises `ModelError` if the weights are others here, and what `open_model` raises."""
+        model = open_model(self.options)
         expected, found = {"weights": self.weights, **self.on_top}, {"weights": model.weights, **model.on_top}
         if found != expected:
             raise ModelError(
                 f"Expected the same files of {model.name} on every machine, {expected}, got {found} on one. "
                 "Give all machines the same files."
             )
-        if self.scheduler is not None:
-            use_scheduler(model, self.scheduler)
         return Painter(model, self.sampling, self.scores, self.masks)
 
 

@@ -1,36 +1,24 @@
-"""`heedful generate`: prompts in, guided images out.
+"""`heedful generate`: prompts in, guided images out."""
 
-Knows the order of things: check everything, make what is not there yet, say what came of it.
-"""
-
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-from rich.table import Table
+from cyclopts import Parameter
 
-from heedful.cli.console import INTERRUPTED, err, out, say, say_json, tell
-from heedful.cli.options import (
-    BatchOption,
-    ConceptsFromOption,
-    ConceptsOption,
-    DeviceOption,
-    DtypeOption,
-    HeightOption,
-    ImageOption,
-    JsonOption,
-    LoraOption,
-    MaskImageOption,
-    MasksOption,
-    ModelOption,
-    OutOption,
-    OverwriteOption,
-    ScaleOption,
-    SchedulerOption,
-    StepsOption,
-    StrengthOption,
-    WidthOption,
+from heedful.catalogue import DEFAULT_METHOD, METHODS
+from heedful.cli import options
+from heedful.cli.console import (
+    INTERRUPTED,
+    err,
+    number,
+    say,
+    say_json,
+    say_table,
+    tell,
+    tell_concepts,
+    tell_notes,
+    write_png,
 )
 from heedful.cli.progress import image_progress
 from heedful.errors import SettingsError
@@ -39,61 +27,33 @@ if TYPE_CHECKING:
     from heedful.images import Gallery, Line, Made, Plan
     from heedful.models import Model
 
-DEFAULT_METHOD = "heedful"
-METHOD_NAMES = (
-    "none, attend-and-excite, a-star, attend-and-excite+a-star, initno, divide-and-bind, syngen, ebama, conform, "
-    "focus, heedful, random, wrong-tokens"
-)
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which images are made: the prompts, methods and seeds."""
+
+    prompts_file: Annotated[Path | None, Parameter("--prompts")] = None
+    """Text file with one more prompt per line."""
+    method: Annotated[
+        options.MethodName | None,
+        Parameter(help=f"How the images are steered: {', '.join(METHODS)}. Without it: {DEFAULT_METHOD}."),
+    ] = None
+    compare: str | None = None
+    """Several methods on the same seeds, side by side in one grid: none,a-star."""
+    seeds: options.Seeds = "0-3"
+    concepts: options.Concepts = None
 
 
 def generate(
-    prompts: Annotated[
-        list[str] | None, typer.Argument(metavar="PROMPT...", help="What the images should show.", show_default=False)
-    ] = None,
-    prompts_file: Annotated[
-        Path | None,
-        typer.Option("--prompts", metavar="FILE", help="Text file with one more prompt a line.", show_default=False),
-    ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            "--method",
-            metavar="NAME",
-            help=f"How the images are steered: {METHOD_NAMES}. Without it: {DEFAULT_METHOD}.",
-            show_default=False,
-        ),
-    ] = None,
-    compare: Annotated[
-        str | None,
-        typer.Option(
-            "--compare",
-            metavar="NAME,NAME...",
-            help="Several methods on the same seeds, side by side in one grid: none,a-star.",
-            show_default=False,
-        ),
-    ] = None,
-    seeds: Annotated[
-        str, typer.Option("--seeds", metavar="0-3", help="One image per seed: 0-3 (both ends), 0,5,7 or 0-3,8.")
-    ] = "0-3",
-    concepts: ConceptsOption = None,
-    out_folder: OutOption = Path("out"),
-    overwrite: OverwriteOption = False,
-    masks: MasksOption = False,
-    as_json: JsonOption = False,
-    steps: StepsOption = None,
-    guidance_scale: ScaleOption = None,
-    width: WidthOption = None,
-    height: HeightOption = None,
-    batch_size: BatchOption = None,
-    model: ModelOption = None,
-    scheduler: SchedulerOption = None,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = None,
-    concepts_from: ConceptsFromOption = None,
-    lora: LoraOption = None,
-    image: ImageOption = None,
-    mask_image: MaskImageOption = None,
-    strength: StrengthOption = None,
+    *prompts: str,
+    choice: Annotated[Choice, Parameter(name="*")] = Choice(),
+    out: options.Out = Path("out"),
+    overwrite: options.Overwrite = False,
+    masks: options.Masks = False,
+    as_json: options.Json = False,
+    sampling: options.Sampling = options.SamplingOptions(),
+    model: options.Model = options.ModelOptions(),
+    inpainting: options.Inpainting = options.InpaintingOptions(),
 ) -> None:
     """Make images in which every concept of the prompt is heeded.
 
@@ -102,8 +62,14 @@ def generate(
     nothing twice.
 
     Example: `heedful generate "a cat and a blue clock" --compare none,attend-and-excite --seeds 0-3`
+
+    Parameters
+    ----------
+    prompts
+        What the images should show.
     """
-    from heedful.cli.choices import find_method, read_prompts, split_list
+    from heedful.cli.choices import find_method, find_methods, split_list
+    from heedful.cli.reading import read_prompts
     from heedful.images import (
         Gallery,
         Wish,
@@ -114,42 +80,29 @@ def generate(
         parse_seeds,
         read_inpainting,
         summarize,
+        write_coco,
     )
-    from heedful.models import add, load_model, parse_additions, use_scheduler
+    from heedful.models import open_model
 
-    if method is not None and compare is not None:
+    if choice.method is not None and choice.compare is not None:
         raise SettingsError("Expected either --method or --compare, got both. --compare none,a-star holds the methods.")
-    names = split_list(compare, "methods") or [method or DEFAULT_METHOD]
-    methods = [find_method(name) for name in dict.fromkeys(names)]
-    numbers = parse_seeds(seeds)
-    things = split_list(concepts, "concepts")
-    texts = [*(prompts or []), *(read_prompts(prompts_file) if prompts_file is not None else [])]
-    gallery = Gallery(out_folder)
-    additions = parse_additions(concepts_from, lora)
-    inpainting = read_inpainting(image, mask_image, strength)
+    methods = find_methods(choice.compare) if choice.compare else [find_method(choice.method or DEFAULT_METHOD)]
+    seeds = parse_seeds(choice.seeds)
+    concepts = None if choice.concepts is None else split_list(choice.concepts, "concepts")
+    texts = [*prompts, *(read_prompts(choice.prompts_file) if choice.prompts_file is not None else [])]
+    gallery = Gallery(out)
+    image = read_inpainting(inpainting.image, inpainting.mask_image, inpainting.strength)
     gallery.check()
     with err.status("Loading the model ..."):
-        loaded = add(load_model(model, device=device, dtype=dtype), additions)
-        if inpainting is not None:
+        loaded = open_model(model)
+        if image is not None:
             loaded = for_inpainting(loaded)
-        if scheduler is not None:
-            use_scheduler(loaded, scheduler)
     wish = Wish(
-        prompts=texts,
-        methods=methods,
-        seeds=numbers,
-        concepts=things,
-        steps=steps,
-        guidance_scale=guidance_scale,
-        width=width,
-        height=height,
-        batch_size=batch_size,
-        masks=masks,
-        inpainting=inpainting,
+        prompts=texts, methods=methods, seeds=seeds, concepts=concepts, masks=masks, inpainting=image, **vars(sampling)
     )
     plan = make_plan(loaded, gallery, wish, overwrite=overwrite)
-    for remark in plan.remarks:
-        tell(f"Note: {remark}")
+    tell_concepts(case.prompt for case in plan.cases)
+    tell_notes(plan.remarks)
     if overwrite:
         clear(plan)
     if plan.done:
@@ -160,14 +113,14 @@ def generate(
         tell(f"Note: {skipped} updates were left out because their gradient was not finite; try --dtype float32.")
     lines = summarize(plan.cases, made, find_judge(loaded))
     grid = _write_grid(loaded, gallery, plan)
-    found = _write_masks(gallery) if masks else None
+    found = write_coco(gallery) if masks else None
     if as_json:
         say_json(_summary(loaded, gallery, plan, lines, grid) | ({"masks": str(found)} if found else {}))
-    else:
-        out.print(_table(lines), soft_wrap=False)
-        if found:
-            say(f"Masks: {found}")
-        say(str(grid))
+        return
+    _say_lines(lines)
+    if found:
+        say(f"Masks: {found}")
+    say(str(grid))
 
 
 def _make(model: "Model", gallery: "Gallery", plan: "Plan") -> "list[Made]":
@@ -187,31 +140,16 @@ def _make(model: "Model", gallery: "Gallery", plan: "Plan") -> "list[Made]":
                 f"Interrupted: {there} of {len(plan.cases)} images are done and whole, in {gallery.folder}. "
                 "The same command (without --overwrite) makes the rest."
             )
-            raise typer.Exit(INTERRUPTED) from None
+            raise SystemExit(INTERRUPTED) from None
     return made
 
 
 def _write_grid(model: "Model", gallery: "Gallery", plan: "Plan") -> Path:
     """Write the labelled grid and return its path."""
-    from io import BytesIO
-
-    from heedful.files import write_atomic
     from heedful.report import arrange, compose
 
-    buffer = BytesIO()
-    compose(
-        arrange(
-            plan, note=f"{model.name} · {plan.sampling.steps} steps · guidance scale {plan.sampling.guidance_scale:g}"
-        )
-    ).save(buffer, format="PNG")
-    return write_atomic(gallery.folder / "grid.png", buffer.getvalue())
-
-
-def _write_masks(gallery: "Gallery") -> Path:
-    """Write the masks that the images carry as one COCO file, and return its path."""
-    from heedful.images import write_coco
-
-    return write_coco(gallery)
+    note = f"{model.name} · {plan.sampling.steps} steps · guidance scale {plan.sampling.guidance_scale:g}"
+    return write_png(gallery.folder / "grid.png", compose(arrange(plan, note=note)))
 
 
 def _summary(model: "Model", gallery: "Gallery", plan: "Plan", lines: "list[Line]", grid: Path) -> dict[str, Any]:
@@ -237,25 +175,15 @@ def _summary(model: "Model", gallery: "Gallery", plan: "Plan", lines: "list[Line
     }
 
 
-def _table(lines: "list[Line]") -> Table:
-    """Return what a person reads after a run; columns that nobody can fill are left out."""
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
-    table.add_column("method")
-    for title in ("images", "s/image", "final loss", "success"):
-        table.add_column(title, justify="right")
-    for line in lines:
-        table.add_row(
-            line.method,
-            str(line.images) if line.made == line.images else f"{line.images} ({line.made} new)",
-            _number(line.seconds_per_image, ".2f"),
-            _number(line.loss, ".3f"),
-            _number(line.success, ".0%"),
-        )
-    for position, values in ((4, [line.success for line in lines]), (3, [line.loss for line in lines])):
-        if all(value is None for value in values):
-            table.columns.pop(position)
-    return table
-
-
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+def _say_lines(lines: "list[Line]") -> None:
+    """Print what a person reads after a run; columns that nobody can fill are left out."""
+    columns = {
+        "method": [line.method for line in lines],
+        "images": [f"{one.images}" if one.made == one.images else f"{one.images} ({one.made} new)" for one in lines],
+        "s/image": [number(line.seconds_per_image, ".2f") for line in lines],
+        "final loss": [number(line.loss, ".3f") for line in lines],
+        "success": [number(line.success, ".0%") for line in lines],
+    }
+    always = ("method", "images", "s/image")
+    kept = {title: cells for title, cells in columns.items() if title in always or set(cells) != {"-"}}
+    say_table([*kept], zip(*kept.values(), strict=True))

@@ -1,18 +1,14 @@
-"""What a model has learnt so far, for the eye: images of the same prompts and seeds, and where it looks in them.
-
-Knows which images are made, and where their sheet goes. Knows no training.
-"""
+"""Sheets of what a model has learnt so far: images of the same prompts and seeds, and where it looks in them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from heedful.cli.console import write_png
 from heedful.errors import UnsuitablePrompt
-from heedful.files import write_atomic
 from heedful.guidance import NONE
 from heedful.images import Sampling, Sight, look_at
 from heedful.models import Model
@@ -29,7 +25,7 @@ class Validation:
     prompts: Sequence[Prompt]
     """Each names concepts."""
     images: int
-    """Of each prompt, from the seeds 0, 1, ..., the same at every step."""
+    """How many of each prompt, from the seeds 0, 1, ..., the same at every step."""
     sampling: Sampling
     folder: Path
 
@@ -45,9 +41,7 @@ class Validation:
                 prompts = [prompt] * len(seeds)
                 sights += look_at(self.model, self.sampling, prompts, NONE, seeds, on_step=on_image)
         sheet = seed_sheet(sights, title=f"step {step}", note=self._note())
-        buffer = BytesIO()
-        sheet.save(buffer, format="PNG")
-        write_atomic(self.folder / f"{step}.png", buffer.getvalue())
+        write_png(self.folder / f"{step}.png", sheet)
         return sheet
 
     def _note(self) -> str:

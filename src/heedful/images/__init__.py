@@ -7,11 +7,12 @@ from heedful.images.inpainting import for_inpainting, read_inpainting
 from heedful.images.judges import Judge, find_judge
 from heedful.images.painting import VERSIONS, outcomes, paint
 from heedful.images.plan import Case, Plan, Wish, clear, make_plan
+from heedful.images.request import PromptLine, Request
 from heedful.images.sampling import Sampling, at_least, choose_sampling, rehearse, settings_of
 from heedful.images.seeds import parse_seeds
 from heedful.images.sight import Sight, look, look_at
 from heedful.images.summary import Line, summarize
-from heedful.models import Model, load_model
+from heedful.options import InpaintingOptions, SamplingOptions
 
 __all__ = [
     "MASKS_NOTE",
@@ -19,12 +20,15 @@ __all__ = [
     "Case",
     "Entry",
     "Gallery",
+    "InpaintingOptions",
     "Judge",
     "Line",
     "Made",
-    "Model",
     "Plan",
+    "PromptLine",
+    "Request",
     "Sampling",
+    "SamplingOptions",
     "Sight",
     "Wish",
     "at_least",
@@ -36,7 +40,6 @@ __all__ = [
     "find_judge",
     "folder_name",
     "for_inpainting",
-    "load_model",
     "look",
     "look_at",
     "make_images",

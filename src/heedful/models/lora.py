@@ -1,7 +1,4 @@
-"""A community LoRA on top of a pipeline: found, refused if it is a pickle, loaded, and checked to act.
-
-Knows files and hub ids. What a LoRA does, peft and diffusers know.
-"""
+"""A community LoRA on top of a pipeline: found, refused unless it is safetensors, loaded, and checked to act."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +10,8 @@ from safetensors import SafetensorError
 
 from heedful.errors import ModelError, ModelNotFound, SettingsError, UnsafeWeights, require
 from heedful.files import PICKLES
-from heedful.models.pipelines import digest_files, first_line, hub_says
+from heedful.models.find import first_line, hub_says
+from heedful.models.weights import digest_files
 from heedful.teaching import LORA
 
 _ON_A_HUB = re.compile(r"([\w.-]+/[\w.-]+?)(?:/(.+\.safetensors))?")
@@ -37,7 +35,7 @@ def parse_lora(text: str) -> Lora:
     try:
         return Lora(name=name, weight=float(weight))
     except ValueError as reason:
-        raise SettingsError(f"Expected a number after = in --lora, such as {name}=0.8, got {weight!r}.") from reason
+        raise SettingsError(f"Expected a number after the = of a LoRA, such as {name}=0.8, got {weight!r}.") from reason
 
 
 def find_lora(lora: Lora) -> Path:

@@ -18,11 +18,12 @@ from heedful.teaching.methods import (
     TEACHING_METHODS,
     TEXTUAL_INVERSION,
     TeachingMethod,
-    TeachingSettings,
+    find_method,
 )
 from heedful.teaching.prior import CLASS_IMAGES, read_picture, read_pictures
+from heedful.teaching.settings import TeachingSettings
 from heedful.teaching.teach import LOSSES, teach
-from heedful.teaching.training import CHECKPOINT, Watch, steps_kept
+from heedful.teaching.training import CHECKPOINT, Callbacks, steps_kept
 
 __all__ = [
     "CARD",
@@ -38,15 +39,16 @@ __all__ = [
     "MANIFEST",
     "TEACHING_METHODS",
     "TEXTUAL_INVERSION",
+    "Callbacks",
     "NewConcept",
     "TaughtConcepts",
     "TeachingMethod",
     "TeachingSettings",
-    "Watch",
     "check_captions",
     "check_placeholders",
     "clear",
     "digest",
+    "find_method",
     "load_concepts",
     "load_custom_diffusion",
     "new_concepts",

@@ -11,7 +11,7 @@ from heedful.prompts import Prompt
 from heedful.teaching.embeddings import tokens_of
 from heedful.teaching.examples import FAR, NEAR
 from heedful.teaching.instance_prompt import NewConcept
-from heedful.teaching.methods import TeachingSettings
+from heedful.teaching.settings import TeachingSettings
 
 
 def taught_tokenizer(tokenizer: Any, concepts: Sequence[NewConcept], num_vectors: int) -> Any:

@@ -6,7 +6,6 @@ Knows pictures, masks and captions. All randomness comes from the generator that
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,9 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from heedful.errors import SettingsError
-
-Augmentation = Literal["none", "flip", "custom-diffusion"]
-"""A centre crop; the same, mirrored every other time; and Custom Diffusion's scales besides: see `scaled`."""
+from heedful.options import Augmentation
 
 FAR, NEAR = ("a far away", "very small"), ("zoomed in", "close up")
 _SMALL = 0.6

@@ -9,71 +9,13 @@ from typing import Any
 from heedful.attention import SiteSelection
 from heedful.errors import SettingsError
 from heedful.losses import AnyLoss, Bind, SeparateAndStrengthen, Total, citations_of, parts_of
-from heedful.teaching.examples import Augmentation
+from heedful.options import TeachingOptions
+from heedful.teaching.settings import TeachingSettings
 from heedful.teaching.trained import Weights
 from heedful.world import is_world
 
-LR_SCHEDULERS = ("constant_with_warmup", "constant", "linear", "cosine", "cosine_with_restarts", "polynomial")
-PUBLISHED_SITES = SiteSelection(scale=4)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TeachingSettings:
-    """The numbers of a training, under the names of diffusers' training scripts.
-
-    A step is one step of the optimizer; `train_batch_size` counts pictures of what is learnt in each pass, beside which
-    as many prior pictures stand. Raises `SettingsError` for values outside what is possible.
-    """
-
-    learning_rate: float = 8e-5
-    max_train_steps: int = 250
-    train_batch_size: int = 4
-    gradient_accumulation_steps: int = 1
-    lr_scheduler: str = "constant_with_warmup"
-    """How the rate changes over the steps: one of `LR_SCHEDULERS`, the names of diffusers' scripts."""
-    lr_warmup_steps: int = 0
-    """Over which the rate rises from 0; "constant" has none."""
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.999
-    adam_weight_decay: float = 0.01
-    adam_epsilon: float = 1e-8
-    max_grad_norm: float = 1.0
-    with_prior_preservation: bool = True
-    """Whether pictures of the class alone are shown too, so that the class keeps its meaning (DreamBooth)."""
-    prior_loss_weight: float = 1.0
-    num_class_images: int = 200
-    """Prior pictures; what a folder lacks of them is painted by the model itself."""
-    augmentation: Augmentation = "custom-diffusion"
-    say_scale: bool = True
-    """Whether the caption says how large an augmented picture shows its object: "a far away photo of ..."."""
-    detach_start: bool = True
-    """Whether keys and values learn nothing from the start token (Custom Diffusion)."""
-    initializer_token: tuple[str, ...] | None = None
-    """What each new word means at first, one token each; None: rare tokens, where the tokenizer has them."""
-    num_vectors: int = 1
-    """Embeddings of each new word."""
-    loss_weight: float = 0.01
-    """Of the loss on maps beside the denoising loss. DisenDiff's paper writes none, its code has .01."""
-    sites: SiteSelection = PUBLISHED_SITES
-    """The attention whose maps the loss sees: 16x16 cells at 512 px."""
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        counts = (
-            "max_train_steps",
-            "train_batch_size",
-            "gradient_accumulation_steps",
-            "num_vectors",
-            "num_class_images",
-        )
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise SettingsError(f"Expected {name} of at least 1, got {getattr(self, name)}.")
-        if self.lr_scheduler not in LR_SCHEDULERS:
-            raise SettingsError(f"Expected an lr_scheduler of {', '.join(LR_SCHEDULERS)}, got {self.lr_scheduler!r}.")
-        for name in ("learning_rate", "prior_loss_weight", "loss_weight", "lr_warmup_steps"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise SettingsError(f"Expected {name} of at least 0, got {getattr(self, name)}.")
+PUBLISHED = TeachingSettings()
+OWN = TeachingOptions()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +34,7 @@ class TeachingMethod:
     """On the maps of the pictures of what is learnt, beside the denoising loss."""
     shows_each_alone: bool = False
     """Whether each concept is also shown alone: the same picture, where the model sees the concept's class."""
-    settings: TeachingSettings = TeachingSettings()
+    settings: TeachingSettings = PUBLISHED
     """As published, where it was."""
     world: TeachingSettings | None = None
     """Used by itself on denoisers of the embedded world's architecture."""
@@ -114,9 +56,10 @@ class TeachingMethod:
         lora = () if self.rank is None else ("hu2022lora",)
         return tuple(dict.fromkeys([self.citation, *citations_of(self.loss), *lora]))
 
-    def settings_for(self, denoiser: Any) -> TeachingSettings:
-        """Return the settings that suit `denoiser`."""
-        return self.world if self.world is not None and is_world(denoiser) else self.settings
+    def settings_for(self, denoiser: Any, options: TeachingOptions = OWN) -> TeachingSettings:
+        """Return the settings that suit `denoiser`, but for what `options` say; raises `SettingsError`."""
+        own = self.world if self.world is not None and is_world(denoiser) else self.settings
+        return replace(own, **{name: value for name, value in vars(options).items() if value is not None})
 
     def with_loss(self, **changes: Any) -> "TeachingMethod":
         """Return the same method with other fields of its losses: `DISENDIFF.with_loss(suppressions=2, sigma=None)`.
@@ -228,3 +171,12 @@ TEACHING_METHODS: dict[str, TeachingMethod] = {
     method.name: method for method in (*_WHOLE, *(each.as_lora() for each in _WHOLE if each.weights != "none"))
 }
 """By the name that the command line knows; those that train weights also as LoRA."""
+
+
+def find_method(method: TeachingMethod | str) -> TeachingMethod:
+    """Return the teaching method that is given itself, or by its name; raises `SettingsError`."""
+    if isinstance(method, TeachingMethod):
+        return method
+    if method not in TEACHING_METHODS:
+        raise SettingsError(f"Expected a teaching method ({', '.join(TEACHING_METHODS)}), got {method!r}.")
+    return TEACHING_METHODS[method]

@@ -23,7 +23,7 @@ from heedful.shapes import Latents
 from heedful.teaching.encoding import encode_captions, encode_pictures
 from heedful.teaching.examples import Example, collate
 from heedful.teaching.instance_prompt import NewConcept, taught_prompt
-from heedful.teaching.methods import TeachingSettings
+from heedful.teaching.settings import TeachingSettings
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,16 +27,17 @@ from heedful import adam
 from heedful.attention import find_denoiser, frozen, recomputing
 from heedful.errors import HeedfulError, SettingsError
 from heedful.files import write_atomic
+from heedful.options import Precision, TrainingOptions
 from heedful.teaching.embeddings import LearntEmbeddings, text_parts
 from heedful.teaching.examples import Pictures
 from heedful.teaching.instance_prompt import NewConcept
-from heedful.teaching.methods import TeachingMethod, TeachingSettings
+from heedful.teaching.methods import TeachingMethod
 from heedful.teaching.objective import Objective
+from heedful.teaching.settings import TeachingSettings
 from heedful.teaching.trained import add_lora, choose_weights, start_detached
 
 CHECKPOINT = "checkpoint.safetensors"
 PARTS = ("loss", "denoising", "prior", "maps")
-Precision = Literal["no", "fp16", "bf16"]
 Losses = dict[str, float]
 
 
@@ -53,18 +54,16 @@ class Lesson:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
-    """Who is told how the training goes; nothing of it changes the result."""
+class Callbacks:
+    """Functions that are called while a training runs; none of them changes its result."""
 
-    on_class_picture: Callable[[int, int], None] = lambda done, total: None
+    on_class_image: Callable[[int, int], None] = lambda done, total: None
+    """Called with how many class images there are, and how many there will be."""
     on_step: Callable[[int, int, Losses], None] = lambda step, steps, losses: None
     """Called after each step with its number from 1, how many there are, and the parts of its loss."""
     on_validation: Callable[[int], Image.Image | None] | None = None
     """Called every `validation_steps`, and at the end, while the pipeline knows what has been learnt so far.
-    A picture that it returns goes to the tracker."""
-    validation_steps: int = 50
-    report_to: str | None = None
-    """A tracker of accelerate: "tensorboard", whose logs go to OUT/logs."""
+    An image that it returns goes to the tracker."""
 
 
 class Training:
@@ -131,24 +130,24 @@ class Training:
                 stack.enter_context(recomputing(self._denoiser))
             yield
 
-    def run(self, folder: Path, told: Mapping[str, Any], checkpointing_steps: int, watch: Watch) -> None:
+    def run(self, folder: Path, told: Mapping[str, Any], options: TrainingOptions, callbacks: Callbacks) -> None:
         """Train to the last step, from the checkpoint in `folder` if there is one.
 
         Raises `SettingsError` for a checkpoint of another training, and `HeedfulError` if the loss is not finite.
         """
         steps = self.settings.max_train_steps
         self._resume(folder / CHECKPOINT, told)
-        tracker = self._tracker(folder, watch.report_to)
-        look = watch.on_validation if self._accelerator.is_main_process else None
+        tracker = self._tracker(folder, options.report_to)
+        look = callbacks.on_validation if self._accelerator.is_main_process else None
         while self._step < steps:
             losses = self._make_step()
             if tracker is not None:
                 tracker.log(losses, step=self._step)
-            watch.on_step(self._step, steps, losses)
+            callbacks.on_step(self._step, steps, losses)
             is_last = self._step == steps
-            if (self._step % checkpointing_steps == 0 or is_last) and self._accelerator.is_main_process:
+            if (self._step % options.checkpointing_steps == 0 or is_last) and self._accelerator.is_main_process:
                 self._save(folder / CHECKPOINT, told)
-            if look is not None and (self._step % watch.validation_steps == 0 or is_last):
+            if look is not None and (self._step % options.validation_steps == 0 or is_last):
                 with torch.no_grad(), self._accelerator.autocast():
                     picture = look(self._step)
                 if tracker is not None and picture is not None:

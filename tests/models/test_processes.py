@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from heedful.bench.processes import Processes, find_processes
 from heedful.bench.records import read_cases, shards
+from heedful.models import Processes, find_processes
 from tests.bench.test_run import images, without_times
 from tests.cli.conftest import Call, call, model_folder  # noqa: F401  fixtures
 

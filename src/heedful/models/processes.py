@@ -1,6 +1,6 @@
-"""The processes of `accelerate launch`, as a benchmark sees them: who this one is, and waiting for the others.
+"""The processes of `accelerate launch`: which one this is, and waiting for the others.
 
-Knows accelerate's `PartialState`. A process that nobody launched so is alone, and waits for nobody.
+A process that nobody launched so is alone, and waits for nobody.
 """
 
 import os
@@ -9,13 +9,14 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
-from heedful.bench.cases import Batch
 from heedful.errors import HeedfulError
+
+T = TypeVar("T")
 
 _PATIENCE = timedelta(days=30)  # the fastest process waits for the slowest at the end
 
@@ -56,7 +57,7 @@ class Processes:
             broadcast_object_list(texts)
         return texts[0]
 
-    def share(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+    def share(self, batches: Iterable[T]) -> Iterator[T]:
         """Return every so many-th of `batches`, counted from this process."""
         return islice(batches, self.rank, None, self.count)
 
