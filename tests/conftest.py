@@ -36,7 +36,7 @@ def _refuse(host: Any) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def no_network() -> Iterator[None]:
-    """Break every socket that leads to another machine; local ones (Ray, gradio, processes) keep working."""
+    """Break every socket that leads to another machine; local ones (Ray, processes) keep working."""
     connect, connect_ex, getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
 
     def guarded_connect(self: socket.socket, address: Any) -> None:

@@ -1,4 +1,4 @@
-"""Numbers that say how well an image shows its prompt, one file a score. Knows no suite, no record, no command line."""
+"""Numbers that say how well an image shows its prompt, one file per score, and their statistics."""
 
 from heedful.scores.alignment import Original
 from heedful.scores.attention import AttentionScore
@@ -10,6 +10,7 @@ from heedful.scores.clip import ClipImage, ClipText
 from heedful.scores.dino import DinoImage
 from heedful.scores.embedding import embed_images, embed_texts
 from heedful.scores.instance import InstanceScore
+from heedful.scores.originals import instance_originals
 from heedful.scores.owl import OwlBoxes, OwlScore
 from heedful.scores.score import Figure, Score, Values, evaluate
 from heedful.scores.statistics import (
@@ -53,6 +54,7 @@ __all__ = [
     "evaluate",
     "figure_range",
     "find_figure",
+    "instance_originals",
     "intersection_over_union",
     "interval",
     "jackknife_error",

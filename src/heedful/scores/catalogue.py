@@ -1,6 +1,6 @@
-"""The scores by name, for the command line: the only place where a score is a string.
+"""The scores by name, for the command line: only here is a score a string.
 
-Knows which settings a name stands for. Those of real pictures name models on a hub, loaded when first asked.
+The scores of real images name models on a hub, which are loaded when first asked.
 """
 
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def _columns() -> dict[str, tuple[type[Score], Figure]]:
 
 
 def default_scores(model: Model) -> tuple[Score, ...]:
-    """Return the scores of a run that names none: those that need no download and can judge this model's pictures.
+    """Return the scores of a run that names none: those that need no download and can judge this model's images.
 
     For a model of the world its own detector and CLIP, as far as they lie beside it, and the attention figures; else
     the attention figures without pointing, whose boxes would come from the world's detector.
