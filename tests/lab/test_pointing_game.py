@@ -18,10 +18,10 @@ from heedful.lab.pointing_game import (
     once_each,
     play,
     pointing_figures,
-    pointing_table,
 )
 from heedful.lab.trial import Trial
 from heedful.prompts import Prompt
+from heedful.report import pointing_table
 from heedful.world.detector import Detection, Detector
 from heedful.world.judge import expectations
 from heedful.world.tokenizer import build_tokenizer

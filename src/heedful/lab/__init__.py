@@ -2,12 +2,16 @@
 
 from heedful.lab.audit import SUCCESS, Judged, agreement, faults_of
 from heedful.lab.clip_retrieval import retrieval_figures
-from heedful.lab.pointing_game import play, pointing_figures, pointing_table
+from heedful.lab.pointing_game import KINDS as POINTING_KINDS
+from heedful.lab.pointing_game import THIRDS as POINTING_THIRDS
+from heedful.lab.pointing_game import play, pointing_figures
 from heedful.lab.studies import STUDIES
 from heedful.lab.study import study_prompts, weights_of
 from heedful.lab.trial import Trial, run_trial
 
 __all__ = [
+    "POINTING_KINDS",
+    "POINTING_THIRDS",
     "STUDIES",
     "SUCCESS",
     "Judged",
@@ -16,7 +20,6 @@ __all__ = [
     "faults_of",
     "play",
     "pointing_figures",
-    "pointing_table",
     "retrieval_figures",
     "run_trial",
     "study_prompts",

@@ -114,17 +114,6 @@ def pointing_figures(images: Sequence[PointedImage]) -> dict[str, Any]:
     return figures
 
 
-def pointing_table(figures: dict[str, Any]) -> str:
-    """Return the figures as a Markdown table, one row per site and kind of map, best first."""
-    lines = ["| site | maps | cells | chance | early | middle | late | all steps [95 %] |", f"|{'---|' * 8}"]
-    rows = [(site, says, row) for kind, says in KINDS.items() for site, row in figures.get(kind, {}).items()]
-    for site, says, row in sorted(rows, key=lambda each: -each[2]["all"]["value"]):
-        thirds = " | ".join(f"{row['thirds'][third]['value']:.2f}" if "thirds" in row else "" for third in THIRDS)
-        whole = "{value:.3f} [{low:.3f}, {high:.3f}]".format(**row["all"])
-        lines.append(f"| {site} | {says} | {row['cells']}x{row['cells']} | {row['chance']:.2f} | {thirds} | {whole} |")
-    return "\n".join(lines) + "\n"
-
-
 def once_each(prompt: str, detections: Sequence[Detection]) -> list[Detection] | None:
     """Return the detections of a prompt's concepts, in its order, if each is there exactly once; else None."""
     found = [[each for each in detections if each.name == concept.name] for concept in expectations(prompt)]

@@ -1,7 +1,4 @@
-"""What the page of a benchmark says in numbers: each method's scores, its difference from the baseline, its cost.
-
-Knows results and statistics. Knows nothing of Markdown or plots.
-"""
+"""What the page of a benchmark says in numbers: each method's scores, its difference from the baseline, its cost."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +19,7 @@ class MethodRow:
     images: int
     failed: int
     value: Estimate
-    """Of the page's score."""
+    """The page's score."""
     by_kind: Mapping[str, Estimate]
     """The same for each kind of prompt."""
     others: Mapping[str, Estimate]
@@ -30,7 +27,7 @@ class MethodRow:
     change: Comparison | None
     """From the baseline, on the prompts and seeds that both have; None for the baseline itself."""
     p_corrected: float | None
-    """Of `change`, for the number of methods on the page (Holm)."""
+    """The p-value of `change`, corrected for the number of methods on the page (Holm)."""
     cost: float | None
     """Mean over the images: operations relative to plain sampling."""
     seconds: float | None
@@ -58,7 +55,7 @@ class SuiteFigures:
 
     @property
     def other_scores(self) -> tuple[str, ...]:
-        """Scores beside the page's, each once."""
+        """The scores besides the page's, each once."""
         return tuple(dict.fromkeys(name for row in self.rows for name in row.others))
 
 
@@ -125,7 +122,7 @@ def is_lower_better(score: str) -> bool:
 def _chosen(what: str, asked: str | None, there: Sequence[str], usual: str) -> str:
     if not there:
         raise SettingsError(
-            f"Expected a {what}, found none in the records. Score the images first: heedful bench add-score."
+            f"Expected a {what}, found none in the records. Score the images first, with `heedful bench add-score`."
         )
     if asked is None:
         return usual if usual in there else there[0]
