@@ -35,9 +35,9 @@ from heedful.losses import Bind, Evenness, Segregation, SeparateAndStrengthen
 from heedful.options import ClassImageOptions, TeachingOptions, TrainingOptions
 from heedful.prompts import Prompt
 from heedful.report.markdown import table
+from heedful.scores import instance_originals
 from heedful.scores.clip import ClipImage, ClipText
 from heedful.scores.instance import InstanceScore
-from heedful.scores.originals import instance_originals
 from heedful.scores.statistics import compare, estimate
 from heedful.teaching import (
     METHODS,

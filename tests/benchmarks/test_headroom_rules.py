@@ -9,16 +9,16 @@ from benchmarks.headroom import main
 from heedful.errors import SettingsError
 from heedful.guidance import Settings
 from heedful.guidance.methods import EBAMA, NONE
-from heedful.lab.trial import Record, Trial
+from heedful.lab.trial import Trial, TrialRecord
 from heedful.losses import WrongTokens
 
 TRIAL = Trial(prompts=tuple(f"prompt {i}" for i in range(12)), seeds=(0, 1))
 
 
-def records(*right: int, neglect: bool = True) -> list[Record]:
+def records(*right: int, neglect: bool = True) -> list[TrialRecord]:
     """Records of `TRIAL` that succeed for the first so many seeds of every prompt; the others neglect, or double."""
     return [
-        Record(
+        TrialRecord(
             prompt=prompt,
             seed=seed,
             success=(good := seed % 1000 < right[i % len(right)]),

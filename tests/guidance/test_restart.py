@@ -84,8 +84,6 @@ def test_pipeline_is_bit_for_bit_as_it_was(pipe: Any) -> None:
 @pytest.mark.parametrize("guidance_scale", [1.0, 5.0])
 def test_image_is_what_the_pipeline_makes_of_the_noise_that_goes_on(scheduler: Any, guidance_scale: float) -> None:
     """Also for schedulers that remember earlier predictions, with and without classifier-free guidance."""
-    if scheduler is diffusers.LMSDiscreteScheduler:
-        pytest.importorskip("scipy")
     skip: dict[str, Any] = {"skip_prk_steps": True} if scheduler is diffusers.PNDMScheduler else {}
     config = SCHEDULER if scheduler is diffusers.DDIMScheduler else {"steps_offset": 1} | skip
     pipe: Any = tiny_pipeline(torch.float64, scheduler=scheduler(**config))

@@ -11,8 +11,8 @@ from rich.table import Table
 from heedful.cli import options
 from heedful.cli.console import out, say_json
 
-CORE = ("heedful", "torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "pillow")
-EXTRAS = {"ray": "ray", "train": "peft", "report": "matplotlib", "syntax": "spacy", "scores": "scipy"}
+CORE = ("heedful", "torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "scipy", "pillow")
+EXTRAS = {"ray": "ray", "train": "peft", "report": "matplotlib", "syntax": "spacy"}
 """Each extra and the package that shows whether it is installed."""
 
 
@@ -40,7 +40,7 @@ def doctor(*, as_json: options.Json = False) -> None:
     table.add_row("embedded model", f"found, {world['megabytes']} MB" if world["is_found"] else world["remedy"])
     for name, extra in found["extras"].items():
         state = f"{extra['package']} {extra['version']}" if extra["version"] else f"not installed; {extra['remedy']}"
-        table.add_row(f"extra {name}", escape(state))  # heedful[app] is no markup
+        table.add_row(f"extra {name}", escape(state))  # heedful[ray] is no markup
     out.print(table, soft_wrap=False)
 
 

@@ -1,7 +1,6 @@
 """`heedful study`: what the papers and our own first idea claim, tested on the embedded model, with plots."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,9 +47,7 @@ def overlap(*, study: Study = StudyOptions()) -> None:
     This is A-STAR's first observation. A killed run goes on. `retention` with the same options looks at the same
     images, and makes none again.
     """
-    from heedful.lab import overlap as lab
-
-    _run_plain(lab.figures, study)
+    _run("overlap", study, prompts=60, seeds="500-515")
 
 
 @app.command
@@ -60,9 +57,7 @@ def retention(*, study: Study = StudyOptions()) -> None:
     This is A-STAR's second observation. A killed run goes on. `overlap` with the same options looks at the same images,
     and makes none again.
     """
-    from heedful.lab import retention as lab
-
-    _run_plain(lab.figures, study)
+    _run("retention", study, prompts=60, seeds="500-515")
 
 
 @app.command
@@ -72,18 +67,11 @@ def evenness(*, study: Study = StudyOptions()) -> None:
     Makes each image five times: plain, by Attend-and-Excite, towards evenness, away from it, and by random steps. A
     killed run goes on.
     """
-    from heedful.lab import evenness as lab
-    from heedful.lab import weights_of
     from heedful.world import font_is_installed
 
-    loaded, detector, trial = _prepare(study, prompts=30, seeds="500-505")
     if not font_is_installed():
         tell("The emoji font is not installed, so the distance to the nearest render is left out.")
-    with counting(err) as on_images:
-        records = lab.watch_all(
-            loaded.pipe, detector, trial, study.out, weights=weights_of(loaded), on_images=on_images
-        )
-    _finish(lab.figures(records, trial), loaded, study)
+    _run("evenness", study, prompts=30, seeds="500-505")
 
 
 @app.command
@@ -109,20 +97,24 @@ def page(figures: Path, target: Path, /) -> None:
     say(f"Page: {target}")
 
 
-def _run_plain(figures: Callable[..., dict[str, Any]], study: StudyOptions) -> None:
-    from heedful.lab import watch_plain, weights_of
+def _run(name: str, study: StudyOptions, *, prompts: int, seeds: str) -> None:
+    from heedful.files import write_atomic
+    from heedful.lab import STUDIES, weights_of
+    from heedful.report import plot, summary
 
-    loaded, detector, trial = _prepare(study, prompts=60, seeds="500-515")
+    loaded, detector, trial = _prepare(study, prompts=prompts, seeds=seeds)
+    weights = weights_of(loaded)
     with counting(err) as on_images:
-        records = watch_plain(
-            loaded.pipe,
-            detector,
-            trial,
-            study.out,
-            weights=weights_of(loaded),
-            on_images=lambda done, total: on_images("plain", done, total),
-        )
-    _finish(figures(records, trial), loaded, study)
+        records = STUDIES[name].watch(loaded.pipe, detector, trial, study.out, weights=weights, on_images=on_images)
+    found = {**STUDIES[name].figures(records, trial), "weights": weights}
+    figures = write_atomic(study.out / f"{name}.json", json.dumps(found, indent=1) + "\n")
+    image = plot(found, study.out / f"{name}.png")
+    if study.as_json:
+        say_json(found)
+        return
+    say(summary(found))
+    say(f"Figures: {figures}")
+    say(f"Plot: {image}")
 
 
 def _prepare(study: StudyOptions, *, prompts: int, seeds: str) -> tuple[Any, Any, Any]:
@@ -144,19 +136,3 @@ def _prepare(study: StudyOptions, *, prompts: int, seeds: str) -> tuple[Any, Any
     detector = load_detector(study.model)
     model = None if study.model is None else str(study.model)
     return open_model(ModelOptions(model=model, device=study.device, dtype="float32")), detector, trial
-
-
-def _finish(found: dict[str, Any], loaded: Any, study: StudyOptions) -> None:
-    from heedful.files import write_atomic
-    from heedful.lab import weights_of
-    from heedful.report import plot, summary
-
-    found |= {"weights": weights_of(loaded)}
-    figures = write_atomic(study.out / f"{found['study']}.json", json.dumps(found, indent=1) + "\n")
-    image = plot(found, study.out / f"{found['study']}.png")
-    if study.as_json:
-        say_json(found)
-        return
-    say(summary(found))
-    say(f"Figures: {figures}")
-    say(f"Plot: {image}")

@@ -1,7 +1,4 @@
-"""Puts the images of a plan into rows and columns.
-
-Knows which of prompts, seeds and methods is a row and which a column. Draws nothing.
-"""
+"""Puts the images of a plan into rows and columns: which of prompts, seeds and methods is a row, which a column."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -9,9 +6,9 @@ from heedful.images import Case
 from heedful.report.grid import Cell, Grid
 
 MOST_ROWS = 24
-"""More are left out: a picture taller than that is not looked at, and the files are all there."""
+"""More rows are left out: nobody looks at a taller grid, and the files are all there."""
 MOST_COLUMNS = 8
-"""More seeds of one method go on in the next row."""
+"""More seeds of one method continue in the next row."""
 
 
 def arrange(cases: Iterable[Case], find: Callable[[Case], Cell], *, note: str = "") -> Grid:
@@ -29,10 +26,10 @@ def arrange(cases: Iterable[Case], find: Callable[[Case], Cell], *, note: str = 
         return find(there[method, text, seed])
 
     if len(methods) > 1:
-        places = [(text, seed) for text in texts for seed in seeds]
-        rows = [f"seed {seed}" if len(texts) == 1 else f"{text}, seed {seed}" for text, seed in places]
+        pairs = [(text, seed) for text in texts for seed in seeds]
+        rows = [f"seed {seed}" if len(texts) == 1 else f"{text}, seed {seed}" for text, seed in pairs]
         columns = methods
-        cells = [[cell(method, text, seed) for method in methods] for text, seed in places]
+        cells = [[cell(method, text, seed) for method in methods] for text, seed in pairs]
     else:
         parts = [seeds[start : start + MOST_COLUMNS] for start in range(0, len(seeds), MOST_COLUMNS)]
         is_cut = len(parts) > 1

@@ -1,7 +1,4 @@
-"""The end of a benchmark's page: what failed, how the runs were made, and whom to cite.
-
-Knows results. Knows nothing of figures or pictures.
-"""
+"""The end of a benchmark's page: what failed, how the runs were made, and whom to cite."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -74,14 +71,14 @@ def settings_differ(results: Results) -> bool:
 
 
 def _comparable(run: Mapping[str, Any]) -> dict[str, str]:
-    """What has to be the same for methods to be comparable."""
+    """Return what has to be the same for methods to be comparable."""
     settings: Mapping[str, Any] = run.get("settings", {})
     kept = {name: str(value) for name, value in settings.items() if name != "batch_size"}
     return kept | {name: str(run.get(name, _NOTHING)) for name in ("weights", "versions")}
 
 
 def _flat(run: Mapping[str, Any]) -> dict[str, str]:
-    """A run as names and values that fit into a table."""
+    """Return a run as names and values that fit into a table."""
     groups: Iterable[tuple[str, Mapping[str, Any]]] = (
         (
             "",

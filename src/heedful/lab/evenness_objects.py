@@ -1,7 +1,4 @@
-"""What the evenness study keeps of an image: its objects, how good they are, how evenly each was attended.
-
-Knows maps, boxes and renders. Asks nothing of what it keeps (`evenness`).
-"""
+"""What the evenness study keeps of an image: its objects, how good they are, how evenly each was attended to."""
 
 from typing import Any
 
@@ -11,8 +8,8 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from heedful.attention import Groups
-from heedful.lab.nearest import RenderSearch
-from heedful.lab.pointing import is_inside
+from heedful.lab.nearest_render import RenderSearch
+from heedful.lab.pointing_game import is_inside
 from heedful.lab.watch import Seen, rounded
 from heedful.losses import Evenness, OwnArea, unevenness
 from heedful.world import ANIMALS, COLOURS, Box, Detection, expectations, font_is_installed
@@ -21,11 +18,11 @@ AREAS = ("box", "map")
 """The cells whose centre lies in the detector's box; the concept's own area, found in the maps (`OwnArea`)."""
 UNEVENNESS = ("entropy", "cv", "gini")
 THIRDS = ("early", "middle", "late")
-"""Of the steps: the maps of each third are averaged, then measured."""
+"""Thirds of the steps: the maps of each third are averaged, then measured."""
 
 
 class ObjectReader:
-    """Describes an image for `watch`: its objects, and the evenness loss at every step."""
+    """Reads an image for `watch`: its objects, and the evenness loss at every step."""
 
     def __init__(self) -> None:
         self._search = RenderSearch() if font_is_installed() else None
@@ -33,8 +30,9 @@ class ObjectReader:
     def __call__(self, seen: Seen) -> dict[str, Any]:
         """Return `objects`, one per concept that was found (the surest, if it was found often), and `loss` by step.
 
-        An object has its concept's place in the prompt, confidence, box area in pixels, distance to the nearest render
-        (None without the emoji font, or if it has no colour to render), and `unevenness` and `cells` by area and third.
+        An object has its concept's position in the prompt, confidence, box area in pixels, distance to the nearest
+        render (None without the emoji font, or if it has no colour to render), and `unevenness` and `cells` by area
+        and third.
         """
         steps = seen.maps.group(seen.prompts).maps  # -> (step, concept, height, width)
         parts = np.array_split(np.arange(len(steps)), len(THIRDS))
@@ -42,16 +40,16 @@ class ObjectReader:
         there = torch.ones(thirds.shape[:2], dtype=torch.bool)
         own = OwnArea()(Groups(thirds, there))
         objects = []
-        for place, concept in enumerate(expectations(seen.prompt.text)):
+        for position, concept in enumerate(expectations(seen.prompt.text)):
             found = [each for each in seen.detections if each.name == concept.name]
             if not found:
                 continue
             best = max(found, key=lambda each: each.confidence)
             boxed = cells_in(best.box, steps.shape[-2], steps.shape[-1])
-            areas = {"box": boxed.expand_as(thirds[:, place]), "map": own[:, place]}
+            areas = {"box": boxed.expand_as(thirds[:, position]), "map": own[:, position]}
             objects.append(
                 {
-                    "concept": place,
+                    "concept": position,
                     "confidence": round(best.confidence, 5),
                     "size": round((best.box[2] - best.box[0]) * (best.box[3] - best.box[1]), 1),
                     "distance": self._distance(seen, best, concept.colour),
@@ -59,7 +57,7 @@ class ObjectReader:
                     "unevenness": {
                         area: {
                             measure: rounded(
-                                unevenness(thirds[:, [place]].flatten(2), areas[area][:, None].flatten(2), measure)[
+                                unevenness(thirds[:, [position]].flatten(2), areas[area][:, None].flatten(2), measure)[
                                     :, 0
                                 ]
                             )
@@ -80,7 +78,7 @@ class ObjectReader:
             if colour is None:
                 return None
         others = tuple(each.box for each in seen.detections if each is not best)
-        nearest = self._search(seen.picture, best.name, colour, best.box, others)
+        nearest = self._search(seen.image, best.name, colour, best.box, others)
         return None if nearest is None else round(nearest.distance, 6)
 
 

@@ -1,6 +1,6 @@
-"""How well a CLIP tells pictures of the world apart: retrieval among 100 captions, and captions wrong in one place.
+"""How well a CLIP tells images of the world apart: retrieval among 100 captions, and captions with one wrong word.
 
-Works with any `CLIPModel` and its processor. Measured on renders from seeds that training never drew.
+It works with any `CLIPModel` and its processor, on renders from seeds that training never drew.
 """
 
 from typing import Any
@@ -18,9 +18,9 @@ CAPTIONS = 100
 
 
 def retrieval_figures(model: Any, processor: Any, sets: int = 10) -> dict[str, float]:
-    """Top-1 accuracy of caption to picture and of picture to caption among 100 scenes with different content.
+    """Return top-1 accuracy of caption to image and of image to caption among 100 scenes with different content.
 
-    `wrong_caption` is the share of pictures nearer to their caption than to one with two colours swapped, or one colour
+    `wrong_caption` is the share of images nearer to their caption than to one with two colours swapped, or one colour
     or class changed. Each caption names every object with its colour; a third of the scenes has 1, 2 and 3 objects.
     """
     rng = np.random.default_rng(RETRIEVAL_SEED)

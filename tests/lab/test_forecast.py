@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from heedful.attention import Maps
-from heedful.lab import overlap, retention
-from heedful.lab.foresight import advantages, foresight, onset
+from heedful.lab import overlap_study, retention_study
+from heedful.lab.forecast import advantages, forecast, onset
 from heedful.lab.trial import Trial
 from heedful.lab.watch import Seen, Watched
 from heedful.prompts import Prompt
@@ -38,7 +38,10 @@ def record(prompt: str, seed: int, fault: str | None = None, found: tuple[int, i
 
 
 def test_maps_that_share_nothing_overlap_by_zero_and_equal_ones_most() -> None:
-    apart, same = overlap.read(seen(half("left"), half("right"))), overlap.read(seen(half("left"), half("left")))
+    apart, same = (
+        overlap_study.read(seen(half("left"), half("right"))),
+        overlap_study.read(seen(half("left"), half("left"))),
+    )
     for name in ("overlap", "overlap of shares"):
         assert apart[name] == [0] * STEPS
         assert same[name] == [0.5] * STEPS
@@ -48,7 +51,7 @@ def test_maps_that_share_nothing_overlap_by_zero_and_equal_ones_most() -> None:
 
 
 def test_only_shares_do_not_see_that_one_map_is_faint() -> None:
-    found = overlap.read(seen(half("left"), 0.25 * half("left")))
+    found = overlap_study.read(seen(half("left"), 0.25 * half("left")))
     assert found["overlap"] == pytest.approx([0.2] * STEPS, abs=1e-5)
     assert found["overlap of shares"] == pytest.approx([0.5] * STEPS, abs=1e-5)
 
@@ -56,7 +59,7 @@ def test_only_shares_do_not_see_that_one_map_is_faint() -> None:
 def test_what_stays_is_kept_and_what_moves_is_lost() -> None:
     moving = half("left")
     moving[3:] = half("right")[3:]
-    found = retention.read(seen(half("left"), moving))
+    found = retention_study.read(seen(half("left"), moving))
     stays, moves = (np.array(found["lost"], dtype=float)[:, place] for place in (0, 1))
     np.testing.assert_allclose(stays, [np.nan, 0.5, 0.5, 0.5, 0.5])
     np.testing.assert_allclose(moves, [np.nan, 0.5, 0.5, 1, 0.5])  # lost once, against the step before
@@ -68,12 +71,12 @@ def test_what_stays_is_kept_and_what_moves_is_lost() -> None:
     np.testing.assert_allclose(found["faintness"], np.full((STEPS, 2), 0.9), atol=1e-6)
 
 
-def test_a_sign_that_appears_at_a_step_foretells_from_there_on() -> None:
+def test_a_sign_that_appears_at_a_step_predicts_from_there_on() -> None:
     rng = np.random.default_rng(0)
     records = [record(prompt, seed, "neglect" if seed % 2 else None) for prompt in TRIAL.prompts for seed in range(4)]
     values = rng.random((len(records), 3))
     values[:, 1:] = np.array([[2.0 if each.neglect else 1.0] for each in records])
-    found = foresight(records, TRIAL, {"sign": values}, {"sign": "a sign"})
+    found = forecast(records, TRIAL, {"sign": values}, {"sign": "a sign"})
     neglect, duplicate = (found["measures"]["sign"]["within"][name] for name in ("neglect", "duplicate"))
     assert [figure["value"] for figure in neglect["by_step"][1:]] == [1, 1]
     assert 0.2 < neglect["by_step"][0]["value"] < 0.8
@@ -102,8 +105,8 @@ def test_the_missing_concept_is_compared_with_the_one_that_is_there() -> None:
         record("b", 1),
     ]
     values = np.array([[[5.0, 1.0]], [[1.0, 4.0]], [[1.0, 9.0]], [[9.0, 1.0]]])  # (image, one step, concept)
-    found = retention.missing_figures(records, {"faintness": values})
+    found = retention_study.missing_figures(records, {"faintness": values})
     assert found["images"] == 2
     assert found["measures"]["faintness"]["share"][0]["value"] == 1
     assert found["measures"]["faintness"]["difference"][0]["value"] == pytest.approx(3.5)
-    assert retention.missing_figures(records[2:], {"faintness": values[2:]}) == {"images": 0, "measures": {}}
+    assert retention_study.missing_figures(records[2:], {"faintness": values[2:]}) == {"images": 0, "measures": {}}

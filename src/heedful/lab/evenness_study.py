@@ -1,26 +1,25 @@
 """The first idea behind heedful: the more evenly attention lies on an object, the better the object.
 
-Asked twice. Among objects, plain and guided: does evenness go with quality, once size is accounted for, and within the
-same concept of the same prompt? And causally: guide with evenness alone, towards it and away from it, from the same
-noise, against steps as long in a random direction. Knows records of `objects`.
+The study asks twice. Among objects, plain and guided: does evenness go with quality, once size is accounted for, and
+within the same concept of the same prompt? And causally: guide with evenness alone, towards it and away from it, from
+the same noise, against steps as long in a random direction.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from heedful.guidance import NONE, Method, methods
-from heedful.lab.foresight import plain
-from heedful.lab.objects import AREAS, THIRDS, UNEVENNESS, ObjectReader
-from heedful.lab.ranks import Resampling
-from heedful.lab.trial import FAULTS, Trial
-from heedful.lab.watch import Watched, watch
+from heedful.lab.by_prompt import ByPrompt
+from heedful.lab.evenness_objects import AREAS, THIRDS, UNEVENNESS
+from heedful.lab.forecast import plain
+from heedful.lab.records import FAULTS
+from heedful.lab.trial import Trial, success_table
+from heedful.lab.watch import Watched
 from heedful.losses import Evenness
 from heedful.scores import compare
-from heedful.world import Detector
 
 STEERING = replace(methods.EMBEDDED, step_size=0.06, step_rule="rms")
 """Steps of one length in all directions, so that more, less and random differ in where they go alone."""
@@ -46,7 +45,7 @@ class Objects:
 
     prompts: list[str]
     concepts: list[str]
-    """Prompt and place in it."""
+    """Prompt, and position in it."""
     confidence: np.ndarray
     nearness: np.ndarray
     """NaN where it is not known."""
@@ -64,36 +63,9 @@ class Objects:
         return np.array(found, dtype=float)
 
 
-def watch_all(
-    pipe: Any,
-    detector: Detector,
-    trial: Trial,
-    folder: Path,
-    *,
-    weights: str,
-    on_images: Callable[[str, int, int], None] = lambda method, done, total: None,
-) -> dict[str, list[Watched]]:
-    """Paint a trial by every method of the study, from the same noise; records go to `folder/evenness-METHOD.jsonl`."""
-    reader = ObjectReader()
-    return {
-        method.name: watch(
-            pipe,
-            detector,
-            trial,
-            method,
-            reader,
-            folder / f"evenness-{method.name}.jsonl",
-            weights=weights,
-            on_images=lambda done, total, name=method.name: on_images(name, done, total),
-        )
-        for method in (*OBSERVED, *CAUSAL)
-    }
-
-
-def figures(records: dict[str, list[Watched]], trial: Trial) -> dict[str, Any]:
+def figures(records: Mapping[str, Sequence[Watched]], trial: Trial) -> dict[str, Any]:
     """Return what the study found, as plain JSON values. Correlations above 0 support the idea."""
     return {
-        "study": "evenness",
         "images": len(records[NONE.name]),
         "prompts": len(trial.prompts),
         "seeds": list(trial.seeds),
@@ -160,11 +132,11 @@ def _correlations(objects: Objects, evenness: np.ndarray, cells: np.ndarray) -> 
         there = ~np.isnan(values)
         if not there.any():
             continue
-        resampling = Resampling([prompt for prompt, is_there in zip(objects.prompts, there, strict=True) if is_there])
+        by_prompt = ByPrompt([prompt for prompt, is_there in zip(objects.prompts, there, strict=True) if is_there])
         sizes = (objects.size[there], cells[there])
         concepts = np.array(objects.concepts)[there].tolist()
         for control in CONTROLS:
-            figure = resampling.correlation(
+            figure = by_prompt.correlation(
                 evenness[there],
                 values[there],
                 () if control == "none" else sizes,
@@ -183,10 +155,10 @@ def _alike(records: Sequence[Watched]) -> dict[str, dict[str, float | None]]:
         if not objects.rows:
             found[area] = {}
             continue
-        resampling = Resampling(objects.prompts)
+        by_prompt = ByPrompt(objects.prompts)
         columns = {measure: objects.column("unevenness", area, measure, third=third) for measure in UNEVENNESS}
         pairs = [(one, other) for i, one in enumerate(UNEVENNESS) for other in UNEVENNESS[i + 1 :]]
-        figures = {f"{one} and {other}": resampling.correlation(columns[one], columns[other]) for one, other in pairs}
+        figures = {f"{one} and {other}": by_prompt.correlation(columns[one], columns[other]) for one, other in pairs}
         found[area] = {pair: None if figure is None else round(figure.value, 4) for pair, figure in figures.items()}
     return found
 
@@ -198,13 +170,13 @@ def _fifths(records: Sequence[Watched], area: str) -> dict[str, Any]:
     if len(objects.rows) < _FIFTHS:
         return {}
     evenness = -objects.column("unevenness", area, PRIMARY["measure"], third=third)
-    resampling = Resampling(objects.prompts)
+    by_prompt = ByPrompt(objects.prompts)
     parts = np.array_split(np.argsort(evenness, kind="stable"), _FIFTHS)
     found: dict[str, Any] = {"evenness": [round(float(evenness[part].mean()), 5) for part in parts]}
     for quality in QUALITIES:
         values: np.ndarray = getattr(objects, quality)
         masks = [np.isin(np.arange(len(values)), part) & ~np.isnan(values) for part in parts]
-        found[quality] = [plain(resampling.mean(np.nan_to_num(values), mask)) for mask in masks]
+        found[quality] = [plain(by_prompt.mean(np.nan_to_num(values), mask)) for mask in masks]
     return found
 
 
@@ -215,10 +187,9 @@ def _effect(before: Sequence[Watched], after: Sequence[Watched], trial: Trial) -
     is the mean over the concepts, 0 for a missing one; `nearness` and `unevenness` are of concepts that are there both
     times.
     """
-    shape = (len(trial.prompts), len(trial.seeds))
 
     def paired(name: str) -> dict[str, Any]:
-        tables = [np.array([getattr(r, name) for r in side], dtype=float).reshape(shape) for side in (before, after)]
+        tables = [success_table(side, trial, name) for side in (before, after)]
         found = compare(tables[0], tables[1])
         return {
             "before": round(float(tables[0].mean()), 5),
@@ -229,11 +200,11 @@ def _effect(before: Sequence[Watched], after: Sequence[Watched], trial: Trial) -
             "p_value": round(found.p_value, 5),
         }
 
-    resampling = Resampling([record.prompt for record in before])
+    by_prompt = ByPrompt([record.prompt for record in before])
 
     def changed(values: Callable[[Watched], float]) -> dict[str, Any]:
         first, last = (np.array([values(record) for record in side]) for side in (before, after))
-        return {"before": round(float(first.mean()), 5), "difference": plain(resampling.mean(last - first))}
+        return {"before": round(float(first.mean()), 5), "difference": plain(by_prompt.mean(last - first))}
 
     guided = STEERING.guided_steps(trial.steps)
     return {
@@ -268,9 +239,9 @@ def _of_both(before: Sequence[Watched], after: Sequence[Watched]) -> dict[str, A
                 uneven[area].append(pair[0] - pair[1])
     if not prompts:
         return {}
-    resampling, near = Resampling(prompts), np.array(nearness)
+    by_prompt, near = ByPrompt(prompts), np.array(nearness)
     there = ~np.isnan(near)
     return {
-        "nearness": {"difference": plain(resampling.mean(np.nan_to_num(near), there))},
-        **{f"unevenness in {area}": {"difference": plain(resampling.mean(np.array(uneven[area])))} for area in AREAS},
+        "nearness": {"difference": plain(by_prompt.mean(np.nan_to_num(near), there))},
+        **{f"unevenness in {area}": {"difference": plain(by_prompt.mean(np.array(uneven[area])))} for area in AREAS},
     }

@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,17 +10,18 @@ from heedful import world
 from heedful.attention import Maps, SiteSelection
 from heedful.errors import SettingsError
 from heedful.guidance import Settings
-from heedful.lab.pointing import (
+from heedful.lab.pointing_game import (
     MEAN,
-    Pointed,
+    PointedImage,
+    PointedObject,
     is_inside,
     once_each,
     play,
     pointing_figures,
-    pointing_table,
 )
 from heedful.lab.trial import Trial
 from heedful.prompts import Prompt
+from heedful.report import pointing_table
 from heedful.world.detector import Detection, Detector
 from heedful.world.judge import expectations
 from heedful.world.tokenizer import build_tokenizer
@@ -59,9 +59,9 @@ def test_the_concepts_of_every_prompt_are_those_the_judge_expects() -> None:
 
 def test_peaks_are_those_of_a_run_that_is_only_watched(pipe, tmp_path: Path) -> None:
     trial = replace(TRIAL, prompts=TRIAL.prompts[:1])
-    objects = play(pipe, Told("cat", "clock"), trial, tmp_path / "pointing.jsonl")
-    assert [(each.name, each.seed, each.box) for each in objects] == [
-        ("cat", 0, LEFT), ("clock", 0, RIGHT), ("cat", 1, LEFT), ("clock", 1, RIGHT)
+    images = play(pipe, Told("cat", "clock"), trial, tmp_path / "pointing.jsonl")
+    assert [(image.seed, each.name, each.box) for image in images for each in image.objects] == [
+        (0, "cat", list(LEFT)), (0, "clock", list(RIGHT)), (1, "cat", list(LEFT)), (1, "clock", list(RIGHT))
     ]  # fmt: skip
     settings = Settings(sites=SiteSelection(blocks=("up",), scale=2))
     prompts = [trial.prompts[0]] * 2
@@ -74,28 +74,27 @@ def test_peaks_are_those_of_a_run_that_is_only_watched(pipe, tmp_path: Path) -> 
             output_type="np",
         )
     maps = guided.maps["cat"]
-    for each in objects:
-        if each.name == "cat":
-            expected = [divmod(int(one.argmax()), 8) for one in maps[each.seed]]
-            assert each.peaks[MEAN] == expected
-            smoothed = Maps(maps[each.seed][:, None]).smooth().tokens[:, 0]
-            assert each.smoothed[MEAN] == [divmod(int(one.argmax()), 8) for one in smoothed]
-            assert each.smoothed_mean[MEAN] == divmod(int(smoothed.mean(0).argmax()), 8)
-    assert set(objects[0].grids) == {*(site.name for site in heedful.attention.find_sites(pipe.unet)), MEAN}
-    assert len(objects[0].peaks[MEAN]) == trial.steps
+    for image in images:
+        each = image.objects[0]  # the cat
+        smoothed = Maps(maps[image.seed][:, None]).smooth().tokens[:, 0]
+        assert each.peaks[MEAN] == [list(divmod(int(one.argmax()), 8)) for one in maps[image.seed]]
+        assert each.smoothed[MEAN] == [list(divmod(int(one.argmax()), 8)) for one in smoothed]
+        assert each.smoothed_mean[MEAN] == list(divmod(int(smoothed.mean(0).argmax()), 8))
+    assert set(each.grids) == {*(site.name for site in heedful.attention.find_sites(pipe.unet)), MEAN}
+    assert len(each.peaks[MEAN]) == trial.steps
 
 
 def test_a_killed_game_goes_on_to_the_same_objects(pipe, tmp_path: Path) -> None:
     detector = Told("cat", "clock")
     whole = play(pipe, detector, TRIAL, tmp_path / "whole.jsonl")
-    assert len(whole) == 4  # the bird is never found
+    assert [len(image.objects) for image in whole] == [2, 2, 0, 0]  # the bird is never found
 
     def kill(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         play(pipe, detector, TRIAL, tmp_path / "killed.jsonl", on_images=kill)
-    assert json.loads((tmp_path / "killed.jsonl").read_text().splitlines()[0])["images"] == 2
+    assert len((tmp_path / "killed.jsonl").read_text().splitlines()) == 1 + 2
     assert play(pipe, detector, TRIAL, tmp_path / "killed.jsonl") == whole
     assert (tmp_path / "killed.jsonl").read_text() == (tmp_path / "whole.jsonl").read_text()
 
@@ -108,19 +107,22 @@ def test_a_game_of_others_is_refused(pipe, tmp_path: Path) -> None:
         play(pipe, Told(), replace(TRIAL, steps=2), tmp_path / "pointing.jsonl")
 
 
-def pointed(prompt: str, box: tuple[float, float, float, float], *peaks: tuple[int, int]) -> Pointed:
+def pointed(prompt: str, box: tuple[float, float, float, float], *peaks: tuple[int, int]) -> PointedImage:
     """An object whose smoothed maps peak where the step before did, and their mean where the last one does."""
-    late = [peaks[-1], *peaks[:-1]]
-    return Pointed(prompt, 0, "cat", box, {"site": 8}, {"site": list(peaks)}, {"site": late}, {"site": peaks[-1]})
+    now = [list(peak) for peak in peaks]
+    late = [now[-1], *now[:-1]]
+    return PointedImage(
+        prompt, 0, [PointedObject("cat", list(box), {"site": 8}, {"site": now}, {"site": late}, {"site": now[-1]})]
+    )
 
 
 def test_a_peak_in_the_box_is_a_hit_and_chance_is_what_the_box_covers() -> None:
     quarter = (0.0, 0.0, 32.0, 32.0)
-    objects = [
+    images = [
         pointed("a cat", quarter, (0, 0), (3, 3), (4, 4)),
         pointed("a dog", quarter, (7, 7), (0, 0), (0, 7)),
     ]
-    figures = pointing_figures(objects)
+    figures = pointing_figures(images)
     site = figures["sites"]["site"]
     assert figures["objects"] == figures["prompts"] == 2
     assert site["chance"] == 0.25
@@ -145,7 +147,7 @@ def test_no_objects_give_no_figures() -> None:
 
 
 @pytest.mark.parametrize("side", [4, 8, 16])
-def test_half_of_the_cells_lie_in_half_of_the_picture(side: int) -> None:
+def test_half_of_the_cells_lie_in_half_of_the_image(side: int) -> None:
     inside = np.array([[is_inside(row, column, side, LEFT) for column in range(side)] for row in range(side)])
     assert inside[:, : side // 2].all()
     assert not inside[:, side // 2 :].any()

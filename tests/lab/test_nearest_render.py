@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from heedful.lab.nearest import RenderSearch
+from heedful.lab.nearest_render import RenderSearch
 from heedful.world.render import box, render
 from heedful.world.scene import Item, Scene
 

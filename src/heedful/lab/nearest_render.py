@@ -1,7 +1,6 @@
-"""How far a painted object is from the nearest clean one: renders of its class and colour, over place, size and angle.
+"""How far a generated object is from the nearest clean one: renders of its class and colour, by location, size, angle.
 
-The other measure of quality beside the detector's confidence, which knows no pixels of the world. Knows sprites and
-pixels; needs the emoji font.
+This is a second measure of quality next to the detector's confidence, and compares pixels. It needs the emoji font.
 """
 
 from dataclasses import dataclass
@@ -32,23 +31,23 @@ class Nearest:
 class RenderSearch:
     """Finds nearest renders, and keeps the shapes that it has drawn.
 
-    Tried are all places and sizes within 2 px of the detector's box, both ways round, at angles of -4 to 4 degrees;
+    It tries all locations and sizes within 2 px of the detector's box, both ways round, at angles of -4 to 4 degrees;
     then the same around the best, if it lies on the border of what was tried. Every one is tried, because small sprites
-    change by jumps: downhill steps alone end beside the render that a picture was made of.
+    change by jumps: downhill steps alone end next to the render that an image was made of.
     """
 
     def __init__(self) -> None:
         self._shape = lru_cache(maxsize=_SHAPES)(_shape)
 
     def __call__(
-        self, picture: np.ndarray, name: str, colour: str | None, box: Box, others: tuple[Box, ...] = ()
+        self, image: np.ndarray, name: str, colour: str | None, box: Box, others: tuple[Box, ...] = ()
     ) -> Nearest | None:
-        """Return the nearest render of a class in a colour (None: its own) to what `box` of `picture` holds.
+        """Return the nearest render of a class in a colour (None: its own) to what `box` of `image` holds.
 
-        `picture` is (height, width, 3) uint8; its background is the median of its border. Compared are the pixels of
-        the box and 2 px around it that lie in no box of the `others`. None if there are none.
+        `image` is (height, width, 3) uint8; its background is the median of its border. The pixels of the box and 2 px
+        around it that lie in no box of the `others` are compared. None if there are none.
         """
-        window = _Window(picture, box, others)
+        window = _Window(image, box, others)
         if not window.is_compared.any():
             return None
         x, y = round((box[0] + box[2]) / 2), round((box[1] + box[3]) / 2)
@@ -67,7 +66,7 @@ class RenderSearch:
         best = Nearest(centre, np.inf)
         for size, mirrored, angle in product(sizes, (False, True), _ANGLES):
             shape = self._shape(centre.name, centre.colour, size, mirrored, angle)
-            down, right, distance = window.nearest_place(*shape, centre.x, centre.y)
+            down, right, distance = window.nearest_location(*shape, centre.x, centre.y)
             if distance < best.distance:
                 item = Item(centre.name, centre.colour, centre.x + right, centre.y + down, size, mirrored, angle)
                 best = Nearest(item, distance)
@@ -75,18 +74,18 @@ class RenderSearch:
 
 
 def _shape(name: str, colour: str | None, size: int, mirrored: bool, angle: int) -> tuple[np.ndarray, np.ndarray]:
-    """An object in the middle of its own small canvas: alpha and colours, as `layer` gives them."""
+    """Return an object in the middle of its own small canvas: alpha and colours, as `layer` gives them."""
     half = size // 2 + 4  # turned by a few degrees, a shape is a little larger
     return layer(Item(name, colour, half, half, size, mirrored, angle), 2 * half)
 
 
 class _Window:
-    """The part of a picture that is compared, as differences from the background."""
+    """The part of an image that is compared, as differences from the background."""
 
-    def __init__(self, picture: np.ndarray, box: Box, others: tuple[Box, ...]) -> None:
-        border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    def __init__(self, image: np.ndarray, box: Box, others: tuple[Box, ...]) -> None:
+        border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
         self._ground = np.median(border, axis=0).astype(np.float32)
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         self._top, bottom = (int(np.clip(side, 0, height)) for side in (box[1] - _MARGIN, np.ceil(box[3] + _MARGIN)))
         self._left, right = (int(np.clip(side, 0, width)) for side in (box[0] - _MARGIN, np.ceil(box[2] + _MARGIN)))
         rows, columns = np.ogrid[self._top : bottom, self._left : right]
@@ -94,22 +93,22 @@ class _Window:
         for other in others:
             is_row = (rows + 0.5 >= other[1]) & (rows + 0.5 < other[3])
             self.is_compared &= ~(is_row & (columns + 0.5 >= other[0]) & (columns + 0.5 < other[2]))
-        differs = picture[self._top : bottom, self._left : right] - self._ground
+        differs = image[self._top : bottom, self._left : right] - self._ground
         self._differs = (differs * self.is_compared[..., None]).transpose(2, 0, 1)  # -> (colour, height, width)
 
-    def nearest_place(self, alpha: np.ndarray, colours: np.ndarray, x: int, y: int) -> tuple[int, int, float]:
+    def nearest_location(self, alpha: np.ndarray, colours: np.ndarray, x: int, y: int) -> tuple[int, int, float]:
         """Return by how many pixels down and right of (x, y) a shape fits best, and its distance there."""
         height, width = self.is_compared.shape
-        painted = np.zeros((3, height + 2 * _SHIFT, width + 2 * _SHIFT), np.float32)
+        drawn = np.zeros((3, height + 2 * _SHIFT, width + 2 * _SHIFT), np.float32)
         half = alpha.shape[0] // 2
         top, left = y - half - self._top + _SHIFT, x - half - self._left + _SHIFT
-        cut = np.s_[max(0, -top) : painted.shape[1] - top, max(0, -left) : painted.shape[2] - left]
+        cut = np.s_[max(0, -top) : drawn.shape[1] - top, max(0, -left) : drawn.shape[2] - left]
         part = (alpha[cut] * (colours[cut] - self._ground)).transpose(2, 0, 1)
         top, left = max(0, top), max(0, left)
-        painted[:, top : top + part.shape[1], left : left + part.shape[2]] = part
-        # |differs - painted|^2 at every shift: only the mixed and the last term depend on it
-        shifted = sliding_window_view(painted, (height, width), (1, 2))  # -> (colour, row, column, height, width)
-        powers = sliding_window_view(np.square(painted).sum(0), (height, width))
+        drawn[:, top : top + part.shape[1], left : left + part.shape[2]] = part
+        # |differs - drawn|^2 at every shift: only the mixed and the last term depend on it
+        shifted = sliding_window_view(drawn, (height, width), (1, 2))  # -> (colour, row, column, height, width)
+        powers = sliding_window_view(np.square(drawn).sum(0), (height, width))
         errors = (
             np.square(self._differs).sum()
             - 2 * np.einsum("crshw,chw->rs", shifted, self._differs)
