@@ -50,7 +50,7 @@ def test_words_in_marks_are_the_concepts(pipe: Any) -> None:
 
 def test_block_can_be_printed_before_and_after_a_run(pipe: Any) -> None:
     with guide(pipe, TWO, A_STAR, settings=SHORT) as guided:
-        assert repr(guided) == "Guided by a-star: no run yet"
+        assert repr(guided).splitlines() == ["Guided by a-star: no run yet", "concepts: cat, blue clock"]
         with pytest.raises(PipelineError, match="none yet"):
             _ = guided.trace
         latents_of(pipe, TWO)

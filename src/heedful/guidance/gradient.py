@@ -1,6 +1,6 @@
 """One pass of a denoiser whose maps say something of its latents: what they say, and the gradient of it.
 
-Knows passes and gradients. Knows nothing of losses (`measure` is passed in), steps or schedulers.
+What is measured is passed in (`measure`).
 """
 
 from collections.abc import Callable, Sequence
@@ -50,12 +50,11 @@ def differentiate(
         reading = reader.reading(
             call.conditional(items, latents),
             record,
-            stop_after_last=not predict,
-            detach_after_last=predict,
+            after_last="detach" if predict else "stop",
             self_attention=self_attention,
         )
         with reading as once:
-            output = once(forward)
+            output = once(call.through(forward))
             torch.set_grad_enabled(True)  # the pass that goes on has turned them off
             with full_precision(latents.device.type):
                 maps = record.maps()

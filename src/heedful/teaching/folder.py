@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from heedful.attention import find_denoiser
-from heedful.errors import ConceptsError, ModelNotFound, UnsafeWeights, require
+from heedful.errors import ConceptsDoNotFit, ModelNotFound, UnsafeWeights, require
 from heedful.files import PICKLES, write_atomic
 from heedful.teaching.embeddings import ENCODERS, Vectors, text_parts
 from heedful.teaching.instance_prompt import PLACEHOLDER, NewConcept
@@ -82,14 +82,14 @@ def write_embeddings(folder: Path, vectors: Mapping[NewConcept, Sequence[Vectors
 
 
 def read_embeddings(folder: Path, concepts: Sequence[NewConcept]) -> dict[NewConcept, list[Vectors]]:
-    """Return what `write_embeddings` wrote; raises `ConceptsError` for a file that is broken or absent."""
+    """Return what `write_embeddings` wrote; raises `ConceptsDoNotFit` for a file that is broken or absent."""
     vectors: dict[NewConcept, list[Vectors]] = {}
     for concept in concepts:
         tensors = read_tensors(folder / f"{concept.name}.safetensors")
         names = (concept.placeholder,) if concept.placeholder in tensors else ENCODERS
         missing = [name for name in names if name not in tensors]
         if missing:
-            raise ConceptsError(
+            raise ConceptsDoNotFit(
                 f"Expected {concept.placeholder}, or {' and '.join(ENCODERS)}, in {concept.name}.safetensors, got "
                 f"{', '.join(tensors) or 'nothing'}. Teach the concept again, or get the folder whole."
             )
@@ -140,7 +140,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 def read_manifest(folder: Path) -> Manifest:
     """Return a folder's manifest.
 
-    Raises `ModelNotFound` for a folder without one, `UnsafeWeights` if pickles lie there instead, and `ConceptsError`
+    Raises `ModelNotFound` for a folder without one, `UnsafeWeights` if pickles lie there instead, and `ConceptsDoNotFit`
     for a manifest that says something else than heedful writes.
     """
     file = folder / MANIFEST
@@ -164,11 +164,11 @@ def read_manifest(folder: Path) -> Manifest:
             each.name.replace("-", "_").isidentifier() or each.name.isalnum() for each in concepts
         )
     except (ValueError, TypeError, KeyError, AttributeError) as reason:
-        raise ConceptsError(
+        raise ConceptsDoNotFit(
             f"Expected a manifest that heedful teach wrote in {file}, got something else ({reason})."
         ) from reason
     if not is_sound:
-        raise ConceptsError(
+        raise ConceptsDoNotFit(
             f"Expected a manifest of format {FORMAT} with placeholders such as <cat1> in {file}, got format "
             f"{manifest.format} with {', '.join(each.placeholder for each in concepts)}. Update heedful, or teach anew."
         )
@@ -176,10 +176,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
-    """Return the tensors of a safetensors file; raises `ConceptsError` if it is absent or broken."""
+    """Return the tensors of a safetensors file; raises `ConceptsDoNotFit` if it is absent or broken."""
     try:
         return load_file(file)
     except (OSError, SafetensorError) as reason:
-        raise ConceptsError(
+        raise ConceptsDoNotFit(
             f"Expected weights in {file}, but they cannot be read ({reason}). Get the folder whole, or teach again."
         ) from reason

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from heedful.attention import find_denoiser
-from heedful.errors import ConceptsError, require
+from heedful.errors import ConceptsDoNotFit, require
 from heedful.teaching import folder as files
 from heedful.teaching.embeddings import add_concepts
 from heedful.teaching.instance_prompt import NewConcept
@@ -42,7 +42,7 @@ def load_concepts(pipe: Any, folder: Path | str, *, adapter_name: str = ADAPTER)
     processor is replaced. Weights are written into the denoiser, so load the pipeline anew to be rid of them, and load
     one folder of such weights only; folders of words alone, and LoRAs of other names, go together.
 
-    Raises `ModelNotFound` and `UnsafeWeights`, and `ConceptsError` if the base model has other shapes or knows a word
+    Raises `ModelNotFound` and `UnsafeWeights`, and `ConceptsDoNotFit` if the base model has other shapes or knows a word
     already; the pipeline is unchanged then.
     """
     place = Path(folder)
@@ -54,7 +54,7 @@ def load_concepts(pipe: Any, folder: Path | str, *, adapter_name: str = ADAPTER)
         if key in here and here[key] != value
     ]
     if differ:
-        raise ConceptsError(
+        raise ConceptsDoNotFit(
             f"Expected a pipeline like the one that learnt {_listed(manifest.concepts)}, got one with "
             f"{'; '.join(differ)}. Load the base model that {place / files.CARD} names."
         )
@@ -68,7 +68,7 @@ def load_concepts(pipe: Any, folder: Path | str, *, adapter_name: str = ADAPTER)
     elif manifest.weights == "lora":
         require("peft", "train")
         if adapter_name in getattr(denoiser, "peft_config", {}):
-            raise ConceptsError(
+            raise ConceptsDoNotFit(
                 f"Expected a new name for the LoRA, but the denoiser has one called {adapter_name!r}. "
                 "Pass adapter_name=..., and switch between them with pipe.set_adapters."
             )
@@ -91,18 +91,18 @@ def load_custom_diffusion(denoiser: nn.Module, file: Path | str) -> None:
     """Write Custom-Diffusion weights in diffusers' format into `denoiser`, so that its own processors stay.
 
     `unet.load_attn_procs` of diffusers reads the same file and sets nothing. Unlike its processor, which replaces the
-    site's own and with it LoRA and IP-Adapter, the projections themselves change. Raises `ConceptsError`.
+    site's own and with it LoRA and IP-Adapter, the projections themselves change. Raises `ConceptsDoNotFit`.
     """
     _copy(denoiser, custom_diffusion_weights(denoiser, Path(file)))
 
 
 def custom_diffusion_weights(denoiser: nn.Module, file: Path) -> dict[str, Tensor]:
-    """Return the weights of such a file by the denoiser's own names; raises `ConceptsError` if they do not fit."""
+    """Return the weights of such a file by the denoiser's own names; raises `ConceptsDoNotFit` if they do not fit."""
     read: dict[str, Tensor] = {}
     for name, value in files.read_tensors(file).items():
         site, found, rest = name.partition(".processor.")
         if not found or _SUFFIX not in rest:
-            raise ConceptsError(f"Expected names such as SITE.processor.to_k{_SUFFIX}.weight in {file}, got {name}.")
+            raise ConceptsDoNotFit(f"Expected names such as SITE.processor.to_k{_SUFFIX}.weight in {file}, got {name}.")
         read[f"{site}.{rest.replace(_SUFFIX, '', 1)}"] = value
     return _fitting(denoiser, read, file)
 
@@ -116,7 +116,7 @@ def _fitting(denoiser: nn.Module, read: dict[str, Tensor], file: Path) -> dict[s
     for name, value in read.items():
         if name not in there or there[name].shape != value.shape:
             got = "no such weight" if name not in there else f"one of shape {tuple(there[name].shape)}"
-            raise ConceptsError(
+            raise ConceptsDoNotFit(
                 f"Expected a denoiser with {name} of shape {tuple(value.shape)}, as in {file}, got {got}. "
                 "Load the base model that the weights were made for."
             )

@@ -70,7 +70,7 @@ def teach(
     step: N of them learn what one learns with N times `gradient_accumulation_steps`, and the first writes. Afterwards
     `pipe` knows the concepts, as after `heedful.load_concepts`.
 
-    Raises `PromptError`, `SettingsError`, `UnsupportedPipeline`, `ConceptsError` for words that the pipeline knows
+    Raises `PromptError`, `SettingsError`, `UnsupportedPipeline`, `ConceptsDoNotFit` for words that the pipeline knows
     already, `OutputError`, and `MissingExtra` for a LoRA without peft.
     """
     check_pipeline(pipe)
