@@ -29,7 +29,7 @@ with torch.no_grad(), heedful.guide(parts, prompt, heedful.methods.A_STAR) as gu
     scheduler.set_timesteps(12)
     latents = torch.randn(1, unet.config.in_channels, 16, 16, generator=torch.Generator().manual_seed(0))
     for now in scheduler.timesteps:
-        conditional = unet(latents, now, encoder_hidden_states=text).sample  # the prediction with the prompt comes first
+        conditional = unet(latents, now, encoder_hidden_states=text).sample  # with the prompt: the first call
         unconditional = unet(latents, now, encoder_hidden_states=empty).sample
         noise = unconditional + guidance_scale * (conditional - unconditional)
         latents = scheduler.step(noise, now, latents).prev_sample

@@ -1,4 +1,4 @@
-"""Kinds of pipelines beside those of `tests.every_pipeline` that heedful guides, tiny and random, by their names in the docs.
+"""More kinds of pipelines that heedful guides, tiny and random, by their names in the docs.
 
 `MORE_PIPELINES[name]()` is a `Run`, as there.
 """
@@ -15,9 +15,12 @@ from diffusers import (
     SD3ControlNetModel,
     T2IAdapter,
 )
+from diffusers.modular_pipelines.flux import FluxAutoBlocks
+from diffusers.modular_pipelines.stable_diffusion_3 import StableDiffusion3AutoBlocks
+from diffusers.modular_pipelines.stable_diffusion_xl import StableDiffusionXLAutoBlocks
 
-from tests.every_pipeline import SIZE, T5, XL_PICTURES, Run, controlnet, inpaint, late, like, mask, pictures
-from tests.pipelines import tiny_pipeline, tiny_sdxl_pipeline, tiny_vae
+from tests.every_pipeline import PROMPTS, SIZE, T5, XL_PICTURES, Run, controlnet, inpaint, like, mask, pictures
+from tests.pipelines import generator, tiny_pipeline, tiny_sdxl_pipeline
 from tests.transformer_pipelines import tiny_flux, tiny_pixart, tiny_sd3
 
 
@@ -53,28 +56,25 @@ def changed(run: Run, **arguments: Any) -> Run:
 def adapter(pipe: Any, kind: Any) -> Run:
     torch.manual_seed(0)
     net = T2IAdapter(3, [8, 16, 16], num_res_blocks=1, downscale_factor=2, adapter_type="full_adapter").eval()
-    return Run(like(pipe, kind, adapter=net), image=pictures(1), **SIZE)
+    return Run(like(pipe, kind, adapter=net), image=pictures(2), **SIZE)
 
 
 def latent_consistency(kind: Any, **arguments: Any) -> Run:
     pipe = tiny_pipeline(time_cond_proj_dim=8)
     scheduler = LCMScheduler.from_config(pipe.scheduler.config)
-    parts = {"scheduler": scheduler, "image_encoder": None}
-    return Run(like(pipe, kind, **parts), num_inference_steps=3, **arguments)
+    return Run(like(pipe, kind, scheduler=scheduler), num_inference_steps=3, **arguments)
 
 
 def upscale() -> Run:
     pipe = tiny_pipeline(in_channels=7, num_class_embeds=1000, sample_size=16)
     low = diffusers.DDPMScheduler()
-    parts = {name: part for name, part in pipe.components.items() if name not in ("safety_checker", "image_encoder")}
-    upscaler = diffusers.StableDiffusionUpscalePipeline(**parts, low_res_scheduler=low, max_noise_level=350)
+    upscaler = like(pipe, diffusers.StableDiffusionUpscalePipeline, low_res_scheduler=low, max_noise_level=350)
     return Run(upscaler, image=torch.rand(2, 3, 8, 12))
 
 
 def depth() -> Run:
     pipe = tiny_pipeline(in_channels=5)
-    parts = {name: pipe.components[name] for name in ("vae", "text_encoder", "tokenizer", "unet", "scheduler")}
-    guided = diffusers.StableDiffusionDepth2ImgPipeline(**parts, depth_estimator=None, feature_extractor=None)
+    guided = like(pipe, diffusers.StableDiffusionDepth2ImgPipeline, depth_estimator=None)
     return Run(guided, image=pictures(4), depth_map=torch.rand(4, 16, 24), strength=0.6, num_inference_steps=5)
 
 
@@ -90,7 +90,7 @@ def pix2pix_xl() -> Run:
     ).unet
     return Run(
         like(pipe, diffusers.StableDiffusionXLInstructPix2PixPipeline, unet=wide),
-        image=pictures(2), num_images_per_prompt=1, **SIZE,
+        image=pictures(4), **SIZE,
     )  # fmt: skip
 
 
@@ -104,11 +104,19 @@ def refiner() -> Run:
         projection_class_embeddings_input_dim=5 * 4 + 16,
     ).unet
     parts = {"tokenizer": None, "text_encoder": None, "unet": unet, "requires_aesthetics_score": True}
-    return late(like(pipe, diffusers.StableDiffusionXLImg2ImgPipeline, **parts), _Same, **XL_PICTURES)
+    refining = like(pipe, diffusers.StableDiffusionXLImg2ImgPipeline, **parts)
+    return Run(refining, image=pictures(4), strength=0.6, num_inference_steps=5, **XL_PICTURES)
 
 
-def _Same(**parts: Any) -> Any:
-    return diffusers.StableDiffusionXLImg2ImgPipeline(**parts, requires_aesthetics_score=True)
+def wide_sd3() -> Any:
+    """Stable Diffusion 3 of 16 latent channels: the pipeline for inpainting takes no other number."""
+    pipe = tiny_sd3()
+    torch.manual_seed(0)
+    wide = {"in_channels": 16, "out_channels": 16}
+    pipe.transformer = type(pipe.transformer).from_config(dict(pipe.transformer.config) | wide).eval()
+    pipe.vae = type(pipe.vae).from_config(dict(pipe.vae.config) | {"latent_channels": 16}).eval()
+    pipe.vae.register_to_config(shift_factor=0.1)
+    return pipe
 
 
 def controlnet_3() -> Run:
@@ -144,27 +152,25 @@ def controlnet_flux() -> Run:
              "pooled_projection_dim", "guidance_embeds", "axes_dims_rope")  # fmt: skip
     config = {name: pipe.transformer.config[name] for name in names}
     net = unzeroed(FluxControlNetModel(num_layers=1, num_single_layers=1, **config))
-    return Run(like(pipe, diffusers.FluxControlNetPipeline, controlnet=net), control_image=pictures(4), **T5, **SIZE)
-
-
-def modular(blocks: Any, pipe: Any, **arguments: Any) -> Run:
-    made = blocks.init_pipeline()
-    made.update_components(**{name: part for name, part in pipe.components.items() if part is not None})
-    made.set_progress_bar_config(disable=True)
-    return ModularRun(made, **arguments)
+    return Run(like(pipe, diffusers.FluxControlNetPipeline, controlnet=net), control_image=pictures(), **T5, **SIZE)
 
 
 class ModularRun(Run):
-    """A modular pipeline, whose guidance scale is that of a part."""
+    """A modular pipeline; its guidance scale belongs to a part of it, where there is one."""
 
     def __call__(self, guidance_scale: float = 5.0) -> torch.Tensor:
         if "guider" in self.pipe.components:
             self.pipe.update_components(guider=diffusers.ClassifierFreeGuidance(guidance_scale=guidance_scale))
-        from tests.every_pipeline import PROMPTS
-        from tests.pipelines import generator
-
         common = {"num_inference_steps": 3, "num_images_per_prompt": 2, "output_type": "latent"}
-        return self.pipe(prompt=PROMPTS, generator=generator(), output="images", **(common | self.arguments))
+        return self.pipe(
+            **({"prompt": PROMPTS, "generator": generator(), "output": "images"} | common | self.arguments)
+        )
+
+
+def modular(blocks: Any, pipe: Any, **arguments: Any) -> ModularRun:
+    made = blocks().init_pipeline()
+    made.update_components(**{name: pipe.components[name] for name in made.components if name in pipe.components})
+    return ModularRun(made, **arguments, **SIZE)
 
 
 MORE_PIPELINES: dict[str, Callable[[], Run]] = {
@@ -211,7 +217,7 @@ MORE_PIPELINES: dict[str, Callable[[], Run]] = {
         **T5, **SIZE,
     ),
     "StableDiffusion3InpaintPipeline": lambda: changed(
-        inpaint(tiny_sd3(), diffusers.StableDiffusion3InpaintPipeline), **T5
+        inpaint(wide_sd3(), diffusers.StableDiffusion3InpaintPipeline), **T5
     ),
     "StableDiffusion3ControlNetPipeline": controlnet_3,
     "FluxPipeline, schnell": lambda: Run(tiny_flux(guidance_embeds=False), **T5, **SIZE),
@@ -219,9 +225,12 @@ MORE_PIPELINES: dict[str, Callable[[], Run]] = {
     "FluxFillPipeline": lambda: wide_flux(
         diffusers.FluxFillPipeline, 16 + 16 + 16, image=pictures(2), mask_image=mask()
     ),
-    "FluxControlPipeline": lambda: wide_flux(diffusers.FluxControlPipeline, 32, control_image=pictures(4)),
+    "FluxControlPipeline": lambda: wide_flux(diffusers.FluxControlPipeline, 32, control_image=pictures()),
     "FluxControlNetPipeline": controlnet_flux,
     "FluxKontextPipeline, without an image": lambda: Run(
         like(tiny_flux(), diffusers.FluxKontextPipeline), _auto_resize=False, max_area=16 * 24, **T5, **SIZE
     ),
+    "StableDiffusionXLModularPipeline": lambda: modular(StableDiffusionXLAutoBlocks, tiny_sdxl_pipeline()),
+    "StableDiffusion3ModularPipeline": lambda: modular(StableDiffusion3AutoBlocks, tiny_sd3(), **T5),
+    "FluxModularPipeline": lambda: modular(FluxAutoBlocks, tiny_flux(), **T5),
 }  # fmt: skip

@@ -204,10 +204,10 @@ def _tapped(module: nn.Module, name: str, tap: Callable[[], Tap]) -> Forward:
 
 
 def _beside(site: Site) -> str:
-    """Return the name of the self-attention beside a site; raises `UnsupportedPipeline` if it has none."""
+    """Return the name of the self-attention next to a site; raises `UnsupportedPipeline` if it has none."""
     if site.self_attention is None:
         raise UnsupportedPipeline(
-            f"Expected sites with a self-attention beside them, but {site.name} has none that can be read apart. "
+            f"Expected sites with a self-attention next to them, but {site.name} has none that can be read apart. "
             "Use a loss that does not need self-attention, or a pipeline of Stable Diffusion 1.x, 2.x or XL."
         )
     return site.self_attention

@@ -32,7 +32,7 @@ def recomputing(denoiser: nn.Module, wanted: bool = True) -> Iterator[None]:
     """Let a pass with gradients keep what goes into each block alone; the way back runs the block again.
 
     The same gradient, less memory, about one forward more (Chen et al. 2016, arXiv 1604.06174). If it is not `wanted`,
-    no block is run twice, whatever the denoiser was told before.
+    no block is run twice, whatever was set before.
     """
     blocks = [module for module in denoiser.modules() if hasattr(module, "gradient_checkpointing")]
     with ExitStack() as stack:

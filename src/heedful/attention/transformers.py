@@ -52,7 +52,7 @@ def _flux_size(arguments: dict[str, Any]) -> Size:
     if height * width != cells or ids[..., 0].any():  # the cells of another image have another first number
         raise UnsupportedPipeline(
             f"Expected latents of one image, of {height}x{width} cells, got {cells} cells. Pipelines that put other "
-            "images beside them (FLUX Kontext, Redux by latents) cannot be read yet."
+            "images next to them (FLUX Kontext, Redux by latents) cannot be read yet."
         )
     return height, width
 

@@ -22,7 +22,7 @@ class Differentiated:
     values: Tensor
     """What `measure` said of the maps, without graph."""
     gradient: Latents
-    """Of the sum of the values, with respect to the latents."""
+    """The gradient of the sum of the values with respect to the latents."""
     maps: Maps
     """Without graph, and without self-attention."""
     output: Any

@@ -103,7 +103,7 @@ def _other_text(texts: list[str], prompts: Sequence[Prompt]) -> PromptError:
 def is_empty_text(pipe: Any, rows: Tensor) -> bool:
     """Return whether `rows` are what the text encoder of a hand-written loop makes of the empty prompt."""
     encoder, tokenizer = (getattr(pipe, name, None) for name in ("text_encoder", "tokenizer"))
-    if encoder is None or tokenizer is None:
+    if encoder is None or tokenizer is None or rows.shape[1] > tokenizer.model_max_length:
         return False
     ids = tokenizer("", padding="max_length", max_length=rows.shape[1], truncation=True, return_tensors="pt").input_ids
     with torch.no_grad():

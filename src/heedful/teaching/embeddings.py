@@ -38,8 +38,8 @@ def tokens_of(concept: NewConcept, vectors: int) -> tuple[str, ...]:
 def add_concepts(pipe: Any, vectors: Mapping[NewConcept, Sequence[Vectors]]) -> None:
     """Give a pipeline new words; `vectors` holds, for each, what each text encoder reads for it.
 
-    It is `load_textual_inversion` of diffusers, after these checks: raises `ConceptsDoNotFit` if a tokenizer knows a word
-    already, or if the vectors do not fit an encoder. Nothing is added then.
+    It is `load_textual_inversion` of diffusers, after these checks: raises `ConceptsDoNotFit` if a tokenizer knows a
+    word already, or if the vectors do not fit an encoder. Nothing is added then.
     """
     parts = text_parts(pipe)
     for concept, each in vectors.items():

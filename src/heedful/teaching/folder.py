@@ -140,8 +140,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 def read_manifest(folder: Path) -> Manifest:
     """Return a folder's manifest.
 
-    Raises `ModelNotFound` for a folder without one, `UnsafeWeights` if pickles lie there instead, and `ConceptsDoNotFit`
-    for a manifest that says something else than heedful writes.
+    Raises `ModelNotFound` for a folder without one, `UnsafeWeights` if pickles lie there instead, and
+    `ConceptsDoNotFit` for a manifest that says something else than heedful writes.
     """
     file = folder / MANIFEST
     if not file.is_file():

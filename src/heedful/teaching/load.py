@@ -42,8 +42,8 @@ def load_concepts(pipe: Any, folder: Path | str, *, adapter_name: str = ADAPTER)
     processor is replaced. Weights are written into the denoiser, so load the pipeline anew to be rid of them, and load
     one folder of such weights only; folders of words alone, and LoRAs of other names, go together.
 
-    Raises `ModelNotFound` and `UnsafeWeights`, and `ConceptsDoNotFit` if the base model has other shapes or knows a word
-    already; the pipeline is unchanged then.
+    Raises `ModelNotFound` and `UnsafeWeights`, and `ConceptsDoNotFit` if the base model has other shapes or knows a
+    word already; the pipeline is unchanged then.
     """
     place = Path(folder)
     manifest = files.read_manifest(place)
