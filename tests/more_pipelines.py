@@ -122,7 +122,7 @@ def wide_sd3() -> Any:
 def controlnet_3() -> Run:
     pipe = tiny_sd3()
     torch.manual_seed(0)
-    config = dict(pipe.transformer.config)
+    config: dict[str, Any] = dict(pipe.transformer.config)
     names = ("sample_size", "patch_size", "in_channels", "attention_head_dim", "num_attention_heads",
              "joint_attention_dim", "caption_projection_dim", "pooled_projection_dim", "out_channels",
              "pos_embed_max_size")  # fmt: skip
@@ -136,7 +136,9 @@ def wide_flux(kind: Any, channels: int, **arguments: Any) -> Run:
     """FLUX whose denoiser takes more channels than it gives: those of an image, and of its mask."""
     pipe = tiny_flux()
     torch.manual_seed(0)
-    config = {name: value for name, value in pipe.transformer.config.items() if not name.startswith("_")}
+    config: dict[str, Any] = {
+        name: value for name, value in pipe.transformer.config.items() if not name.startswith("_")
+    }
     denoiser = FluxTransformer2DModel(**config | {"in_channels": channels, "out_channels": 16}).eval()
     with torch.no_grad():
         for name, parameter in denoiser.named_parameters():
@@ -150,7 +152,7 @@ def controlnet_flux() -> Run:
     torch.manual_seed(0)
     names = ("patch_size", "in_channels", "attention_head_dim", "num_attention_heads", "joint_attention_dim",
              "pooled_projection_dim", "guidance_embeds", "axes_dims_rope")  # fmt: skip
-    config = {name: pipe.transformer.config[name] for name in names}
+    config: dict[str, Any] = {name: pipe.transformer.config[name] for name in names}
     net = unzeroed(FluxControlNetModel(num_layers=1, num_single_layers=1, **config))
     return Run(like(pipe, diffusers.FluxControlNetPipeline, controlnet=net), control_image=pictures(), **T5, **SIZE)
 

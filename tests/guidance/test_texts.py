@@ -97,7 +97,7 @@ def test_stable_diffusion_3_says_what_cuts_its_prompt() -> None:
 
 def test_refiner_reads_its_second_tokenizer() -> None:
     pipe = tiny_sdxl_pipeline()
-    pipe.tokenizer = None  # type: ignore[assignment]
+    pipe.tokenizer = None
     assert indices(parse_prompt(pipe, TWO)) == [(2,), (6,)]
 
 
