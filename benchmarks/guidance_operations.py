@@ -78,7 +78,7 @@ def _tapped(unet: Any, sites: SiteSelection) -> OpenPass:
             once(unet.forward)
             return record.maps().tokens.square().sum()
 
-        with Reader(unet, sites).reading(arguments, record, stop_after_last=True) as once:
+        with Reader(unet, sites).reading(arguments, record, after_last="stop") as once:
             yield forward
 
     return open_pass

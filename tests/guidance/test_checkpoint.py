@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig
 
 from heedful.attention import find_denoiser
 from heedful.guidance import Method, guide
@@ -79,3 +80,22 @@ def test_blocks_are_as_they_were_after_it(was_on: bool) -> None:
             assert now.keys() == was.keys()
             for key in ("gradient_checkpointing", "_gradient_checkpointing_func"):
                 assert now.get(key) is was.get(key)
+
+
+@pytest.mark.parametrize("name", ["StableDiffusionPipeline", "FluxPipeline"])
+def test_gradients_are_the_same_with_a_scaled_lora(name: str) -> None:
+    """diffusers scales LoRA layers for the length of a forward; a block that runs again does so after it."""
+    run = PIPELINES[name]()
+    denoiser: Any = find_denoiser(run.pipe)
+    torch.manual_seed(1)
+    denoiser.add_adapter(LoraConfig(r=2, target_modules=["to_q", "to_k", "to_v"], init_lora_weights=False))
+    option = "cross_attention_kwargs" if name.startswith("Stable") else "joint_attention_kwargs"
+    run.arguments |= {option: {"scale": 0.2}, "num_inference_steps": 2}
+    found = []
+    for checkpoint in (False, True):
+        with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.3), checkpoint=checkpoint) as guided:
+            found.append((run(), guided.trace[-1].loss))
+    torch.testing.assert_close(found[1][0], found[0][0], rtol=1e-5, atol=1e-5)
+    assert found[1][1] == pytest.approx(found[0][1], abs=1e-6)
+    layers = [module for module in denoiser.modules() if isinstance(getattr(module, "scaling", None), dict)]
+    assert {scale for layer in layers for scale in layer.scaling.values()} == {4.0}

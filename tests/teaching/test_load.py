@@ -12,7 +12,7 @@ from diffusers.models.attention_processor import CustomDiffusionAttnProcessor2_0
 from safetensors.torch import load_file, save_file
 
 from heedful import load_concepts
-from heedful.errors import ConceptsError, ModelNotFound, UnsafeWeights
+from heedful.errors import ConceptsDoNotFit, ModelNotFound, UnsafeWeights
 from heedful.teaching import METHODS, TeachingMethod, load_custom_diffusion
 from tests.pipelines import latents_of, tiny_pipeline, tiny_sdxl_pipeline
 from tests.teaching.lesson import PROMPT, parameters, taught
@@ -116,7 +116,7 @@ def test_concepts_of_another_base_model_are_refused(tmp_path: Path) -> None:
     pipe = tiny_sdxl_pipeline()
     before = parameters(pipe)
     with pytest.raises(
-        ConceptsError, match=r"like the one that learnt <cat1>, <dog1>, got one with cross_attention_dim"
+        ConceptsDoNotFit, match=r"like the one that learnt <cat1>, <dog1>, got one with cross_attention_dim"
     ):
         load_concepts(pipe, tmp_path)
     assert all(torch.equal(value, parameters(pipe)[name]) for name, value in before.items())
@@ -135,7 +135,7 @@ def test_manifests_that_say_something_else_are_refused(change: dict[str, Any], s
     taught(tiny_pipeline(), CUSTOM, tmp_path)
     said = json.loads((tmp_path / "concepts.json").read_text())
     (tmp_path / "concepts.json").write_text(json.dumps(said | change))
-    with pytest.raises(ConceptsError, match=says):
+    with pytest.raises(ConceptsDoNotFit, match=says):
         load_concepts(tiny_pipeline(), tmp_path)
 
 
@@ -146,11 +146,11 @@ def test_weights_that_do_not_fit_change_nothing(tmp_path: Path) -> None:
     name = next(iter(read))
     save_file(read | {name: torch.zeros(3, 3)}, file)
     pipe = tiny_pipeline()
-    with pytest.raises(ConceptsError, match=r"of shape \(3, 3\).*got one of shape"):
+    with pytest.raises(ConceptsDoNotFit, match=r"of shape \(3, 3\).*got one of shape"):
         load_concepts(pipe, tmp_path)
     assert "<cat1>" not in pipe.tokenizer.get_vocab()
     file.write_bytes(b"broken")
-    with pytest.raises(ConceptsError, match="cannot be read"):
+    with pytest.raises(ConceptsDoNotFit, match="cannot be read"):
         load_concepts(pipe, tmp_path)
 
 
@@ -160,7 +160,7 @@ def test_two_loras_need_two_names(tmp_path: Path) -> None:
     taught(tiny_pipeline(), method, tmp_path / "two", prompt="a <car1> car")
     pipe = tiny_pipeline()
     load_concepts(pipe, tmp_path / "one")
-    with pytest.raises(ConceptsError, match="a new name for the LoRA"):
+    with pytest.raises(ConceptsDoNotFit, match="a new name for the LoRA"):
         load_concepts(pipe, tmp_path / "two")
     assert load_concepts(pipe, tmp_path / "two", adapter_name="car").adapter == "car"
     pipe.set_adapters(["taught", "car"])

@@ -10,7 +10,7 @@ from PIL import Image
 
 import heedful
 from heedful.attention import Maps, SiteSelection
-from heedful.errors import ConceptsError, PromptError, SettingsError, UnsupportedPipeline
+from heedful.errors import ConceptsDoNotFit, PromptError, SettingsError, UnsupportedPipeline
 from heedful.fields import check_fields
 from heedful.losses import Bind, SeparateAndStrengthen
 from heedful.options import ClassImageOptions
@@ -281,7 +281,7 @@ def test_a_loss_that_is_not_finite_says_so(tmp_path: Path) -> None:
 def test_words_that_are_known_are_refused(tmp_path: Path) -> None:
     pipe = tiny_pipeline()
     taught(pipe, DISENDIFF, tmp_path / "one")
-    with pytest.raises(ConceptsError, match="knows <cat1> already"):
+    with pytest.raises(ConceptsDoNotFit, match="knows <cat1> already"):
         taught(pipe, DISENDIFF, tmp_path / "two")
 
 

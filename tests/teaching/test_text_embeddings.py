@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from heedful.errors import ConceptsError
+from heedful.errors import ConceptsDoNotFit
 from heedful.teaching.concepts import NewConcept
 from heedful.teaching.denoiser_inputs import encode_captions
 from heedful.teaching.text_embeddings import LearntEmbeddings, add_concepts, initial_vectors
@@ -64,16 +64,16 @@ def test_rows_that_are_learnt_are_read_while_installed_and_written_on_demand() -
 def test_bad_words_are_refused_and_nothing_is_added() -> None:
     pipe = tiny_pipeline()
     size = len(pipe.tokenizer)
-    with pytest.raises(ConceptsError, match="one initializer token for each of 2 placeholders, got 1: red"):
+    with pytest.raises(ConceptsDoNotFit, match="one initializer token for each of 2 placeholders, got 1: red"):
         initial_vectors(pipe, [CAT, DOG], ["red"])
-    with pytest.raises(ConceptsError, match="an initializer that is one token, got 'zebra'"):
+    with pytest.raises(ConceptsDoNotFit, match="an initializer that is one token, got 'zebra'"):
         initial_vectors(pipe, [CAT], ["zebra"])
     vectors = initial_vectors(pipe, [CAT, DOG], None)
-    with pytest.raises(ConceptsError, match=r"vectors of <cat1> for 1 text encoders, got 2"):
+    with pytest.raises(ConceptsDoNotFit, match=r"vectors of <cat1> for 1 text encoders, got 2"):
         add_concepts(pipe, {CAT: vectors[CAT] * 2})
-    with pytest.raises(ConceptsError, match=r"width 16 for <dog1>, got 17"):
+    with pytest.raises(ConceptsDoNotFit, match=r"width 16 for <dog1>, got 17"):
         add_concepts(pipe, {CAT: vectors[CAT], DOG: [torch.zeros(1, 17)]})
     assert len(pipe.tokenizer) == size
     add_concepts(pipe, vectors)
-    with pytest.raises(ConceptsError, match="the tokenizer knows <cat1> already"):
+    with pytest.raises(ConceptsDoNotFit, match="the tokenizer knows <cat1> already"):
         add_concepts(pipe, vectors)

@@ -1,7 +1,6 @@
-"""The maps that losses and pictures are made of: one per token, one per concept.
+"""The maps that losses and overlays are made of: one per token, one per concept.
 
-Knows tokens and, through `Prompt`, which of them stand for a concept. Knows nothing of denoisers. Maps are values:
-every operation returns new ones.
+Maps are values: every operation returns new ones.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -53,12 +53,11 @@ def differentiate(
         reading = reader.reading(
             call.conditional(items, latents),
             record,
-            stop_after_last=not predict,
-            detach_after_last=predict,
+            after_last="detach" if predict else "stop",
             self_attention=self_attention,
         )
         with reading as once:
-            output = once(forward)
+            output = once(call.through(forward))
             torch.set_grad_enabled(True)  # the pass that goes on has turned them off
             with full_precision(latents.device.type):
                 maps = record.maps()

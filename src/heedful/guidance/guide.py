@@ -5,14 +5,15 @@ This is what a user passes and gets; what happens inside a step is in `steering`
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from torch import nn
 
-from heedful.attention import Pipeline, find_denoiser, frozen, held, layout_of, recomputing, replaced
+from heedful.attention import Pipeline, find_denoiser, layout_of, one_block, uncompiled
 from heedful.catalogue import DEFAULT_METHOD
 from heedful.errors import PipelineError, SettingsError, UnsuitablePrompt, UnsupportedPipeline
+from heedful.guidance.batching import check_rows
+from heedful.guidance.checks import check_hooks, check_weights
 from heedful.guidance.history import MapHistory
 from heedful.guidance.methods import METHODS, Method, find_method
 from heedful.guidance.notebook import paragraph
@@ -20,7 +21,7 @@ from heedful.guidance.policy import policy_of
 from heedful.guidance.run import Run
 from heedful.guidance.settings import Settings
 from heedful.guidance.steering import Steering
-from heedful.guidance.suitable import check_hooks
+from heedful.guidance.step import Task
 from heedful.guidance.texts import parse_prompt
 from heedful.guidance.trace import Trace
 from heedful.losses import AnyLoss, Loss
@@ -79,7 +80,7 @@ class Guided:
         return paragraph(self._head()) + run.trace._repr_html_() + run.maps._repr_html_()
 
 
-@contextmanager
+@one_block
 def guide(
     pipe: Pipeline,
     prompt: str | Prompt | Sequence[str | Prompt],
@@ -111,10 +112,10 @@ def guide(
     - `gradient_checkpointing`: a gradient pass keeps the activations of one block at a time and computes them again on
       the way back: for small cards; the same gradients.
 
-    Nothing is subclassed or patched for good: the instances of denoiser and scheduler have their `forward`, `step` and
-    `set_timesteps` replaced, and the denoiser's parameters frozen. After the block, also after an error, all is as it
-    was. Losses and updates are computed in float32 or wider, one gradient pass for all images, each independent of the
-    others; an update that is not finite is left out and counted in the trace.
+    Nothing is subclassed or patched for good: the instances of denoiser, scheduler and pipeline have their `forward`,
+    `step`, `set_timesteps` and `encode_prompt` replaced. After the block, also after an error, all is as it was. Losses
+    and updates are computed in float32 or wider, one gradient pass for all images, each independent of the others; an
+    update that is not finite is left out and counted in the trace.
 
     Raises `SettingsError` for a method that is not there, `UnsupportedPipeline`, `UnsupportedScheduler`,
     `UnsuitablePrompt` (no concept), and what `Prompt.parse` raises, before anything is touched; inside the block,
@@ -125,17 +126,24 @@ def guide(
     settings = settings or method.settings_for(denoiser)
     is_moved = not (method.loss is None and settings.initial_noise is None and settings.restart is None)
     policy = policy_of(pipe.scheduler) if is_moved else None
+    if is_moved:
+        check_weights(denoiser)
     prompts = _prompts(pipe, prompt, concepts)
     _check_prompts(prompts, method, settings)
-    steering = Steering(pipe, denoiser, prompts, method, settings, policy, retry_seeds, keep_maps, keep_self_attention)
-    with ExitStack() as stack:
-        if is_moved:
-            stack.enter_context(frozen(denoiser))
-            stack.enter_context(recomputing(denoiser, wanted=gradient_checkpointing))
-        stack.enter_context(held(denoiser, "_compiled_call_impl", None))  # or its code would not see what is replaced
-        stack.enter_context(replaced(denoiser, "forward", steering.forward))
-        stack.enter_context(replaced(steering.scheduler, "step", steering.step))
-        stack.enter_context(replaced(steering.scheduler, "set_timesteps", steering.set_timesteps))
+    task = Task(
+        pipe=pipe,
+        denoiser=denoiser,
+        prompts=prompts,
+        method=method,
+        settings=settings,
+        policy=policy,
+        seeds=retry_seeds,
+        keep_maps=keep_maps,
+        keep_self_attention=keep_self_attention,
+        gradient_checkpointing=gradient_checkpointing,
+    )
+    steering = Steering(task)
+    with steering.opened():
         yield Guided(prompts, method, settings, steering)
 
 
@@ -161,7 +169,12 @@ def denoiser_of(pipe: Any) -> nn.Module:
         raise UnsupportedPipeline(
             f"Expected a diffusers pipeline with a denoiser and a scheduler, got {type(pipe).__name__}."
         )
-    layout_of(denoiser)
+    if not layout_of(denoiser).find_sites(uncompiled(denoiser)):
+        raise UnsupportedPipeline(
+            f"Expected a denoiser that looks at text in attention of its own, got the {type(denoiser).__name__} of "
+            f"{type(pipe).__name__}, which has no such attention. Use a pipeline of docs/pipelines.md."
+        )
+    check_rows(pipe)
     check_hooks(denoiser)
     return denoiser
 
@@ -201,4 +214,4 @@ def _check_prompts(prompts: Sequence[Prompt], method: Method, settings: Settings
             )
     reasons = dict.fromkeys(reason for prompt in prompts for loss in losses for reason in loss.idle_for(prompt))
     for reason in reasons:
-        warnings.warn(reason, UserWarning, stacklevel=4)  # where the block begins
+        warnings.warn(reason, UserWarning, stacklevel=5)  # where the block begins

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from heedful.attention import find_denoiser
-from heedful.errors import ConceptsError, ModelNotFound, UnsafeWeights
+from heedful.errors import ConceptsDoNotFit, ModelNotFound, UnsafeWeights
 from heedful.fields import check_fields
 from heedful.files import PICKLES
 from heedful.folders import OWN, OutputFolder
@@ -93,8 +93,8 @@ def clear(output: OutputFolder) -> None:
 def read_manifest(folder: Path) -> Manifest:
     """Return a folder's manifest.
 
-    Raises `ModelNotFound` for a folder without one, `UnsafeWeights` if pickles lie there instead, and `ConceptsError`
-    for a manifest that says something else than heedful writes.
+    Raises `ModelNotFound` for a folder without one, `UnsafeWeights` if pickles lie there instead, and
+    `ConceptsDoNotFit` for a manifest that says something else than heedful writes.
     """
     file = folder / MANIFEST
     if not file.is_file():
@@ -111,7 +111,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         said = json.loads(file.read_text(encoding="utf-8"))
         if said["format"] != FORMAT:
-            raise ConceptsError(
+            raise ConceptsDoNotFit(
                 f"Expected a manifest of format {FORMAT} in {file}, got format {said['format']!r}. Update heedful, or "
                 "teach again."
             )
@@ -119,7 +119,7 @@ def read_manifest(folder: Path) -> Manifest:
         check_fields(Manifest, said | {"concepts": concepts}, "fields of a manifest")
         return Manifest(concepts=concepts, **said)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as reason:
-        raise ConceptsError(
+        raise ConceptsDoNotFit(
             f"Expected a manifest that heedful teach wrote in {file}, got something else ({reason})."
         ) from reason
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from heedful.attention import find_denoiser
-from heedful.errors import ConceptsError, require
+from heedful.errors import ConceptsDoNotFit, require
 from heedful.teaching import folder as files
 from heedful.teaching.concepts import NewConcept
 from heedful.teaching.text_embeddings import add_concepts
@@ -43,8 +43,8 @@ def load_concepts(pipe: Any, folder: Path | str, *, adapter_name: str = ADAPTER)
     processor is replaced. Weights are written into the denoiser, so load the pipeline anew to be rid of them, and load
     one folder of such weights only; folders of words alone, and LoRAs of other names, go together.
 
-    Raises `ModelNotFound` and `UnsafeWeights`, and `ConceptsError` if the base model has other shapes or knows a word
-    already, and for files that are broken or not finite; the pipeline is unchanged then.
+    Raises `ModelNotFound` and `UnsafeWeights`, and `ConceptsDoNotFit` if the base model has other shapes or knows a
+    word already, and for files that are broken or not finite; the pipeline is unchanged then.
     """
     place = Path(folder)
     manifest = files.read_manifest(place)
@@ -56,7 +56,7 @@ def load_concepts(pipe: Any, folder: Path | str, *, adapter_name: str = ADAPTER)
     ]
     if differ:
         words = ", ".join(concept.placeholder for concept in manifest.concepts)
-        raise ConceptsError(
+        raise ConceptsDoNotFit(
             f"Expected a pipeline like the one that learnt {words}, got one with {'; '.join(differ)}. "
             f"Load the base model that {place / files.CARD} names."
         )
@@ -71,7 +71,7 @@ def load_concepts(pipe: Any, folder: Path | str, *, adapter_name: str = ADAPTER)
         require("peft", "train")
         read_tensors(place / files.LORA)
         if adapter_name in getattr(denoiser, "peft_config", {}):
-            raise ConceptsError(
+            raise ConceptsDoNotFit(
                 f"Expected a new name for the LoRA, but the denoiser has one called {adapter_name!r}. "
                 "Pass adapter_name=..., and switch between them with pipe.set_adapters."
             )
@@ -99,6 +99,6 @@ def load_custom_diffusion(denoiser: nn.Module, file: Path | str) -> None:
     """Write Custom-Diffusion weights in diffusers' format into `denoiser`, so that its own processors stay.
 
     `unet.load_attn_procs` of diffusers reads the same file and sets nothing. Unlike its processor, which replaces the
-    site's own and with it LoRA and IP-Adapter, the projections themselves change. Raises `ConceptsError`.
+    site's own and with it LoRA and IP-Adapter, the projections themselves change. Raises `ConceptsDoNotFit`.
     """
     copy_weights(denoiser, custom_diffusion_weights(denoiser, Path(file)))

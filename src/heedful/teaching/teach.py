@@ -67,7 +67,7 @@ def teach(
     them learn what one learns with N times `gradient_accumulation_steps`, and the first writes. Afterwards `pipe` knows
     the concepts, as after `heedful.load_concepts`.
 
-    Raises `PromptError`, `SettingsError`, `UnsupportedPipeline`, `ConceptsError` for words that the pipeline knows
+    Raises `PromptError`, `SettingsError`, `UnsupportedPipeline`, `ConceptsDoNotFit` for words that the pipeline knows
     already, `OutputError` for a folder that another process writes or that holds files of these names which heedful has
     not made, and `MissingExtra` for a LoRA without peft.
     """

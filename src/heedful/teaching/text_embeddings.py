@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from heedful.attention import replaced
-from heedful.errors import ConceptsError
+from heedful.errors import ConceptsDoNotFit
 from heedful.teaching.concepts import NewConcept
 
 ENCODERS = ("clip_l", "clip_g")
@@ -28,7 +28,7 @@ def text_parts(pipe: Any) -> list[tuple[Any, Any]]:
 
 
 def check_vectors(pipe: Any, vectors: Mapping[NewConcept, Sequence[Vectors]]) -> None:
-    """Raise `ConceptsError` if a tokenizer knows a word already, or if the vectors do not fit an encoder."""
+    """Raise `ConceptsDoNotFit` if a tokenizer knows a word already, or if the vectors do not fit an encoder."""
     parts = text_parts(pipe)
     for concept, each in vectors.items():
         _check(concept, each, parts)
@@ -54,10 +54,10 @@ def initial_vectors(
 
     `initializers` names a word for each concept, which must be one token. Without them, rare tokens are taken in order
     (Custom Diffusion), and for a tokenizer that has not got them, or for a fourth concept, the class noun.
-    Raises `ConceptsError`.
+    Raises `ConceptsDoNotFit`.
     """
     if initializers is not None and len(initializers) != len(concepts):
-        raise ConceptsError(
+        raise ConceptsDoNotFit(
             f"Expected one initializer token for each of {len(concepts)} placeholders, got {len(initializers)}: "
             f"{', '.join(initializers)}. Name as many as there are placeholders."
         )
@@ -68,7 +68,7 @@ def initial_vectors(
             if initializers is not None:
                 ids = _ids(initializers[number], tokenizer)
                 if len(ids) != 1:
-                    raise ConceptsError(
+                    raise ConceptsDoNotFit(
                         f"Expected an initializer that is one token, got {initializers[number]!r}, which is {len(ids)} "
                         "to this tokenizer. Take a shorter or more usual word, such as the class noun."
                     )
@@ -136,19 +136,19 @@ def _ids(word: str, tokenizer: Any) -> list[int]:
 
 def _check(concept: NewConcept, vectors: Sequence[Vectors], parts: Sequence[tuple[Any, Any]]) -> None:
     if len(vectors) != len(parts):
-        raise ConceptsError(
+        raise ConceptsDoNotFit(
             f"Expected vectors of {concept.placeholder} for {len(parts)} text encoders, got {len(vectors)}: "
             "these concepts were learnt on another kind of pipeline. Load them into one like theirs."
         )
     for (tokenizer, encoder), rows in zip(parts, vectors, strict=True):
         if concept.placeholder in tokenizer.get_vocab():
-            raise ConceptsError(
+            raise ConceptsDoNotFit(
                 f"Expected a new word, but the tokenizer knows {concept.placeholder} already. Load the concepts into a "
                 "fresh pipeline, call pipe.unload_textual_inversion() first, or teach them under another name."
             )
         width = encoder.get_input_embeddings().weight.shape[1]
         if rows.shape[1] != width:
-            raise ConceptsError(
+            raise ConceptsDoNotFit(
                 f"Expected vectors of width {width} for {concept.placeholder}, got {rows.shape[1]}: they were "
                 "learnt on another base model. Load the one that their card names."
             )

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from heedful.attention import find_denoiser, find_sites
-from heedful.errors import ConceptsError, OutputError, require
+from heedful.errors import ConceptsDoNotFit, OutputError, require
 from heedful.folders import OutputFolder
 from heedful.teaching.concepts import NewConcept
 from heedful.teaching.folder import CUSTOM_DIFFUSION, DENOISER, LORA
@@ -36,7 +36,7 @@ def embedding_files(vectors: Mapping[NewConcept, Sequence[Vectors]]) -> dict[str
 
 
 def read_embeddings(folder: Path, concepts: Sequence[NewConcept]) -> dict[NewConcept, list[Vectors]]:
-    """Return the vectors of `embedding_files`; raises `ConceptsError` for a file that is broken or absent."""
+    """Return the vectors of `embedding_files`; raises `ConceptsDoNotFit` for a file that is broken or absent."""
     vectors: dict[NewConcept, list[Vectors]] = {}
     for concept in concepts:
         file = folder / f"{concept.name}.safetensors"
@@ -44,7 +44,7 @@ def read_embeddings(folder: Path, concepts: Sequence[NewConcept]) -> dict[NewCon
         names = (concept.placeholder,) if concept.placeholder in tensors else ENCODERS
         if any(name not in tensors or tensors[name].ndim not in (1, 2) for name in names):
             shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in tensors.items())
-            raise ConceptsError(
+            raise ConceptsDoNotFit(
                 f"Expected {concept.placeholder}, or {' and '.join(ENCODERS)}, as vectors in {file}, got "
                 f"{shapes or 'nothing'}. Teach the concept again, or get the folder whole."
             )
@@ -69,12 +69,12 @@ def custom_diffusion_file(denoiser: nn.Module, query: bool) -> dict[str, bytes]:
 
 
 def custom_diffusion_weights(denoiser: nn.Module, file: Path) -> dict[str, Tensor]:
-    """Return the weights of such a file by the denoiser's own names; raises `ConceptsError` if they do not fit."""
+    """Return the weights of such a file by the denoiser's own names; raises `ConceptsDoNotFit` if they do not fit."""
     read: dict[str, Tensor] = {}
     for name, value in read_tensors(file).items():
         site, found, rest = name.partition(".processor.")
         if not found or _SUFFIX not in rest:
-            raise ConceptsError(f"Expected names such as SITE.processor.to_k{_SUFFIX}.weight in {file}, got {name}.")
+            raise ConceptsDoNotFit(f"Expected names such as SITE.processor.to_k{_SUFFIX}.weight in {file}, got {name}.")
         read[f"{site}.{rest.replace(_SUFFIX, '', 1)}"] = value
     return _fitting(denoiser, read, file)
 
@@ -108,7 +108,7 @@ def write_denoiser(output: OutputFolder, denoiser: Any) -> None:
 
 
 def denoiser_weights(denoiser: nn.Module, folder: Path) -> dict[str, Tensor]:
-    """Return the weights of a whole denoiser in a folder of concepts; raises `ConceptsError` if they do not fit."""
+    """Return the weights of a whole denoiser in a folder of concepts; raises `ConceptsDoNotFit` if they do not fit."""
     file = folder / DENOISER / "diffusion_pytorch_model.safetensors"
     return _fitting(denoiser, read_tensors(file), file)
 
@@ -123,17 +123,17 @@ def own_parameters(denoiser: nn.Module) -> dict[str, nn.Parameter]:
 def read_tensors(file: Path) -> dict[str, Tensor]:
     """Return the tensors of a safetensors file.
 
-    Raises `ConceptsError` if it is absent or broken, or holds something else than finite numbers.
+    Raises `ConceptsDoNotFit` if it is absent or broken, or holds something else than finite numbers.
     """
     try:
         tensors = load_file(file)
     except (OSError, SafetensorError) as reason:
-        raise ConceptsError(
+        raise ConceptsDoNotFit(
             f"Expected weights in {file}, but they cannot be read ({reason}). Get the folder whole, or teach again."
         ) from reason
     for name, value in tensors.items():
         if not (value.is_floating_point() and value.isfinite().all()):
-            raise ConceptsError(
+            raise ConceptsDoNotFit(
                 f"Expected finite numbers in {file}, got others in {name}. Get the folder whole, or teach again at a "
                 "lower learning rate."
             )
@@ -145,7 +145,7 @@ def _fitting(denoiser: nn.Module, read: dict[str, Tensor], file: Path) -> dict[s
     for name, value in read.items():
         if name not in there or there[name].shape != value.shape:
             got = "no such weight" if name not in there else f"one of shape {tuple(there[name].shape)}"
-            raise ConceptsError(
+            raise ConceptsDoNotFit(
                 f"Expected a denoiser with {name} of shape {tuple(value.shape)}, as in {file}, got {got}. "
                 "Load the base model that the weights were made for."
             )

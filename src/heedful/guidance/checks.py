@@ -1,13 +1,14 @@
-"""Whether a denoiser computes every block of every pass, with its weights at hand, as guidance needs.
+"""What is checked of a pipeline before it is guided: its hooks, its weights, and that nothing else guides it."""
 
-Knows the hooks of diffusers and accelerate that skip blocks or take weights away. Knows nothing of guidance.
-"""
-
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 from torch import nn
 
-from heedful.errors import UnsupportedPipeline
+from heedful.attention import uncompiled
+from heedful.errors import PipelineError, UnsupportedPipeline
 
 _REASONS = {
     "group_offloading": "it takes the weights of each group away after use, and the way back needs them",
@@ -33,6 +34,40 @@ def check_hooks(denoiser: nn.Module) -> None:
                 "back needs weights that are gone by then. Use pipe.enable_model_cpu_offload() instead of "
                 "enable_sequential_cpu_offload()."
             )
+
+
+def check_weights(denoiser: nn.Module) -> None:
+    """Raise `PipelineError` if the weights can take no part in a gradient pass."""
+    if any(parameter.is_inference() for parameter in denoiser.parameters()):
+        raise PipelineError(
+            "Expected a denoiser whose weights can take part in a gradient pass, got one that was made under "
+            "torch.inference_mode. Load the pipeline outside of it."
+        )
+
+
+_guided: set[int] = set()
+"""Identities of the denoisers and schedulers that are guided at this moment."""
+_lock = Lock()
+
+
+@contextmanager
+def guided_once(denoiser: nn.Module, scheduler: Any) -> Iterator[None]:
+    """Let nothing else guide `denoiser` or `scheduler` while the block is open; raises `PipelineError` if it does."""
+    parts = {id(uncompiled(denoiser)): "denoiser", id(scheduler): "scheduler"}
+    with _lock:
+        taken = [name for part, name in parts.items() if part in _guided]
+        if taken:
+            raise PipelineError(
+                f"Expected a pipeline that nothing guides, but its {' and '.join(taken)} is already guided by another "
+                "block of heedful.guide. Close that block first; for several methods at once, add their losses; for "
+                "several threads, give each a pipeline with a denoiser and a scheduler of its own."
+            )
+        _guided.update(parts)
+    try:
+        yield
+    finally:
+        with _lock:
+            _guided.difference_update(parts)
 
 
 def _takes_weights_away(hook: Any) -> bool:

@@ -1,7 +1,7 @@
-"""Begin some images of a run again: other noises, the same steps, until the maps promise better.
+"""Restart some images of a run: other noises, the same steps, until the maps predict no failure.
 
-Knows a run, and how its images are replaced. Knows no loss and no denoiser: whoever calls passes `foretell` and
-`predict`. Images never mix: each has its own noises, drawn from its own seed.
+Images never mix: each has its own noises, drawn from its own seed. The rest of the batch goes on as if nothing had
+happened.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from heedful.guidance.call import Call
-from heedful.guidance.restart import Restart, graft
+from heedful.guidance.past import graft, input_scale
+from heedful.guidance.restart import Restart
 from heedful.guidance.run import Run
 from heedful.guidance.trace import RestartTrace
 from heedful.guidance.update import stream
@@ -25,12 +26,15 @@ Predict = Callable[[Call, Run], tuple[Tensor, Tensor | None]]
 """(a call, its run) -> the denoiser's prediction, and the update that was made, both as the scheduler takes them."""
 
 
-def begin_again(
-    restart: Restart, call: Call, run: Run, new_run: NewRun, foretell: Callable[[Run], PerItem], predict: Predict
+def restart_images(
+    restart: Restart, call: Call, run: Run, new_run: NewRun, failure: Callable[[Run], PerItem], predict: Predict
 ) -> Latents:
-    """Return the latents with which each image goes on, as the denoiser sees them; `run` and its scheduler follow."""
+    """Return the latents with which each image goes on, as the denoiser sees them; `run` and its scheduler follow.
+
+    `failure(run)` returns the loss that predicts a failure, one value per image.
+    """
     assert run.past is not None
-    latents, loss = call.latents.clone(), foretell(run).clone()
+    latents, loss = call.latents.clone(), failure(run).clone()
     first, tries = loss.tolist(), [0] * call.images
     for number in range(1, restart.tries + 1):
         items = [item for item, value in enumerate(loss.tolist()) if value > restart.limit]
@@ -44,12 +48,12 @@ def begin_again(
             scheduler,
             call.layout.pack(torch.stack(drawn).to(call.dtype_and_device)),
             [stream(f"steps {number}", seed) for seed in seeds],
-            lambda told, scaled, items=items, again=again: predict(
-                call.again(items, call.layout.unpack(scaled, call.size), told), again
+            lambda timestep, scaled, items=items, again=again: predict(
+                call.again(items, call.layout.unpack(scaled, call.size), timestep), again
             ),
         )
         made = call.layout.unpack(made, call.size)
-        found = foretell(again)
+        found = failure(again)
         for index, item in enumerate(items):
             tries[item] = number
             if found[index] < loss[item]:
@@ -62,12 +66,3 @@ def begin_again(
         run.trace.restart_rows += again.trace.plain_rows
     run.trace.restarts = tuple(map(RestartTrace, tries, zip(first, loss.tolist(), strict=True)))
     return latents
-
-
-def input_scale(call: Call, scheduler: Any) -> float:
-    """Return what the scheduler multiplies latents by before the denoiser sees them: 1 / sqrt(sigma^2 + 1) or 1.
-
-    The pipeline has just done the same for its latents, so asking again changes nothing in the scheduler.
-    """
-    scale = getattr(scheduler, "scale_model_input", None)
-    return 1.0 if scale is None else float(scale(call.latents.new_ones(1), call.arguments["timestep"]))
