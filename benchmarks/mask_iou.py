@@ -113,7 +113,7 @@ def main(
             batch = trial.cases[start : start + trial.batch]
             texts_now = [text for text, _ in batch]
             with heedful.guide(
-                pipe, texts_now, chosen, seeds=[seed for _, seed in batch], keep_self_attention=True
+                pipe, texts_now, chosen, retry_seeds=[seed for _, seed in batch], keep_self_attention=True
             ) as guided:
                 pictures = paint(pipe, trial, batch)
             found = _measure(guided.maps, batch, pictures, detector(pictures))

@@ -83,7 +83,7 @@ def test_only_the_wanted_sites_keep_a_graph(pipe: Any) -> None:
     def look(module: nn.Module, args: Any, output: Tensor) -> None:
         graphs.append(output.requires_grad)
 
-    settings = replace(ONE_PASS, sites=SiteSelection(blocks=("down",)), guided=1)
+    settings = replace(ONE_PASS, sites=SiteSelection(blocks=("down",)), guided=1.0)
     handles = [part.register_forward_hook(look) for part in (pipe.unet.mid_block, *pipe.unet.up_blocks)]
     try:
         with guide(pipe, TWO, LOSS, settings=settings):

@@ -167,7 +167,7 @@ def test_one_guide_is_for_one_block() -> None:
 def test_copies_that_are_made_inside_the_block_are_plain_after_it() -> None:
     pipe = tiny_pipeline()
     plain = short(pipe)
-    with guide(pipe, TWO, EXCITE, settings=SETTINGS, checkpoint=True):
+    with guide(pipe, TWO, EXCITE, settings=SETTINGS, gradient_checkpointing=True):
         short(pipe)
         unet, scheduler = copy.deepcopy(pipe.unet), copy.deepcopy(pipe.scheduler)
     assert all(parameter.requires_grad for parameter in unet.parameters())

@@ -177,9 +177,9 @@ def _site_figures(
 ) -> dict[str, Any]:
     side = objects[0].grids[site]
     pairs = zip(objects, peaks, strict=True)
-    hits = np.array([[is_inside(*peak, side, each.box) for peak in own] for each, own in pairs], dtype=float)
+    hits = np.array([[is_inside(peak[0], peak[1], side, each.box) for peak in own] for each, own in pairs], dtype=float)
     cells = [(row, column) for row in range(side) for column in range(side)]
-    covered = [np.mean([is_inside(*cell, side, each.box) for cell in cells]) for each in objects]
+    covered = [np.mean([is_inside(cell[0], cell[1], side, each.box) for cell in cells]) for each in objects]
 
     def share(of: np.ndarray) -> dict[str, float]:
         found = by_prompt.mean(of.mean(axis=1), within=SHARE)
