@@ -214,7 +214,7 @@ class _Stream:
         if time.monotonic() - self._had_devices > _WITHOUT:
             raise HeedfulError(
                 f"Expected a node with a processor or a GPU, but for {_WITHOUT:.0f} seconds the cluster has had none. "
-                "Start nodes (ray start --address ...); the same command goes on."
+                "Start nodes with `ray start`; the same command goes on."
             )
         time.sleep(_TICK)
 
@@ -237,7 +237,7 @@ def _connect(address: str | None) -> Any:
         raise HeedfulError(
             f"Expected a Ray cluster at {address or 'this machine'}, but it cannot be had "
             f"({(str(reason) or type(reason).__name__).splitlines()[0]}). "
-            "Pass the address that `ray start --head` has printed."
+            "Pass the address that `ray start` has printed on the head of the cluster."
         ) from reason
     return ray
 

@@ -84,7 +84,9 @@ class Painter:
                 seconds=seconds,
             )
             if painted.is_finite[item]
-            else Result(png=None, error="The model gave numbers that are not finite. Try float32.", seconds=seconds)
+            else Result(
+                png=None, error="The model gave numbers that are not finite. Try 32-bit precision.", seconds=seconds
+            )
             for item, case in enumerate(cases)
         ]
 

@@ -85,7 +85,7 @@ def look(plan: Plan, on_step: Callable[[], None] = lambda: None) -> Sight:
     if not prompt.concepts:
         raise UnsuitablePrompt(
             f"Expected a prompt that names things to look for, found none in {prompt.text!r}. "
-            "Mark them, as in a [cat], or list them."
+            "Mark them, as in a [cat], or give the concepts by name."
         )
     (sight,) = look_at(plan.model, plan.sampling, [prompt], case.method, [case.seed], on_step=lambda _share: on_step())
     return sight
@@ -107,7 +107,7 @@ def look_at(
     """
     painted = paint(model.pipe, sampling, prompts, method, seeds, on_step=on_step, keep_maps=True)
     if not all(painted.is_finite):
-        raise HeedfulError("Expected images, got numbers that are not finite from the model. Try float32.")
+        raise HeedfulError("Expected images, got numbers that are not finite from the model. Try 32-bit precision.")
     seen = painted.guided.maps
     steps = [seen.concepts(step) for step in range(len(seen))]
     maps = [torch.stack([step[item] for step in steps], dim=1).float().cpu() for item in range(len(prompts))]
