@@ -198,7 +198,7 @@ def test_a_full_disk_leaves_whole_records_and_the_same_command_goes_on(run: Run,
 
 
 def test_an_image_for_which_there_is_no_room_is_not_recorded(run: Run, tmp_path: Path) -> None:
-    with largest_file(1500), pytest.raises(OutputError, match="file too large"):
+    with largest_file(1000), pytest.raises(OutputError, match="file too large"):
         run(tmp_path)
     assert not list(read_records(tmp_path)) and not images(tmp_path)
 
