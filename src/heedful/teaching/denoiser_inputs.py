@@ -1,7 +1,4 @@
-"""How a pipeline turns captions and pictures into what its denoiser takes, with gradients where they are wanted.
-
-Knows Stable Diffusion 1 and 2 and SDXL. Knows nothing of training.
-"""
+"""Captions and images as the denoiser of Stable Diffusion 1, 2 and SDXL takes them, with gradients where wanted."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,9 +30,9 @@ def check_pipeline(pipe: Any) -> None:
 
 
 def encode_captions(pipe: Any, captions: Sequence[str], resolution: tuple[int, int]) -> dict[str, Any]:
-    """Return the denoiser's arguments that say what a picture shows, one row for each caption.
+    """Return the denoiser's arguments that say what an image shows, one row for each caption.
 
-    For SDXL also its size, as a picture of `resolution` (height, width) that was not cropped.
+    For SDXL also its size, as an image of `resolution` (height, width) that was not cropped.
     """
     encoded = pipe.encode_prompt(
         prompt=list(captions), device=pipe._execution_device, num_images_per_prompt=1, do_classifier_free_guidance=False
@@ -53,10 +50,10 @@ def encode_captions(pipe: Any, captions: Sequence[str], resolution: tuple[int, i
 
 
 @torch.no_grad()
-def encode_pictures(
+def encode_images(
     pipe: Any, pixels: Float[Tensor, "batch 3 pixel_height pixel_width"], generator: torch.Generator
 ) -> Latents:
-    """Return latents of pictures in [-1, 1], drawn from the autoencoder's distribution, in float32."""
+    """Return latents of images in [-1, 1], drawn from the autoencoder's distribution, in float32."""
     vae = pipe.vae
     with full_precision(vae.device.type):
         distribution = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist

@@ -1,7 +1,7 @@
 import pytest
 
 from heedful.errors import PromptError
-from heedful.teaching.instance_prompt import NewConcept, class_prompt, new_concepts, taught_prompt
+from heedful.teaching.concepts import NewConcept, class_prompt, new_concepts, taught_prompt
 from heedful.world.tokenizer import build_tokenizer
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from heedful.errors import ConceptsError
-from heedful.teaching.embeddings import LearntEmbeddings, add_concepts, initial_vectors, tokens_of
-from heedful.teaching.encoding import encode_captions
-from heedful.teaching.instance_prompt import NewConcept
+from heedful.teaching.concepts import NewConcept
+from heedful.teaching.denoiser_inputs import encode_captions
+from heedful.teaching.text_embeddings import LearntEmbeddings, add_concepts, initial_vectors
 from tests.pipelines import tiny_pipeline, tiny_sdxl_pipeline
 
 CAT = NewConcept(placeholder="<cat1>", noun="cat")
@@ -34,7 +34,7 @@ def test_without_rare_tokens_a_new_word_begins_as_its_class() -> None:
 def test_a_word_of_several_vectors_is_numbered_as_diffusers_does() -> None:
     pipe = tiny_pipeline()
     add_concepts(pipe, initial_vectors(pipe, [CAT], ["red"], count=3))
-    assert tokens_of(CAT, 3) == ("<cat1>", "<cat1>_1", "<cat1>_2")
+    assert CAT.tokens(3) == ("<cat1>", "<cat1>_1", "<cat1>_2")
     assert pipe.maybe_convert_prompt("a <cat1> cat", pipe.tokenizer) == "a <cat1> <cat1>_1 <cat1>_2 cat"
 
 

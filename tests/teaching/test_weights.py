@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from heedful.attention import find_sites
-from heedful.teaching.trained import ADAPTER, Weights, add_lora, choose_weights, projections, start_detached
+from heedful.teaching.weights import ADAPTER, Weights, add_lora, choose_weights, projections, start_detached
 from tests.pipelines import generator, tiny_unet
 
 PARTS: dict[Weights, set[str]] = {

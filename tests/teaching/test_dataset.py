@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from heedful.errors import SettingsError
-from heedful.teaching.examples import FAR, NEAR, Pictures, collate, joined, pixels_of
+from heedful.teaching.dataset import FAR, NEAR, TrainingImages, collate, join, pixels_of
 from tests.teaching.lesson import picture
 
 SIZE = (16, 16)
@@ -12,7 +12,7 @@ SIZE = (16, 16)
 
 def test_without_augmentation_a_picture_is_as_it_is() -> None:
     image = picture()
-    example = Pictures((image,), ("a cat",)).draw(np.random.default_rng(0), SIZE, "none")
+    example = TrainingImages((image,), ("a cat",)).draw(np.random.default_rng(0), SIZE, "none")
     torch.testing.assert_close((example.pixels + 1) * 127.5, torch.tensor(np.asarray(image)).permute(2, 0, 1).float())
     assert example.mask.eq(1).all()
     assert example.caption == "a cat"
@@ -21,7 +21,7 @@ def test_without_augmentation_a_picture_is_as_it_is() -> None:
 def test_the_centre_is_cut_out_and_nothing_is_stretched() -> None:
     wide = Image.new("RGB", (48, 16), (255, 0, 0))
     wide.paste((0, 0, 255), (16, 0, 32, 16))
-    pixels = Pictures((wide,), ("a",)).draw(np.random.default_rng(0), SIZE, "none").pixels
+    pixels = TrainingImages((wide,), ("a",)).draw(np.random.default_rng(0), SIZE, "none").pixels
     assert pixels.shape == (3, 16, 16)
     assert pixels[2].eq(1).all()
 
@@ -29,7 +29,7 @@ def test_the_centre_is_cut_out_and_nothing_is_stretched() -> None:
 def test_flips_mirror_picture_and_mask_half_of_the_time() -> None:
     half = Image.new("L", SIZE, 0)
     half.paste(255, (0, 0, 8, 16))
-    pictures = Pictures((picture(),), ("a",), (half,))
+    pictures = TrainingImages((picture(),), ("a",), (half,))
     drawn = [pictures.draw(np.random.default_rng(seed), SIZE, "flip") for seed in range(200)]
     plain = pictures.draw(np.random.default_rng(0), SIZE, "none")
     is_mirrored = [torch.equal(example.pixels, plain.pixels.flip(-1)) for example in drawn]
@@ -40,7 +40,7 @@ def test_flips_mirror_picture_and_mask_half_of_the_time() -> None:
 
 def test_custom_diffusion_shows_pictures_far_away_and_close_up_and_says_so() -> None:
     white = Image.new("RGB", SIZE, (255, 255, 255))
-    pictures = Pictures((white,), ("photo of a <cat1> cat",))
+    pictures = TrainingImages((white,), ("photo of a <cat1> cat",))
     drawn = [pictures.draw(np.random.default_rng(seed), SIZE, "custom-diffusion") for seed in range(600)]
     words = [example.caption.removesuffix(" photo of a <cat1> cat") for example in drawn]
     far = [example for example, said in zip(drawn, words, strict=True) if said in FAR]
@@ -59,7 +59,7 @@ def test_custom_diffusion_shows_pictures_far_away_and_close_up_and_says_so() -> 
 
 
 def test_scales_can_be_left_out_of_the_caption() -> None:
-    pictures = Pictures((picture(),), ("a cat",))
+    pictures = TrainingImages((picture(),), ("a cat",))
     drawn = (
         pictures.draw(np.random.default_rng(seed), SIZE, "custom-diffusion", say_scale=False) for seed in range(50)
     )
@@ -67,7 +67,7 @@ def test_scales_can_be_left_out_of_the_caption() -> None:
 
 
 def test_several_pictures_are_all_drawn_with_their_captions() -> None:
-    pictures = Pictures((picture(0), picture(1)), ("a cat", "a dog"))
+    pictures = TrainingImages((picture(0), picture(1)), ("a cat", "a dog"))
     rng = np.random.default_rng(0)
     pixels, masks, captions = collate([pictures.draw(rng, SIZE, "none") for _ in range(20)])
     assert pixels.shape == (20, 3, 16, 16)
@@ -80,10 +80,10 @@ def test_several_pictures_are_all_drawn_with_their_captions() -> None:
 def test_joined_pictures_keep_their_captions_and_masks_and_the_others_count_whole() -> None:
     half = Image.new("L", SIZE, 0)
     half.paste(255, (0, 0, 8, 16))
-    both = joined(
-        Pictures((picture(0), picture(1, size=8)), ("a cat and a dog", "two cats")),
+    both = join(
+        TrainingImages((picture(0), picture(1, size=8)), ("a cat and a dog", "two cats")),
         None,
-        Pictures((picture(2),), ("a cat",), (half,)),
+        TrainingImages((picture(2),), ("a cat",), (half,)),
     )
     assert both.captions == ("a cat and a dog", "two cats", "a cat")
     assert both.masks is not None
@@ -97,10 +97,10 @@ def test_joined_pictures_keep_their_captions_and_masks_and_the_others_count_whol
 
 def test_pictures_without_masks_are_joined_to_pictures_that_count_whole() -> None:
     rng = np.random.default_rng(0)
-    both = joined(Pictures((picture(0),), ("a cat",)), Pictures((picture(1),), ("a dog",)))
+    both = join(TrainingImages((picture(0),), ("a cat",)), TrainingImages((picture(1),), ("a dog",)))
     assert all(both.draw(rng, SIZE, "none").mask.eq(1).all() for _ in range(5))
-    with pytest.raises(SettingsError, match="at least one picture"):
-        joined(None)
+    with pytest.raises(SettingsError, match="at least one image"):
+        join(None)
 
 
 def test_pixels_of_a_picture_lie_between_minus_one_and_one() -> None:
@@ -113,12 +113,11 @@ def test_pixels_of_a_picture_lie_between_minus_one_and_one() -> None:
 
 
 def test_pictures_that_do_not_fit_together_are_refused() -> None:
-    with pytest.raises(SettingsError, match="at least one picture"):
-        Pictures((), ())
-    with pytest.raises(SettingsError, match="one caption for each of 2 pictures, got 1"):
-        Pictures((picture(), picture()), ("a",))
-    with pytest.raises(SettingsError, match="one mask for each of 1 pictures, got 2"):
-        Pictures((picture(),), ("a",), (picture(), picture()))
-    odd = Pictures((picture(),), ("a",), (picture(size=8),))
-    with pytest.raises(SettingsError, match="a mask of the picture's size, 16x16, got 8x8"):
-        odd.draw(np.random.default_rng(0), SIZE, "none")
+    with pytest.raises(SettingsError, match="at least one image"):
+        TrainingImages((), ())
+    with pytest.raises(SettingsError, match="one caption for each of 2 images, got 1"):
+        TrainingImages((picture(), picture()), ("a",))
+    with pytest.raises(SettingsError, match="one mask for each of 1 images, got 2"):
+        TrainingImages((picture(),), ("a",), (picture(), picture()))
+    with pytest.raises(SettingsError, match="a mask of the image's size, 16x16, got 8x8"):
+        TrainingImages((picture(),), ("a",), (picture(size=8),))

@@ -1,7 +1,4 @@
-"""New words for a pipeline's text encoders, and the rows of their embeddings that are learnt.
-
-Knows tokenizers and token embeddings. Knows nothing of denoisers or of how rows are trained.
-"""
+"""New words for a pipeline's text encoders, and the rows of their embeddings that are learnt."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,12 +10,12 @@ from torch import Tensor, nn
 
 from heedful.attention import replaced
 from heedful.errors import ConceptsError
-from heedful.teaching.instance_prompt import NewConcept
+from heedful.teaching.concepts import NewConcept
 
 ENCODERS = ("clip_l", "clip_g")
 """How files call a pipeline's first and second text encoder, as diffusers' training scripts do."""
 RARE = ("ktn", "pll", "ucd")
-"""Tokens of CLIP that hardly ever occur, in the order in which Custom Diffusion's script gives them to placeholders."""
+"""Tokens of CLIP that hardly ever occur, in the order in which diffusers' Custom Diffusion gives them to words."""
 
 Vectors = Float[Tensor, "vector width"]
 
@@ -30,22 +27,21 @@ def text_parts(pipe: Any) -> list[tuple[Any, Any]]:
     return [(tokenizer, encoder) for tokenizer, encoder in found if tokenizer is not None and encoder is not None]
 
 
-def tokens_of(concept: NewConcept, vectors: int) -> tuple[str, ...]:
-    """Return the tokens of a placeholder of several vectors, as diffusers numbers them: `<cat>`, `<cat>_1`."""
-    return (concept.placeholder, *(f"{concept.placeholder}_{number}" for number in range(1, vectors)))
+def check_vectors(pipe: Any, vectors: Mapping[NewConcept, Sequence[Vectors]]) -> None:
+    """Raise `ConceptsError` if a tokenizer knows a word already, or if the vectors do not fit an encoder."""
+    parts = text_parts(pipe)
+    for concept, each in vectors.items():
+        _check(concept, each, parts)
 
 
 def add_concepts(pipe: Any, vectors: Mapping[NewConcept, Sequence[Vectors]]) -> None:
     """Give a pipeline new words; `vectors` holds, for each, what each text encoder reads for it.
 
-    It is `load_textual_inversion` of diffusers, after these checks: raises `ConceptsError` if a tokenizer knows a word
-    already, or if the vectors do not fit an encoder. Nothing is added then.
+    It is `load_textual_inversion` of diffusers, after `check_vectors`.
     """
-    parts = text_parts(pipe)
+    check_vectors(pipe, vectors)
     for concept, each in vectors.items():
-        _check(concept, each, parts)
-    for concept, each in vectors.items():
-        for (tokenizer, encoder), rows in zip(parts, each, strict=True):
+        for (tokenizer, encoder), rows in zip(text_parts(pipe), each, strict=True):
             pipe.load_textual_inversion(
                 {concept.placeholder: rows}, token=concept.placeholder, tokenizer=tokenizer, text_encoder=encoder
             )
@@ -63,24 +59,24 @@ def initial_vectors(
     if initializers is not None and len(initializers) != len(concepts):
         raise ConceptsError(
             f"Expected one initializer token for each of {len(concepts)} placeholders, got {len(initializers)}: "
-            f"{', '.join(initializers)}. Write them with commas between: ktn,pll."
+            f"{', '.join(initializers)}. Name as many as there are placeholders."
         )
     vectors: dict[NewConcept, list[Vectors]] = {}
-    for place, concept in enumerate(concepts):
+    for number, concept in enumerate(concepts):
         vectors[concept] = []
         for tokenizer, encoder in text_parts(pipe):
             if initializers is not None:
-                ids = _ids(initializers[place], tokenizer)
+                ids = _ids(initializers[number], tokenizer)
                 if len(ids) != 1:
                     raise ConceptsError(
-                        f"Expected an initializer that is one token, got {initializers[place]!r}, which is {len(ids)} "
+                        f"Expected an initializer that is one token, got {initializers[number]!r}, which is {len(ids)} "
                         "to this tokenizer. Take a shorter or more usual word, such as the class noun."
                     )
             else:
-                rare = _ids(RARE[place], tokenizer) if place < len(RARE) else []
+                rare = _ids(RARE[number], tokenizer) if number < len(RARE) else []
                 ids = rare if len(rare) == 1 else _ids(concept.noun, tokenizer)
             known = encoder.get_input_embeddings().weight.detach()
-            vectors[concept].append(known[ids].float().mean(0, keepdim=True).repeat(count, 1))
+            vectors[concept].append(known[ids].float().mean(0, keepdim=True).repeat(count, 1))  # -> (vector, width)
     return vectors
 
 
@@ -95,15 +91,12 @@ class LearntEmbeddings(nn.Module):
         super().__init__()
         self._parts = text_parts(pipe)
         self._concepts, self._count = tuple(concepts), vectors
-        self._ids = [
-            tokenizer.convert_tokens_to_ids([token for concept in concepts for token in tokens_of(concept, vectors)])
-            for tokenizer, _ in self._parts
-        ]
-        rows = [
+        tokens = [token for concept in concepts for token in concept.tokens(vectors)]
+        self._ids = [tokenizer.convert_tokens_to_ids(tokens) for tokenizer, _ in self._parts]
+        self.rows = nn.ParameterList(
             encoder.get_input_embeddings().weight.detach()[ids].float().clone()
             for (_, encoder), ids in zip(self._parts, self._ids, strict=True)
-        ]
-        self.rows = nn.ParameterList(rows)
+        )
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -124,15 +117,15 @@ class LearntEmbeddings(nn.Module):
     def vectors(self) -> dict[NewConcept, list[Vectors]]:
         """Return the rows of each concept, one tensor for each text encoder, on the CPU."""
         each = [rows.detach().cpu().split(self._count) for rows in self.rows]
-        return {concept: [rows[place].clone() for rows in each] for place, concept in enumerate(self._concepts)}
+        return {concept: [rows[number].clone() for rows in each] for number, concept in enumerate(self._concepts)}
 
 
 def _reading(forward: Any, ids: Sequence[int], rows: Tensor) -> Any:
     def read(tokens: Tensor) -> Tensor:
-        found = forward(tokens)
-        for place, number in enumerate(ids):
-            found = torch.where((tokens == number)[..., None], rows[place].to(found), found)
-        return found
+        embedded = forward(tokens)
+        for number, token in enumerate(ids):
+            embedded = torch.where((tokens == token)[..., None], rows[number].to(embedded), embedded)
+        return embedded
 
     return read
 

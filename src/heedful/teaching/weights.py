@@ -1,7 +1,4 @@
-"""Which weights of a denoiser a method trains: themselves, or low-rank additions to them (LoRA).
-
-Knows names of weights. Knows nothing of losses or optimizers.
-"""
+"""Which weights of a denoiser learn: they themselves, or low-rank additions to them (LoRA)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -11,9 +11,9 @@ from PIL import Image
 from heedful import world
 from heedful.attention import SiteSelection
 from heedful.attention.regions import Segment
-from heedful.teaching import TEACHING_METHODS, alone
-from heedful.teaching.alone import each_alone, find_regions
-from heedful.teaching.instance_prompt import new_concepts
+from heedful.teaching import METHODS, regions
+from heedful.teaching.concepts import new_concepts
+from heedful.teaching.regions import each_alone, find_regions
 from heedful.world.instances import InstanceImage
 from tests.pipelines import tiny_pipeline, tiny_sdxl_pipeline
 from tests.teaching.lesson import PROMPT, parameters, picture
@@ -24,11 +24,11 @@ SITES = SiteSelection(scale=2)
 
 def _found(pipe: Any, image: InstanceImage) -> list[float]:
     """The intersection over union of each instance's mask with where the untaught model sees its class."""
-    sites = TEACHING_METHODS["disendiff"].settings_for(pipe.unet).sites
+    sites = METHODS["disendiff"].settings_for(pipe.unet).sites
     with Image.open(image.file) as shown:
-        regions = find_regions(pipe, shown, image.prompt, new_concepts(image.prompt, pipe.tokenizer), sites, 0)
+        found = find_regions(pipe, shown, image.prompt, new_concepts(image.prompt, pipe.tokenizer), sites, 0)
     shares = []
-    for region, instance in zip(regions, image.instances, strict=True):
+    for region, instance in zip(found, image.instances, strict=True):
         assert region.concept.noun == instance.noun
         with Image.open(instance.mask) as drawn:
             mask = np.asarray(drawn) > 0
@@ -66,9 +66,9 @@ def test_the_masks_are_the_regions_of_the_cropped_picture() -> None:
     pipe = tiny_pipeline()
     concepts = new_concepts(PROMPT, pipe.tokenizer)
     shown = each_alone(pipe, picture(), PROMPT, concepts, (16, 16), SITES, 3)
-    regions = find_regions(pipe, picture(), PROMPT, concepts, SITES, 3)
+    found = find_regions(pipe, picture(), PROMPT, concepts, SITES, 3)
     assert shown is not None and shown.masks is not None
-    for mask, region in zip(shown.masks, regions, strict=True):
+    for mask, region in zip(shown.masks, found, strict=True):
         assert np.array_equal(np.asarray(mask.convert("L")) > 0, region.mask)
 
 
@@ -80,7 +80,7 @@ def test_concepts_that_are_seen_nowhere_are_left_out(monkeypatch: pytest.MonkeyP
         cat, dog = find_regions(*arguments)
         return [replace(cat, mask=np.zeros_like(cat.mask)), dog]
 
-    monkeypatch.setattr(alone, "find_regions", without_the_cat)
+    monkeypatch.setattr(regions, "find_regions", without_the_cat)
     shown = each_alone(pipe, picture(), PROMPT, concepts, (16, 16), SITES, 0)
     assert shown is not None and shown.captions == ("a <dog1> dog",)
 
