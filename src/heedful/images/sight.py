@@ -75,19 +75,25 @@ class Sight:
         return {"maps.safetensors": maps, "maps.json": text.encode()}
 
 
+def check_look(plan: Plan) -> None:
+    """Raise `UnsuitablePrompt` if the first prompt of `plan` has no concepts to look for."""
+    if not plan.prompts[0].concepts:
+        raise UnsuitablePrompt(
+            f"Expected a prompt that names things to look for, found none in {plan.prompts[0].text!r}. "
+            "Mark them, as in a [cat], or give the concepts by name."
+        )
+
+
 def look(plan: Plan, on_step: Callable[[], None] = lambda: None) -> Sight:
     """Make the first image of `plan`, and return it with its maps.
 
-    Raises `UnsuitablePrompt` for a prompt without concepts, and what `heedful.guide` raises.
+    Raises what `check_look` and `heedful.guide` raise.
     """
+    check_look(plan)
     case = next(plan.cases())
-    prompt = case.prompt
-    if not prompt.concepts:
-        raise UnsuitablePrompt(
-            f"Expected a prompt that names things to look for, found none in {prompt.text!r}. "
-            "Mark them, as in a [cat], or give the concepts by name."
-        )
-    (sight,) = look_at(plan.model, plan.sampling, [prompt], case.method, [case.seed], on_step=lambda _share: on_step())
+    (sight,) = look_at(
+        plan.model, plan.sampling, [case.prompt], case.method, [case.seed], on_step=lambda _share: on_step()
+    )
     return sight
 
 
