@@ -103,15 +103,23 @@ def append_lines(path: Path | str, lines: Sequence[str]) -> None:
 
 
 def sync_folders(folders: Iterable[Path]) -> None:
-    """Return when the names of the files in `folders` are on the disk, so that a power cut does not undo a rename."""
+    """Return when the names of the files in `folders` are on the disk, so that a power cut does not undo a rename.
+
+    Raises `OutputError`.
+    """
     if os.name == "nt":
         return  # Windows opens no folders, and writes names at once
     for folder in set(folders):
-        handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as reason:
+            raise OutputError(
+                f"Expected the folder {folder} to stay while it is written to ({_why(reason)})."
+            ) from reason
 
 
 def _temporary(target: Path) -> Path:

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from heedful.bench import BenchFolder, RayEngine, read_records, run_bench
 from heedful.bench.records import read_cases
-from heedful.errors import MissingExtra
+from heedful.errors import HeedfulError, MissingExtra
 from heedful.images import Painter, run_serially
 from heedful.models import ModelOptions, open_model
 from tests.bench.requests import cluster_request
@@ -52,3 +53,11 @@ def test_a_cluster_makes_what_one_machine_makes_though_a_node_is_killed(tmp_path
 def test_without_ray_the_extra_is_named() -> None:
     with pytest.raises(MissingExtra, match=r"pip install 'heedful\[ray\]'"):
         RayEngine().devices()
+
+
+@pytest.mark.skipif(not HAS_RAY, reason="ray is not installed")
+def test_an_address_at_which_nothing_listens_is_an_error_at_once() -> None:
+    start = time.monotonic()
+    with pytest.raises(HeedfulError, match=r"Expected a Ray cluster at 127\.0\.0\.1:1, but it cannot be had"):
+        RayEngine("127.0.0.1:1").devices()
+    assert time.monotonic() - start < 60

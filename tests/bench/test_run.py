@@ -14,10 +14,10 @@ from PIL import Image
 
 from heedful.bench import BenchFolder, Suite, read_records
 from heedful.bench.records import shard
-from heedful.errors import OutputError, SettingsError
+from heedful.errors import ModelNotFound, OutputError, SettingsError
 from heedful.guidance.history import MapHistory
 from heedful.guidance.methods import A_STAR, ATTEND_AND_EXCITE, NONE
-from heedful.images import Gallery, PromptLine, read_entry
+from heedful.images import VERSIONS, Gallery, PromptLine, read_entry
 from heedful.models import Model
 from heedful.prompts import Prompt
 from heedful.scores import Figure, Score, Values, WorldScore
@@ -198,7 +198,7 @@ def test_a_full_disk_leaves_whole_records_and_the_same_command_goes_on(run: Run,
 
 
 def test_an_image_for_which_there_is_no_room_is_not_recorded(run: Run, tmp_path: Path) -> None:
-    with largest_file(1500), pytest.raises(OutputError, match="file too large"):
+    with largest_file(1000), pytest.raises(OutputError, match="file too large"):
         run(tmp_path)
     assert not list(read_records(tmp_path)) and not images(tmp_path)
 
@@ -217,3 +217,50 @@ def test_what_a_kill_left_half_written_is_cleared(run: Run, tmp_path: Path) -> N
     shard(tmp_path).write_bytes(whole + b'{"key": "half')
     with BenchFolder(tmp_path).locked():
         assert shard(tmp_path).read_bytes() == whole and not list(BenchFolder(tmp_path).parts.iterdir())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Absent(WorldScore):
+    """A score whose model is not there."""
+
+    name: str = "absent"
+
+    def load(self, prompt: Prompt) -> None:
+        raise ModelNotFound("Expected a model, but the hub cannot be reached.")
+
+
+def test_a_score_that_cannot_be_loaded_ends_the_run_before_the_first_image(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFound, match="cannot be reached"):
+        run(tmp_path, scores=(WorldScore(), Absent()))
+    assert not images(tmp_path) and not list(read_records(tmp_path))
+
+
+def test_done_images_that_lack_a_score_are_counted(run: Run, model: Model, tmp_path: Path) -> None:
+    run(tmp_path, methods=[NONE], seeds=[0])
+    request = make_request(methods=[NONE], seeds=[0], scores=(WorldScore(), WorldScore(name="again")))
+    plan = BenchFolder(tmp_path).plan(model, request)
+    assert plan.todo == 0 and "4 images that are done lack a score of this run" in plan.remarks[-1]
+
+
+def test_a_run_of_other_versions_joins_with_a_note(
+    run: Run, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path, methods=[NONE], seeds=[0])
+    monkeypatch.setitem(VERSIONS, "sources", "others")
+    plan = BenchFolder(tmp_path).plan(model, make_request(methods=[NONE], seeds=[0, 1]))
+    assert plan.todo == 4 and any("other sources of heedful" in remark for remark in plan.remarks)
+
+
+@pytest.mark.parametrize("name", ["records/cases-0.jsonl", "none"])
+def test_a_link_out_of_a_benchmark_is_not_followed(run: Run, tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "victim"
+    if name == "none":
+        victim.mkdir()
+    else:
+        victim.write_text("half a line")
+    link = tmp_path / "out" / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(victim)
+    with pytest.raises(OutputError, match="a way out of it"):
+        run(tmp_path / "out", methods=[NONE], seeds=[0])
+    assert victim.read_text() == "half a line" if victim.is_file() else not list(victim.iterdir())

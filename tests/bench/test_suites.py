@@ -172,7 +172,7 @@ def test_t2i_compbench_is_read_from_the_users_copy(tmp_path: Path) -> None:
 
 def test_only_suites_that_are_not_ours_want_a_copy(tmp_path: Path) -> None:
     for name in (name for name, origin in SUITES.items() if origin.make is None):
-        with pytest.raises(SettingsError, match=rf"your copy of the prompts of {name}.*--prompts"):
+        with pytest.raises(SettingsError, match=rf"your copy of the prompts of {name}.*Name its file or folder"):
             find_suite(name)
     with pytest.raises(SettingsError, match="which has its own"):
         find_suite("world-three", tmp_path)

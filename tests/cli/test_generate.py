@@ -44,7 +44,7 @@ def test_the_same_command_again_makes_nothing_twice(
     command = ["generate", PROMPT, "--method", "none", "--seeds", "0-2", "--out", tmp_path / "out", *options]
     assert call(*command).code == 0
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/*/*.png")}
-    monkeypatch.setattr("heedful.images.generate._paint", lambda *_: pytest.fail("painted again"))
+    monkeypatch.setattr("heedful.images.painter.paint", lambda *_, **__: pytest.fail("painted again"))
     again = call(*command)
     assert again.code == 0 and "3 of 3 images are there already." in again.err
     assert times == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/*/*.png")}

@@ -55,7 +55,7 @@ def test_see_shows_the_image_that_generate_makes(call: Call, model_folder: Path,
 
 def test_see_needs_a_concept_to_look_for(call: Call, model_folder: Path, tmp_path: Path) -> None:
     result = call("see", "and with of", "--model", model_folder, "--out", tmp_path / "out")
-    assert result.code == 2 and "Mark them ([word]) or pass --concepts." in result.err
+    assert result.code == 2 and "Mark them, as in a [cat], or give the concepts by name." in result.err
     assert not (tmp_path / "out").exists()
 
 

@@ -1,6 +1,7 @@
 """Taught concepts with guidance, a community LoRA and inpainting on top: each acts, and leaves the others alone."""
 
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from heedful.images.inpainting import Inpainting, any_channels, for_inpainting
 from heedful.images.painting import paint
 from heedful.images.sampling import Sampling, settings_of
 from heedful.losses import AttendAndExcite
-from heedful.models.additions import Additions, add
+from heedful.models.additions import add
 from heedful.models.lora import Lora
 from heedful.teaching.concepts import new_concepts
 from heedful.teaching.text_embeddings import add_concepts, initial_vectors
@@ -74,8 +75,8 @@ def test_concepts_and_a_lora_act_together_and_come_apart_again(kind: Kind, metho
     alone = kind.latents(taught_only.pipe)
     assert differ(alone, kind.latents(bare))
 
-    additions = Additions(concepts=(kind.folders[method],), loras=(Lora(name=str(file), weight=0.8),))
-    both = add(kind.model(), additions)
+    both = kind.model()
+    add(both.pipe, (kind.folders[method],), [(Lora(name=str(file), weight=0.8), file)])
     together = kind.latents(both.pipe)
     bare.load_lora_weights(str(tmp_path), adapter_name="other")
     bare.set_adapters(["other"], [0.8])
@@ -87,9 +88,10 @@ def test_concepts_and_a_lora_act_together_and_come_apart_again(kind: Kind, metho
 
 def test_what_is_on_top_is_told_in_the_settings_of_an_image(kind: Kind) -> None:
     sampling = Sampling(steps=3, guidance_scale=3.0, width=None, height=None)
-    told = [settings_of(add(kind.model(), Additions()), sampling, NONE)]
-    for name in ("disendiff", "disendiff-lora"):
-        told.append(settings_of(add(kind.model(), Additions(concepts=(kind.folders[name],))), sampling, NONE))
+    told = []
+    for folders in ((), (kind.folders["disendiff"],), (kind.folders["disendiff-lora"],)):
+        model = kind.model()
+        told.append(settings_of(replace(model, on_top=add(model.pipe, folders, ())), sampling, NONE))
     assert "concepts_from" not in told[0]
     assert told[1]["concepts_from"] != told[2]["concepts_from"]
 
@@ -123,16 +125,18 @@ def test_concepts_are_painted_into_a_picture_and_the_rest_is_kept(kind: Kind) ->
 def test_a_picture_is_painted_into_at_any_strength(kind: Kind) -> None:
     picture = Image.new("RGB", (kind.side, kind.side), (90, 120, 200))
     mask = Image.new("L", picture.size, 255)
-    model = for_inpainting(add(kind.model(), Additions(concepts=(kind.folders["disendiff"],))))
+    plain = kind.model()
+    add(plain.pipe, (kind.folders["disendiff"],), ())
+    model = for_inpainting(plain)
     shares: list[float] = []
     sampling = Sampling(
         steps=4, guidance_scale=3.0, width=kind.side, height=kind.side,
         inpainting=Inpainting(image=picture, mask=mask, strength=0.5),
     )  # fmt: skip
     prompt = parse_prompt(model.pipe, PROMPT)
-    images, guided = paint(model.pipe, sampling, [prompt] * 2, NONE, [0, 1], on_step=shares.append, keep_maps=True)
-    assert len(guided.maps) == 2 and sum(shares) == pytest.approx(2)
-    assert [image.size for image in images] == [(kind.side, kind.side)] * 2
+    painted = paint(model.pipe, sampling, [prompt] * 2, NONE, [0, 1], on_step=shares.append, keep_maps=True)
+    assert len(painted.guided.maps) == 2 and sum(shares) == pytest.approx(2)
+    assert [image.size for image in painted.images] == [(kind.side, kind.side)] * 2
     assert model.pipe.unet.config.in_channels == model.pipe.vae.config.latent_channels
     with any_channels(model.pipe):
         assert differ(

@@ -76,7 +76,8 @@ def test_the_default_method_guides_the_taught_concepts(taught: TaughtConcepts) -
     prompt = parse_prompt(pipe, PROMPT)
     sampling = Sampling(steps=10, guidance_scale=3.0, width=64, height=64)
     plain = pipe(PROMPT, num_inference_steps=10, guidance_scale=3.0, generator=generator(3)).images[0]
-    (image,), guided = paint(pipe, sampling, [prompt], HEEDFUL, [3], keep_maps=True)
+    painted = paint(pipe, sampling, [prompt], HEEDFUL, [3], keep_maps=True)
+    (image,), guided = painted.images, painted.guided
     assert image.tobytes() != plain.tobytes()
     assert guided.maps["<cat1> cat"].isfinite().all() and guided.maps["<dog1> dog"].isfinite().all()
     assert len([step for step in guided.trace if step.is_guided]) > 0

@@ -134,7 +134,7 @@ def test_too_little_memory_of_the_processor_is_said(
     def none(*_: Any, **__: Any) -> None:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(type(model.pipe.unet), "forward", none)
+    monkeypatch.setattr(type(model.pipe.vae), "decode", none)
     with pytest.raises(Exception, match="There is too little memory for 2 images at once"):
         run(model, tmp_path, request_images())
 

@@ -162,7 +162,7 @@ def test_the_whole_page_from_a_real_run(run: Path) -> None:
         with Image.open(BytesIO(data)) as image:
             assert image.size == (64, 64)
     assert "radford2021clip" not in text and "chefer2023attend" in text and "@software{heedful" in text
-    assert "DDIMScheduler" in text and "torch" in text and "WorldScore(name='world', folder=None)" in text
+    assert "DDIMScheduler" in text and "torch" in text and '{"version": 1, "class": "WorldScore"}' in text
 
 
 def test_html_and_markdown_say_the_same_and_the_html_holds_its_pictures(run: Path, tmp_path: Path) -> None:

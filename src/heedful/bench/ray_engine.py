@@ -4,6 +4,7 @@ This process alone hands out batches and takes results, so no batch is lost or c
 happens to a node: what was with it goes to another one. Nodes that join are used, those that go are missed.
 """
 
+import os
 import socket
 import time
 from collections import deque
@@ -18,7 +19,7 @@ from heedful.images import Batch, Load, Make, Result
 _AHEAD = 2  # batches with an actor: the one that it works on, and the next, so that it never waits
 _TRIES = 3  # actors on living nodes that a batch may bring down
 _PATIENCE = 20.0  # seconds for a cluster to answer
-_LOOPBACK = "127.0.0.1"
+_ALONE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # if it is 0, Ray listens on loopback, on Linux too; read at its import
 _TICK = 1.0  # seconds between looks at the cluster
 _WITHOUT = 120.0  # seconds to wait for a device before giving up
 
@@ -224,10 +225,12 @@ def _connect(address: str | None) -> Any:
 
     A cluster of its own listens on this machine alone.
     """
+    if address is None:
+        os.environ.setdefault(_ALONE, "0")
     ray = require("ray", extra="ray")
     if ray.is_initialized():
         return ray
-    options: dict[str, Any] = {"address": "local", "_node_ip_address": _LOOPBACK, "include_dashboard": False}
+    options: dict[str, Any] = {"address": "local", "include_dashboard": False}
     try:
         if address is not None:
             options = {"address": address}

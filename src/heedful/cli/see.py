@@ -43,7 +43,7 @@ def see(
     """
     from heedful.cli.choices import find_method, split_list
     from heedful.image_files import png_bytes
-    from heedful.images import Gallery, Request, folder_name, look, make_plan, parse_seeds, prompt_lines
+    from heedful.images import Gallery, Request, check_look, folder_name, look, make_plan, parse_seeds, prompt_lines
     from heedful.models import open_model
     from heedful.report import concept_overlay, step_sheet
 
@@ -57,6 +57,7 @@ def see(
     plan = make_plan(loaded, request)
     tell_concepts(plan.prompts)
     tell_notes(plan.remarks)
+    check_look(plan)
     with gallery.locked():
         with Progress(console=err) as progress:
             task = progress.add_task("Steps", total=plan.sampling.steps)

@@ -54,7 +54,7 @@ def copies_in(
             "rows with perturbed attention, which cannot be guided. Pass pag_scale=0 to the pipeline."
         )
     batch = arguments[layout.latents].shape[0]
-    own = [OWN_ROWS[name] for name in _names(pipe) if name in OWN_ROWS]
+    own: list[GuidanceRows] = [OWN_ROWS[name] for name in _names(pipe) if name in OWN_ROWS]
     kind = own[0] if own else layout.guidance
     is_guided = getattr(pipe, "do_classifier_free_guidance", is_guided)
     if is_guided is None:

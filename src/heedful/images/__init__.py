@@ -11,7 +11,7 @@ from heedful.images.plan import Plan, load_scores, make_plan
 from heedful.images.request import PromptLine, Request, prompt_lines
 from heedful.images.sampling import Sampling, at_least, choose_sampling
 from heedful.images.seeds import parse_seeds
-from heedful.images.sight import Sight, look, look_at
+from heedful.images.sight import Sight, check_look, look, look_at
 from heedful.images.tally import MethodTally, tally
 from heedful.images.versions import VERSIONS
 from heedful.options import InpaintingOptions, SamplingOptions
@@ -39,6 +39,7 @@ __all__ = [
     "SamplingOptions",
     "Sight",
     "at_least",
+    "check_look",
     "choose_sampling",
     "clear",
     "describe_segments",

@@ -95,6 +95,7 @@ def _earlier(plan: Plan, gallery: Gallery, case: Case) -> Result | None:
     entry = read_entry(path) if path.exists() else None
     if entry is None:
         return None
-    values = evaluate([read_image(path)], [case.prompt], plan.request.scores)
+    asked = plan.request.scores
+    values = evaluate([read_image(path)], [case.prompt], asked) if asked else {}
     scores = {name: column[0] for name, column in values.items()}
     return Result(png=b"", trace={"last_loss": entry.notes.get("loss")}, scores=scores, seconds=None)

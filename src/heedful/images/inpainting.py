@@ -58,7 +58,7 @@ def read_inpainting(options: InpaintingOptions) -> Inpainting | None:
     if image is None and mask is None and strength is None:
         return None
     if image is None or mask is None:
-        raise SettingsError("Expected an image and a mask image to paint into it, got only one of them.")
+        raise SettingsError("Expected an image and a mask to paint into it, got only one of them.")
     base, cover = read_image(image), read_mask(mask)
     if base.size != cover.size:
         raise SettingsError(

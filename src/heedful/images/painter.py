@@ -20,6 +20,7 @@ from heedful.images.versions import VERSIONS
 from heedful.models import Model, ModelOptions, open_model
 from heedful.scores import Score, evaluate
 
+_NOT_FINITE = "The model gave numbers that are not finite. Try 32-bit precision."
 _LONGEST = 500  # characters of an error that a record keeps
 
 
@@ -84,7 +85,7 @@ class Painter:
                 seconds=seconds,
             )
             if painted.is_finite[item]
-            else Result(png=None, error="The model gave numbers that are not finite. Try float32.", seconds=seconds)
+            else Result(png=None, error=_NOT_FINITE, seconds=seconds)
             for item, case in enumerate(cases)
         ]
 

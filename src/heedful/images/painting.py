@@ -122,7 +122,7 @@ def sample(
             raise
         raise HeedfulError(
             f"There is too little memory for {len(texts)} images at once. "
-            "Make one at a time, in float16, or make them smaller."
+            "Take a batch size of 1, 16-bit precision, or a smaller size."
         ) from reason
 
 

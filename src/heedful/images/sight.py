@@ -75,19 +75,25 @@ class Sight:
         return {"maps.safetensors": maps, "maps.json": text.encode()}
 
 
+def check_look(plan: Plan) -> None:
+    """Raise `UnsuitablePrompt` if the first prompt of `plan` has no concepts to look for."""
+    if not plan.prompts[0].concepts:
+        raise UnsuitablePrompt(
+            f"Expected a prompt that names things to look for, found none in {plan.prompts[0].text!r}. "
+            "Mark them, as in a [cat], or give the concepts by name."
+        )
+
+
 def look(plan: Plan, on_step: Callable[[], None] = lambda: None) -> Sight:
     """Make the first image of `plan`, and return it with its maps.
 
-    Raises `UnsuitablePrompt` for a prompt without concepts, and what `heedful.guide` raises.
+    Raises what `check_look` and `heedful.guide` raise.
     """
+    check_look(plan)
     case = next(plan.cases())
-    prompt = case.prompt
-    if not prompt.concepts:
-        raise UnsuitablePrompt(
-            f"Expected a prompt that names things to look for, found none in {prompt.text!r}. "
-            "Mark them, as in a [cat], or list them."
-        )
-    (sight,) = look_at(plan.model, plan.sampling, [prompt], case.method, [case.seed], on_step=lambda _share: on_step())
+    (sight,) = look_at(
+        plan.model, plan.sampling, [case.prompt], case.method, [case.seed], on_step=lambda _share: on_step()
+    )
     return sight
 
 
@@ -107,7 +113,7 @@ def look_at(
     """
     painted = paint(model.pipe, sampling, prompts, method, seeds, on_step=on_step, keep_maps=True)
     if not all(painted.is_finite):
-        raise HeedfulError("Expected images, got numbers that are not finite from the model. Try float32.")
+        raise HeedfulError("Expected images, got numbers that are not finite from the model. Try 32-bit precision.")
     seen = painted.guided.maps
     steps = [seen.concepts(step) for step in range(len(seen))]
     maps = [torch.stack([step[item] for step in steps], dim=1).float().cpu() for item in range(len(prompts))]
