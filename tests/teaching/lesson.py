@@ -47,7 +47,7 @@ def taught(pipe: Any, method: TeachingMethod, out: Path, prompt: str = PROMPT, *
     others = {name: changes.pop(name) for name in ("masks", "settings") if name in changes}
     given: dict[str, Any] = {
         "class_images": ClassImageOptions(**({"class_steps": 2} | taken(ClassImageOptions))),
-        "training": TrainingOptions(resolution=16, **taken(TrainingOptions)),
+        "training": TrainingOptions(**({"resolution": 16} | taken(TrainingOptions))),
         "callbacks": Callbacks(**taken(Callbacks)),
         **others,
     }
