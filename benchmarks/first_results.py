@@ -22,8 +22,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 import heedful
 from heedful.files import write_atomic
-from heedful.guidance import HEEDFUL, METHODS, Method
-from heedful.guidance.methods import EBAMA
+from heedful.guidance import METHODS, Method
+from heedful.guidance.methods import EBAMA, HEEDFUL
 from heedful.lab.trial import FAULTS, Record, Trial, run_trial, success_table
 from heedful.losses import Elsewhere, Separability
 from heedful.scores.statistics import compare, estimate, failure_ratio
@@ -33,11 +33,11 @@ BASELINES = ("none", "random", "wrong-tokens")
 CONTROLS = {method.name: method for method in controls_of(EBAMA).values()}
 """Of the published method that helps most: steps as long in random directions; the same loss on the wrong tokens."""
 
-WHOLE = HEEDFUL.world or HEEDFUL.settings
+WHOLE = HEEDFUL.embedded or HEEDFUL.settings
 
 
 def _part(name: str, loss: Any = HEEDFUL.loss, **changes: Any) -> Method:
-    return replace(HEEDFUL, name=name, loss=loss, world=replace(WHOLE, **changes))
+    return replace(HEEDFUL, name=name, loss=loss, embedded=replace(WHOLE, **changes))
 
 
 EXACT = {"scheme": "exact", "condition_alone": False}

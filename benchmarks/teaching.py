@@ -29,7 +29,7 @@ from heedful.bench.suites import find_suite
 from heedful.files import write_atomic
 from heedful.guidance import NONE, Method, methods
 from heedful.image_files import read_image
-from heedful.images.painting import paint
+from heedful.images import paint
 from heedful.images.sampling import Sampling
 from heedful.losses import Bind, Evenness, Segregation, SeparateAndStrengthen
 from heedful.options import ClassImageOptions, TeachingOptions, TrainingOptions
@@ -200,7 +200,7 @@ def _painted(
     prompts = [Prompt.parse(line.prompt, pipe.tokenizer, line.concepts) for line in lines]
     noises = [1000 * place + seed for place in range(len(lines))]
     with torch.autocast("cpu", torch.bfloat16) if bfloat16 else nullcontext():
-        painted, _ = paint(pipe, SAMPLING, prompts, variant.guidance, noises)
+        painted = paint(pipe, SAMPLING, prompts, variant.guidance, noises).images
     judged: dict[str, list[Any]] = dict(InstanceScore()(painted, prompts))
     judged["text"] = ClipText()(painted, prompts)["text"]
     judged["image"] = [None] * len(lines)

@@ -3,11 +3,11 @@
     import heedful
 
     pipe = heedful.world.load()                 # the embedded model; or any diffusers pipeline
-    with heedful.guide(pipe, "a cat and a blue clock", heedful.methods.A_STAR) as guided:
+    with heedful.guide(pipe, "a cat and a blue clock", "a-star") as guided:
         images = pipe("a cat and a blue clock", num_images_per_prompt=4).images
 
 Everything public is listed here. Names are imported when they are first used, so that `import heedful` and
-`heedful --help` do not wait for torch and diffusers.
+the command's help do not wait for torch and diffusers.
 """
 
 from importlib import import_module

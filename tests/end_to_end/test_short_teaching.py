@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from heedful import load_concepts, world
-from heedful.guidance import HEEDFUL
+from heedful.guidance.methods import HEEDFUL
 from heedful.guidance.texts import parse_prompt
 from heedful.images.painting import paint
 from heedful.images.sampling import Sampling

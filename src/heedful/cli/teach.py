@@ -10,7 +10,7 @@ from heedful.catalogue import TEACHING_METHODS
 from heedful.cli import options
 from heedful.cli.console import err, tell, tell_concepts
 from heedful.errors import require
-from heedful.options import ClassImageOptions, LoadOptions, TeachingOptions, TrainingOptions
+from heedful.options import ClassImageOptions, LoadOptions, SamplingOptions, TeachingOptions, TrainingOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ def teach(
     with err.status("Loading the model ..."):
         loaded = open_model(ModelOptions(**vars(model)))
     settings = method.settings_for(denoiser_of(loaded.pipe), numbers)
-    sampling = choose_sampling(loaded, width=training.resolution, height=training.resolution)
+    sampling = choose_sampling(loaded, SamplingOptions(width=training.resolution, height=training.resolution))
     # before anything is made or learnt: a prompt that cannot be read must not be found out at the first sheet
     parsed = parse_validation(loaded.pipe, lesson.prompt, validation.validation_prompt or [lesson.prompt], settings)
     watch = Validation(

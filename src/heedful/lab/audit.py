@@ -50,7 +50,7 @@ def read_records(path: Path) -> tuple[list[Record], dict[str, Any]]:
     if not path.is_file():
         raise SettingsError(
             f"Expected the records of a trial in {path}, found no file. "
-            "`heedful world evaluate --out FOLDER` writes FOLDER/two.jsonl; without records, the audit paints its own."
+            "`heedful world evaluate` writes two.jsonl; without records, the audit paints its own."
         )
     made, *lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
     return [Record(**line) for line in lines], made

@@ -127,7 +127,7 @@ def _rounded(value: Any) -> Any:
 def _paint(
     pipe: Any, detector: Detector, trial: Trial, method: Method, describe: Describe, batch: Sequence[Case]
 ) -> list[Watched]:
-    with guide(pipe, [prompt for prompt, _ in batch], method, seeds=[seed for _, seed in batch]) as guided:
+    with guide(pipe, [prompt for prompt, _ in batch], method, retry_seeds=[seed for _, seed in batch]) as guided:
         pictures = paint(pipe, trial, batch)
     found = detector(pictures)
     tokens = guided.maps.tokens.float().cpu()  # -> (batch, step, token, height, width)

@@ -1,6 +1,6 @@
 """The prompts of a benchmark that came out worst and best, as labelled tables of images, with maps where they exist.
 
-Knows results, image files and the maps that `heedful see --out OUT` writes beside them. Chooses no score.
+Knows results, image files and the maps that `heedful see` writes beside them. Chooses no score.
 """
 
 from collections.abc import Sequence

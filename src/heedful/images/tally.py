@@ -1,4 +1,4 @@
-"""How a benchmark stands, in one line a method: counts, times and mean figures. Knows no intervals (`statistics`)."""
+"""How images went, in one line per method: counts, times and mean figures, without intervals."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,6 +15,8 @@ class MethodTally:
     seconds_per_image: float | None
     cost: float | None
     """Mean operations relative to plain sampling."""
+    loss: float | None = None
+    """Mean of the last losses; None without a loss."""
     figures: dict[str, float] = field(default_factory=dict)
     """Mean of every figure over the images for which it has a value."""
 
@@ -47,7 +49,7 @@ class _Sums:
 
     def __init__(self) -> None:
         self.done = self.failed = 0
-        self.seconds, self.cost = _Mean(), _Mean()
+        self.seconds, self.cost, self.loss = _Mean(), _Mean(), _Mean()
         self.figures: dict[str, _Mean] = {}
 
     def add(self, record: dict[str, Any]) -> None:
@@ -57,6 +59,7 @@ class _Sums:
         self.done += 1
         self.seconds.add(record["seconds"])
         self.cost.add(record["cost"])
+        self.loss.add(record["trace"].get("last_loss"))
         for name, value in record["scores"].items():
             self.figures.setdefault(name, _Mean()).add(value)
 
@@ -67,5 +70,6 @@ class _Sums:
             failed=self.failed,
             seconds_per_image=self.seconds.value,
             cost=self.cost.value,
+            loss=self.loss.value,
             figures={name: mean.value for name, mean in self.figures.items() if mean.value is not None},
         )

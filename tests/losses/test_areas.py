@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from heedful.attention.filters import otsu_threshold
-from heedful.losses.masks import Threshold, high_cells
+from heedful.losses.areas import Threshold, high_cells
 
 
 def test_otsu_splits_two_classes() -> None:

@@ -1,9 +1,6 @@
-"""Makes the images of a batch on one device, and scores them.
+"""Makes the images of a batch on one device, scores them, and finds their masks. Writes nothing."""
 
-Knows pipelines and scores. Writes nothing: what it returns may have to travel to the machine that keeps the records.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import Any
@@ -11,10 +8,15 @@ from typing import Any
 from PIL import Image
 
 from heedful.attention import MaskRule
-from heedful.bench.cases import Batch, Case, Make, Result, rounded
 from heedful.errors import ModelError
-from heedful.guidance import GradientShares, Guided, Trace, pipeline_shares
-from heedful.images import MASKS_NOTE, VERSIONS, Entry, Sampling, describe_segments, encode, outcomes, paint
+from heedful.guidance import GradientShares, Guided, pipeline_shares
+from heedful.images.cases import Batch, Case, Make, Result
+from heedful.images.coco import describe_segments
+from heedful.images.gallery import MASKS_NOTE, Entry, encode
+from heedful.images.inpainting import for_inpainting
+from heedful.images.painting import Painted, outcomes, paint, rounded, summarize_trace
+from heedful.images.sampling import Sampling
+from heedful.images.versions import VERSIONS
 from heedful.models import Model, ModelOptions, open_model
 from heedful.scores import Score, evaluate
 
@@ -23,22 +25,26 @@ _LONGEST = 500  # characters of an error that a record keeps
 
 @dataclass(frozen=True, eq=False)
 class Painter:
-    """A pipeline on its device with the scores of a run: `painter(batch)` makes and scores the images of a batch.
-
-    If the batch raises, its cases are made one by one, and those that raise again have failed.
-    """
+    """A pipeline on its device with the scores of a run: `painter(batch)` makes and scores the images of a batch."""
 
     model: Model
     sampling: Sampling
     scores: Sequence[Score] = ()
     masks: bool = False
     """Whether each image is to carry the masks of its concepts."""
+    catch: bool = True
+    """Whether what a batch raises is caught: its cases are then made one by one, and those that raise again have
+    failed."""
+    on_step: Callable[[float], None] = lambda images: None
+    """Called after each denoising step with the share of images that it did."""
     _shares: dict[str, GradientShares | None] = field(default_factory=dict, repr=False)
 
     def __call__(self, batch: Batch) -> list[Result]:
         """Return one result per case."""
+        if not self.catch:
+            return self._make(batch, batch.cases)
         try:
-            return self._paint(batch, batch.cases)
+            return self._make(batch, batch.cases)
         except Exception as error:
             if len(batch.cases) == 1:
                 return [Result(png=None, error=_say(error))]
@@ -46,57 +52,62 @@ class Painter:
 
     def _alone(self, batch: Batch, case: Case) -> list[Result]:
         try:
-            return self._paint(batch, [case])
+            return self._make(batch, [case])
         except Exception as error:
             return [Result(png=None, error=_say(error))]
 
-    def _paint(self, batch: Batch, cases: Sequence[Case]) -> list[Result]:
+    def _make(self, batch: Batch, cases: Sequence[Case]) -> list[Result]:
         prompts, seeds = [case.prompt for case in cases], [case.seed for case in cases]
-        needs_maps = any(score.needs_maps for score in self.scores)
         start = perf_counter()
-        images, guided = paint(
+        painted = paint(
             self.model.pipe,
             self.sampling,
             prompts,
             batch.method,
             seeds,
-            keep_maps=needs_maps,
+            on_step=self.on_step,
+            keep_maps=any(score.needs_maps for score in self.scores),
             keep_self_attention=self.masks,
         )
         seconds = (perf_counter() - start) / len(cases)
-        cost = self._cost(batch.method.name, guided)
-        scored = self._score(images, cases, guided)
-        segments = MaskRule()(guided.maps, images) if self.masks else []
-        results = []
-        for item, (case, image, outcome) in enumerate(zip(cases, images, outcomes(guided.trace), strict=True)):
-            concepts = [concept.name for concept in case.prompt.concepts]
-            settings = dict(batch.settings) | {"prompt": case.prompt.text, "seed": case.seed, "concepts": concepts}
-            notes: dict[str, Any] = {"model": self.model.name, **asdict(outcome), "versions": VERSIONS}
-            if self.masks:
-                notes[MASKS_NOTE] = describe_segments(segments[item])
-            figures, error = scored[item]
-            results.append(
-                Result(
-                    png=encode(image, Entry(settings, notes)),
-                    error=error,
-                    scores=figures,
-                    trace=summarize_trace(guided.trace, item),
-                    cost=cost,
-                    seconds=seconds,
-                )
+        cost = self._cost(batch.method.name, painted.guided)
+        scored = self._score(painted, cases)
+        notes = self._notes(painted)
+        traces = summarize_trace(painted.guided.trace)
+        return [
+            Result(
+                png=encode(painted.images[item], Entry(case.settings(batch.settings), notes[item])),
+                error=scored[item][1],
+                scores=scored[item][0],
+                trace=traces[item],
+                cost=cost,
+                seconds=seconds,
             )
-        return results
+            if painted.is_finite[item]
+            else Result(png=None, error="The model gave numbers that are not finite. Try float32.", seconds=seconds)
+            for item, case in enumerate(cases)
+        ]
 
-    def _score(
-        self, images: Sequence[Image.Image], cases: Sequence[Case], guided: Guided
-    ) -> list[tuple[dict[str, float | None], str | None]]:
+    def _notes(self, painted: Painted) -> list[dict[str, Any]]:
+        """Return what each image is to say of itself that does not decide it."""
+        common = {"model": self.model.name, "versions": VERSIONS}
+        notes = [common | asdict(outcome) for outcome in outcomes(painted.guided.trace)]
+        if self.masks:
+            segments = MaskRule()(painted.guided.maps, painted.images)
+            notes = [note | {MASKS_NOTE: describe_segments(found)} for note, found in zip(notes, segments, strict=True)]
+        return notes
+
+    def _score(self, painted: Painted, cases: Sequence[Case]) -> list[tuple[dict[str, float | None], str | None]]:
         """Return the figures of each image, and why it has none."""
+        images: list[Image.Image] = painted.images
         if not self.scores:
             return [({}, None)] * len(images)
-        maps = guided.maps if any(score.needs_maps for score in self.scores) else None
+        maps = painted.guided.maps if any(score.needs_maps for score in self.scores) else None
         try:
             values = evaluate(images, [case.prompt for case in cases], self.scores, maps)
         except Exception as error:
+            if not self.catch:
+                raise
             return [({}, f"a score: {_say(error)}")] * len(images)
         return [({name: rounded(column[item]) for name, column in values.items()}, None) for item in range(len(images))]
 
@@ -118,7 +129,7 @@ class PainterLoader:
     scores: tuple[Score, ...] = ()
     masks: bool = False
     on_top: Mapping[str, Any] = field(default_factory=dict)
-    """Fingerprints of the additions that the plan was made for."""
+    """Fingerprints of what is loaded on top that the plan was made for."""
 
     def __call__(self) -> Make:
         """Return the painter; raises `ModelError` if the weights are others here, and what `open_model` raises."""
@@ -129,20 +140,9 @@ class PainterLoader:
                 f"Expected the same files of {model.name} on every machine, {expected}, got {found} on one. "
                 "Give all machines the same files."
             )
+        if self.sampling.inpainting is not None:
+            model = for_inpainting(model)
         return Painter(model, self.sampling, self.scores, self.masks)
-
-
-def summarize_trace(trace: Trace, item: int) -> dict[str, Any]:
-    """Return what a record keeps of one image's trace, as plain JSON values."""
-    guided = [step for step in trace if step.is_guided]
-    tries = trace.restarts[item].tries if trace.restarts else 0
-    return {
-        "guided_steps": len(guided),
-        "skipped_updates": sum(step.skipped[item] for step in guided),
-        "restarts": tries,
-        "first_loss": rounded(guided[0].loss[item]) if guided else None,
-        "last_loss": rounded(guided[-1].loss[item]) if guided else None,
-    }
 
 
 def _say(error: Exception) -> str:

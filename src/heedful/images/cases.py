@@ -1,11 +1,9 @@
-"""One image to be made, those that are made together, and what came of each.
+"""One image to be made, those that are made together, what came of each, and who makes them.
 
-Knows what goes from the runner to whoever makes the images, and what comes back; all of it can cross to another
-machine. Knows no files.
+All of it can cross to another machine.
 """
 
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -17,15 +15,25 @@ from heedful.prompts import Prompt
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One prompt with one seed, by the method and the settings of its batch."""
+    """One prompt with one seed by one method."""
 
     key: str
     """Hash of all that decides the image: the same on every machine and in every run."""
+    method: Method
     prompt: Prompt
     kind: str
     seed: int
     image: str
     """Where the image lies below the folder: METHOD/PROMPT/SEED.png."""
+
+    def settings(self, shared: Mapping[str, Any]) -> dict[str, Any]:
+        """Return everything that decides the image, where `shared` decides all those of its method."""
+        return dict(shared) | {"prompt": self.prompt.text, "seed": self.seed, "concepts": self.concepts}
+
+    @property
+    def concepts(self) -> list[str]:
+        """The names of the prompt's concepts."""
+        return [concept.name for concept in self.prompt.concepts]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +41,15 @@ class Batch:
     """Cases of one method that are made together."""
 
     number: int
-    """Its place in the whole plan."""
-    method: Method
+    """Its position in the whole plan."""
     settings: Mapping[str, Any]
-    """What decides the images of the method beside prompt, concepts and seed."""
+    """What decides the images of the method next to prompt, concepts and seed."""
     cases: tuple[Case, ...]
+
+    @property
+    def method(self) -> Method:
+        """The method of all its cases."""
+        return self.cases[0].method
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +64,26 @@ class Result:
     trace: Mapping[str, Any] = field(default_factory=dict)
     cost: float | None = None
     """Operations of the denoiser relative to plain sampling, of the batch that the image was made in."""
-    seconds: float = 0.0
-    """Its share of the time of its batch."""
+    seconds: float | None = 0.0
+    """Its share of the time of its batch; None if an earlier run made it."""
+
+    def record(self, case: Case) -> dict[str, Any]:
+        """Return what is recorded of the case, as plain JSON values."""
+        return {
+            "key": case.key,
+            "prompt": case.prompt.text,
+            "kind": case.kind,
+            "concepts": case.concepts,
+            "method": case.method.name,
+            "seed": case.seed,
+            "image": case.image if self.png is not None else None,
+            "status": "done" if self.error is None else "failed",
+            "error": self.error,
+            "scores": dict(self.scores),
+            "trace": dict(self.trace),
+            "cost": self.cost,
+            "seconds": None if self.seconds is None else round(self.seconds, 4),
+        }
 
 
 Make = Callable[[Batch], list[Result]]
@@ -62,6 +92,13 @@ Load = Callable[[], Make]
 """Loads what makes the images, once for each device, on the machine of that device."""
 Engine = Callable[[Load, Iterable[Batch]], Iterator[tuple[Batch, list[Result]]]]
 """Lets batches be made, and yields each once, in any order, when it is made."""
+
+
+def run_serially(load: Load, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Result]]]:
+    """Make the batches in their order in this process, and yield each when it is made."""
+    make = load()
+    for batch in batches:
+        yield batch, make(batch)
 
 
 class KeyMaker:
@@ -75,8 +112,3 @@ class KeyMaker:
         digest = self._start.copy()
         digest.update(json.dumps([prompt.text, [concept.name for concept in prompt.concepts], seed]).encode())
         return digest.hexdigest()[:20]
-
-
-def rounded(value: float | None) -> float | None:
-    """Return a figure as records keep it: to six places, None if it is not finite."""
-    return None if value is None or not math.isfinite(value) else round(float(value), 6)
