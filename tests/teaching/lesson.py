@@ -44,10 +44,10 @@ def taught(pipe: Any, method: TeachingMethod, out: Path, prompt: str = PROMPT, *
     def taken(kind: type) -> dict[str, Any]:
         return {each.name: changes.pop(each.name) for each in fields(kind) if each.name in changes}
 
-    others = {name: changes.pop(name) for name in ("masks", "settings") if name in changes}
+    others = {name: changes.pop(name) for name in ("masks", "settings", "base_model") if name in changes}
     given: dict[str, Any] = {
         "class_images": ClassImageOptions(**({"class_steps": 2} | taken(ClassImageOptions))),
-        "training": TrainingOptions(resolution=16, **taken(TrainingOptions)),
+        "training": TrainingOptions(**({"resolution": 16} | taken(TrainingOptions))),
         "callbacks": Callbacks(**taken(Callbacks)),
         **others,
     }

@@ -39,7 +39,10 @@ class Choice:
     """Text file with one more prompt per line."""
     method: Annotated[
         options.MethodName | None,
-        Parameter(help=f"How the images are steered: {', '.join(METHODS)}. Without it: {DEFAULT_METHOD}."),
+        Parameter(
+            help=f"How the images are steered: {', '.join(METHODS)}. Without it: {DEFAULT_METHOD}, or none "
+            "with --concepts-from."
+        ),
     ] = None
     compare: str | None = None
     """Several methods on the same seeds, side by side in one grid: none,a-star."""
@@ -90,7 +93,9 @@ def generate(
 
     if choice.method is not None and choice.compare is not None:
         raise SettingsError("Expected either --method or --compare, got both. --compare none,a-star holds the methods.")
-    methods = find_methods(choice.compare) if choice.compare else [find_method(choice.method or DEFAULT_METHOD)]
+    # guidance costs taught looks more than it gives (docs/teach.md), so it is asked for
+    usual = "none" if model.concepts_from else DEFAULT_METHOD
+    methods = find_methods(choice.compare) if choice.compare else [find_method(choice.method or usual)]
     seeds = parse_seeds(choice.seeds)
     concepts = None if choice.concepts is None else split_list(choice.concepts, "concepts")
     texts = [*prompts, *(read_prompts(choice.prompts_file) if choice.prompts_file is not None else [])]

@@ -5,8 +5,7 @@ Every random number in it follows from the generator that is passed in.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -18,30 +17,11 @@ from torch import Tensor
 from heedful.attention import Reader, Record, find_denoiser, full_precision
 from heedful.errors import UnsupportedPipeline
 from heedful.losses import AnyLoss
-from heedful.prompts import Prompt
 from heedful.shapes import Latents
 from heedful.teaching.concepts import NewConcept, taught_prompt
 from heedful.teaching.dataset import Example, collate
 from heedful.teaching.denoiser_inputs import encode_captions, encode_images
 from heedful.teaching.settings import TeachingSettings
-
-
-@dataclass(frozen=True)
-class StepLosses:
-    """The parts of one step's loss; scalars, with their graph."""
-
-    total: Tensor
-    """denoising + prior_loss_weight * prior + loss_weight * maps."""
-    denoising: Tensor
-    prior: Tensor | None
-    """None without class images."""
-    maps: Tensor | None
-    """Mean over the training images; None for a method without a loss on maps."""
-
-    def values(self) -> dict[str, float]:
-        """Return those that are there as numbers, under the names of their fields."""
-        parts = {"loss": self.total, "denoising": self.denoising, "prior": self.prior, "maps": self.maps}
-        return {name: float(part.detach()) for name, part in parts.items() if part is not None}
 
 
 class Objective:
@@ -60,12 +40,12 @@ class Objective:
         concepts: Sequence[NewConcept],
         autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ):
-        self._pipe, self._loss, self._settings, self._concepts = pipe, loss, settings, concepts
-        self._autocast = autocast
+        self._pipe, self._loss, self._autocast = pipe, loss, autocast
         self._denoiser: Any = find_denoiser(pipe)
         self._noise: Any = DDPMScheduler.from_config(pipe.scheduler.config)
         self._reader = Reader(self._denoiser, settings.sites)
-        self._prompts: dict[str, Prompt] = {}
+        self._weights = {"prior": settings.prior_loss_weight, "maps": settings.loss_weight}
+        self._prompt = cache(lambda caption: taught_prompt(caption, pipe.tokenizer, concepts))
 
     @contextmanager
     def losses(
@@ -74,8 +54,10 @@ class Objective:
         prior: Sequence[Example],
         resolution: tuple[int, int],
         generator: torch.Generator,
-    ) -> Iterator[StepLosses]:
-        """Run the forward pass of a step and yield its losses; run the backward pass before the block is left.
+    ) -> Iterator[dict[str, Tensor]]:
+        """Run the forward pass of a step and yield "loss", "denoising", and "prior" and "maps" if there are any.
+
+        Run the backward pass of "loss", the weighted sum of the others, before the block is left.
 
         Until then, where blocks are run again to save memory, the maps are read once more.
         """
@@ -101,24 +83,22 @@ class Objective:
             with self._autocast():
                 predicted: Tensor = forward()[0]
             each = _errors(predicted.float(), target, counts)
-            maps = self._on_maps(record, captions[: len(shown)])
-            yield self._sum(each[: len(shown)].mean(), each[len(shown) :].mean() if prior else None, maps)
+            losses = {"denoising": each[: len(shown)].mean()}
+            if prior:
+                losses["prior"] = each[len(shown) :].mean()
+            if self._loss is not None:
+                losses["maps"] = self._on_maps(self._loss, record, captions[: len(shown)])
+            total = losses["denoising"]
+            for name, weight in self._weights.items():
+                if name in losses:
+                    total = total + weight * losses[name]
+            yield {"loss": total, **losses}
 
-    def _on_maps(self, record: Record, captions: Sequence[str]) -> Tensor | None:
+    def _on_maps(self, loss: AnyLoss, record: Record, captions: Sequence[str]) -> Tensor:
         """Return the loss on the maps of the first rows, whose captions these are."""
-        if self._loss is None:
-            return None
         with full_precision(self._pipe.device.type):
             maps = record.maps().select(range(len(captions)))
-            return self._loss(maps, [self._prompt(caption) for caption in captions], None).mean()
-
-    def _sum(self, denoising: Tensor, prior: Tensor | None, maps: Tensor | None) -> StepLosses:
-        total = denoising
-        if prior is not None:
-            total = total + self._settings.prior_loss_weight * prior
-        if maps is not None:
-            total = total + self._settings.loss_weight * maps
-        return StepLosses(total, denoising, prior, maps)
+            return loss(maps, [self._prompt(caption) for caption in captions], None).mean()
 
     def _target(self, latents: Latents, noise: Latents, times: Tensor) -> Latents:
         kind = self._noise.config["prediction_type"]
@@ -132,11 +112,6 @@ class Objective:
             f"Expected a denoiser that predicts noise, velocity or the image, got prediction_type={kind!r}. "
             "Flow matching models can be guided, but not taught yet."
         )
-
-    def _prompt(self, caption: str) -> Prompt:
-        if caption not in self._prompts:
-            self._prompts[caption] = taught_prompt(caption, self._pipe.tokenizer, self._concepts)
-        return self._prompts[caption]
 
 
 def _errors(

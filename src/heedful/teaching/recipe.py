@@ -52,17 +52,18 @@ def check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], folder: Path,
 
     A field that is new since counts as its default. What is done may have been computed with other versions.
     """
-    before = {name: describe_fields(value) for name, value in vars(TeachingSettings()).items()} | dict(earlier)
+    usual = {name: describe_fields(value) for name, value in vars(TeachingSettings()).items()}
     after = json.loads(json.dumps(now))
+    before = {name: earlier.get(name, usual.get(name)) for name in {*earlier, *after}}
     differ = [
         name
-        for name in sorted({*before, *after})
-        if before.get(name) != after.get(name) and not (is_done and name.startswith(_VERSION))
+        for name in sorted(before)
+        if before[name] != after.get(name) and not (is_done and name.startswith(_VERSION))
     ]
     if differ:
         name = differ[0]
         raise SettingsError(
-            f"Expected the training that {folder} holds, which has {name} {before.get(name)!r}, got {after.get(name)!r}"
+            f"Expected the training that {folder} holds, which has {name} {before[name]!r}, got {after.get(name)!r}"
             f"{f' (and {len(differ) - 1} more differences)' if len(differ) > 1 else ''}. "
             "Choose another folder, or overwrite what is there."
         )

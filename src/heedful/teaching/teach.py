@@ -28,7 +28,7 @@ from heedful.teaching.methods import TeachingMethod, find_method
 from heedful.teaching.recipe import check_same, recipe
 from heedful.teaching.regions import each_alone
 from heedful.teaching.text_embeddings import add_concepts, check_vectors, initial_vectors
-from heedful.teaching.training import Callbacks, Data, Training
+from heedful.teaching.training import Callbacks, Data, Training, sheet_name
 from heedful.teaching.weight_files import custom_diffusion_file, embedding_files, lora_file, write_denoiser
 from heedful.teaching.weights import ADAPTER
 from heedful.world import NAME, WEIGHTS
@@ -109,7 +109,7 @@ def teach(
             return load_concepts(pipe, output.folder)
         check_vectors(pipe, vectors)
         if state.is_main_process:
-            output.claim(*manifest.files())
+            output.claim(*manifest.files(), *_sheets(chosen.max_train_steps, run, callbacks))
         if method.shows_each_alone:
             parts = (each_alone(pipe, each, prompt, concepts, size, chosen.sites, run.seed) for each in shown.images)
             shown = join(shown, *parts)
@@ -149,6 +149,13 @@ def _write(pipe: Any, loop: Training, manifest: Manifest, output: OutputFolder, 
     content[files.MANIFEST] = manifest.json()
     output.write(content)
     (output.folder / files.CHECKPOINT).unlink(missing_ok=True)
+
+
+def _sheets(steps: int, run: TrainingOptions, callbacks: Callbacks) -> list[str]:
+    """Return the names of the validation sheets that a training writes."""
+    if callbacks.on_validation is None:
+        return []
+    return [sheet_name(step) for step in {*range(run.validation_steps, steps + 1, run.validation_steps), steps}]
 
 
 def _training_images(

@@ -166,9 +166,7 @@ class Training:
             sheet = callbacks.on_validation(self._step)
         if sheet is None:
             return
-        name = f"{VALIDATION}/{self._step}.png"
-        output.claim(name)
-        output.write({name: png_bytes(sheet)})
+        output.write({sheet_name(self._step): png_bytes(sheet)})
         for each in () if tracker is None else tracker.trackers:
             each.log_images({"validation": np.asarray(sheet)[None]}, step=self._step, dataformats="NHWC")
 
@@ -182,9 +180,9 @@ class Training:
             over_all = number * self._accelerator.num_processes + self._accelerator.process_index
             rng = np.random.default_rng([self._data.seed, self._step, over_all])
             with self._pass(rng) as losses:
-                self._accelerator.backward(losses.total / passes)
-            for name, value in losses.values().items():
-                sums[name] = sums.get(name, 0.0) + value / passes
+                self._accelerator.backward(losses["loss"] / passes)
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach()) / passes
         self._share_gradients()
         sums = dict(zip(sums, self._mean(torch.tensor(list(sums.values()))).tolist(), strict=True))
         if not math.isfinite(sums["loss"]):
@@ -233,6 +231,11 @@ class Training:
 
     def _denoiser_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         yield from self._denoiser.named_parameters()
+
+
+def sheet_name(step: int) -> str:
+    """Return the name of the validation sheet of a step in the folder."""
+    return f"{VALIDATION}/{step}.png"
 
 
 def rate_shares(settings: TeachingSettings) -> Callable[[int], float]:

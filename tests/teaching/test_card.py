@@ -1,0 +1,60 @@
+"""Model cards: their code runs as printed, and gives the image that the taught pipeline gives."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from heedful.teaching import METHODS
+from heedful.teaching.card import card
+from heedful.teaching.folder import Manifest
+from heedful.world import NAME
+from tests.pipelines import tiny_pipeline, tiny_sdxl_pipeline
+from tests.teaching.lesson import PROMPT, taught
+
+FEW = {"num_inference_steps": 1, "height": 16, "width": 16}
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (tiny_pipeline, "textual-inversion"),
+        (tiny_pipeline, "disendiff"),
+        (tiny_pipeline, "disendiff-lora"),
+        (tiny_pipeline, "dreambooth"),
+        (tiny_sdxl_pipeline, "disendiff"),
+    ],
+)
+def test_the_code_of_a_card_runs_as_printed_with_heedful_and_without(make: Any, name: str, tmp_path: Path) -> None:
+    base, out = tmp_path / "base", tmp_path / "out"
+    pipe = make()
+    pipe.save_pretrained(base)
+    taught(pipe, METHODS[name], out, base_model=str(base), max_train_steps=1, with_prior_preservation=False)
+    wanted = np.asarray(pipe(PROMPT, generator=torch.Generator().manual_seed(0), **FEW).images[0])
+    blocks = re.findall(r"```python\n(.*?)```", (out / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    assert "heedful" not in blocks[1]
+    for code in blocks:
+        short = f"{PROMPT!r}, generator=torch.Generator().manual_seed(0), **few"
+        room: dict[str, Any] = {"torch": torch, "few": FEW}
+        exec(code.replace("THIS FOLDER", str(out)).replace(repr(PROMPT), short), room)
+        assert np.abs(np.asarray(room["image"], float) - wanted).max() <= 1
+
+
+def _manifest(**changes: Any) -> Manifest:
+    return Manifest(**({"prompt": PROMPT, "concepts": (), "method": "mine", "weights": "none", "base": {}} | changes))
+
+
+def test_a_card_names_its_base_model_to_the_hub_if_that_is_a_hub_id() -> None:
+    assert 'base_model: "owner/name"' in card(_manifest(), "owner/name")
+    for base in (NAME, "/home/me/model"):
+        assert "base_model" not in card(_manifest(), base)
+
+
+def test_the_command_of_a_card_uses_the_concepts_without_guidance_and_quotes_them() -> None:
+    text = card(_manifest(prompt="it's a <cat1> cat"), "/a b")
+    assert """heedful generate 'it'"'"'s a <cat1> cat' --method none --concepts-from""" in text
+    assert "--model '/a b'" in text
