@@ -30,7 +30,7 @@ from sd15 import sd15_pipeline
 from heedful.files import write_atomic
 from heedful.options import TrainingOptions
 from heedful.report.markdown import table
-from heedful.teaching import TEACHING_METHODS, Callbacks, teach
+from heedful.teaching import METHODS, Callbacks, teach
 
 STEPS = 3
 ROWS: dict[str, tuple[str, torch.dtype, bool]] = {
@@ -71,7 +71,7 @@ def measure(name: str, dtype: torch.dtype, checkpointing: bool) -> dict[str, Any
     idle = psutil.Process().memory_info().rss
     pipe = sd15_pipeline(whole=True).to(dtype)
     pipe.vae.to(torch.float32)
-    method = TEACHING_METHODS[name]
+    method = METHODS[name]
     settings = replace(method.settings, max_train_steps=STEPS, train_batch_size=1, num_class_images=1, say_scale=False)
     times: list[float] = [time.perf_counter()]
     peak = _Peak()

@@ -19,12 +19,25 @@ def read_image(file: Path) -> Image.Image:
 
     Raises `SettingsError` for a file that cannot be read, and for pixels that have no range.
     """
-    return _read(file, "white").convert("RGB")
+    return to_rgb(_open(file), f" in {file}")
 
 
 def read_mask(file: Path) -> Image.Image:
     """Return a mask in shades of grey, upright, black where it is transparent; raises as `read_image`."""
-    return _read(file, "black").convert("L")
+    return to_grey(_open(file), f" in {file}")
+
+
+def to_rgb(image: Image.Image, where: str = "") -> Image.Image:
+    """Return an image in RGB, 16 bits scaled to 8, on white where it is transparent.
+
+    Raises `SettingsError` for pixels that have no range, and says `where`.
+    """
+    return _eight_bits(image, "white", where).convert("RGB")
+
+
+def to_grey(image: Image.Image, where: str = "") -> Image.Image:
+    """Return a mask in shades of grey, black where it is transparent; raises as `to_rgb`."""
+    return _eight_bits(image, "black", where).convert("L")
 
 
 def png_bytes(image: Image.Image, **texts: str) -> bytes:
@@ -42,21 +55,25 @@ def is_whole_png(content: bytes) -> bool:
     return content.endswith(_END)
 
 
-def _read(file: Path, ground: str) -> Image.Image:
+def _open(file: Path) -> Image.Image:
     try:
         with Image.open(file) as opened:
             image = ImageOps.exif_transpose(opened)
             image.load()
+            return image
     except BROKEN as reason:
         raise SettingsError(f"Expected an image at {file}, but it cannot be read ({reason}). Name another.") from reason
+
+
+def _eight_bits(image: Image.Image, ground: str, where: str) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits a pixel, in Pillow's integers
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 0xFFFF:
-            raise SettingsError(f"Expected 8 or 16 bits for each pixel in {file}, got more. Save it as 8-bit PNG.")
+            raise SettingsError(f"Expected 8 or 16 bits for each pixel{where}, got more. Save it as 8-bit PNG.")
         return Image.fromarray((values / 257).round().astype(np.uint8))
     if image.mode == "F":
         raise SettingsError(
-            f"Expected whole numbers as pixels in {file}, got floating-point numbers, whose white is not known. "
+            f"Expected whole numbers as pixels{where}, got floating-point numbers, whose white is not known. "
             "Save it as 8-bit PNG."
         )
     if image.has_transparency_data:

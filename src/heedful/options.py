@@ -164,6 +164,8 @@ class TrainingOptions:
     """Side of the square that is learnt, in pixels. Without it: that of the model's own images."""
     mixed_precision: Precision | None = None
     """Precision of the products; what learns is always float32. Without it: that of the loaded weights."""
+    overwrite: bool = False
+    """Whether to begin anew: what heedful has written in the folder is removed first, and nothing else."""
     gradient_checkpointing: bool = False
     """Whether blocks are run twice: the same gradients with less memory and more time."""
     checkpointing_steps: int = 50

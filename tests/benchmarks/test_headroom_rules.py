@@ -74,8 +74,8 @@ def test_controls_differ_from_the_method_in_direction_or_tokens_alone() -> None:
     controls = controls_of(EBAMA)
     random, wrong = controls["random"], controls["wrong-tokens"]
     assert (random.name, wrong.name) == ("ebama-random", "ebama-wrong-tokens")
-    assert (random.loss, random.direction, random.world) == (EBAMA.loss, "random", EBAMA.world)
-    assert (wrong.loss, wrong.direction, wrong.world) == (WrongTokens(EBAMA.loss), "gradient", EBAMA.world)
+    assert (random.loss, random.direction, random.embedded) == (EBAMA.loss, "random", EBAMA.embedded)
+    assert (wrong.loss, wrong.direction, wrong.embedded) == (WrongTokens(EBAMA.loss), "gradient", EBAMA.embedded)
     with pytest.raises(SettingsError, match="a method with a loss"):
         controls_of(NONE)
 

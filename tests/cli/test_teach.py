@@ -132,7 +132,7 @@ def test_a_folder_of_pictures_with_masks_learns_a_lora(
         (["--prompt", "a cat and a dog"], "Expected placeholders in angle brackets before the nouns"),
         (["--prompt", "a <cat1> and a <dog1> dog"], "Expected a noun after <cat1>"),
         (["--validation-prompt", "a <cow1> cow"], "Expected placeholders that this model was taught (<cat1>, <dog1>)"),
-        (["--method", "magic"], "Expected a teaching method (heedful, textual-inversion, "),
+        (["--method", "magic"], "Expected a teaching method, one of heedful, textual-inversion, "),
         (["--mixed-precision", "fp8"], "Expected one of the precisions no, fp16, bf16, got 'fp8'."),
         (["--max-train-steps", 0], "Expected max_train_steps of at least 1, got 0."),
         (["--initializer-token", "cat"], "Expected one initializer token for each of 2 placeholders, got 1"),

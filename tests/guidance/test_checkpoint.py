@@ -1,4 +1,4 @@
-"""`checkpoint=True`: the same gradients from less memory, and blocks that are as they were after it."""
+"""`gradient_checkpointing=True`: the same gradients from less memory, and blocks that are as they were after it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +26,8 @@ def test_images_are_the_same(name: str, scheme: str) -> None:
     run = PIPELINES[name]()
     found = []
     for checkpoint in (False, True):
-        with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.3, scheme), checkpoint=checkpoint) as guided:
+        settings = settings_of(run, 0.3, scheme)
+        with guide(run.pipe, PROMPTS, EXCITE, settings=settings, gradient_checkpointing=checkpoint) as guided:
             found.append((run(), [step.loss for step in guided.trace]))
     torch.testing.assert_close(found[1][0], found[0][0], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(torch.tensor(found[1][1]), torch.tensor(found[0][1]), rtol=1e-5, atol=1e-6)
@@ -35,12 +36,12 @@ def test_images_are_the_same(name: str, scheme: str) -> None:
 def test_blocks_run_again_on_the_way_back_and_keep_less() -> None:
     run = PIPELINES["StableDiffusionPipeline"]()
     resnet: Any = run.pipe.unet.down_blocks[0].resnets[0]
-    settings = replace(settings_of(run, 0.3), guided=1)
+    settings = replace(settings_of(run, 0.3), guided=1 / 3)
 
     def passes(checkpoint: bool) -> tuple[int, int]:
         calls: list[bool] = []
         handle = resnet.register_forward_pre_hook(lambda *_: calls.append(torch.is_grad_enabled()))
-        with guide(run.pipe, PROMPTS, EXCITE, settings=settings, checkpoint=checkpoint):
+        with guide(run.pipe, PROMPTS, EXCITE, settings=settings, gradient_checkpointing=checkpoint):
             kept = _bytes_kept(run)
         handle.remove()
         return sum(calls), kept
@@ -71,7 +72,7 @@ def test_blocks_are_as_they_were_after_it(was_on: bool) -> None:
     blocks = [module for module in find_denoiser(run.pipe).modules() if hasattr(module, "gradient_checkpointing")]  # type: ignore[union-attr]
     before = [dict(vars(block)) for block in blocks]
     for checkpoint in (False, True):
-        with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.3), checkpoint=checkpoint):
+        with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.3), gradient_checkpointing=checkpoint):
             run()
         for block, was in zip(blocks, before, strict=True):
             now = vars(block)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from heedful.errors import PromptTooLong, SettingsError
-from heedful.guidance import A_STAR, Settings, guide
+from heedful.guidance import Settings, guide
+from heedful.guidance.methods import A_STAR
 from heedful.guidance.texts import parse_prompt
 from heedful.losses import AttendAndExcite
 from heedful.prompts import Prompt
@@ -103,7 +104,7 @@ def test_prompts_with_different_numbers_of_concepts_share_a_batch() -> None:
 
     def paint(which: list[int]) -> torch.Tensor:
         texts = [prompts[index] for index in which]
-        with guide(pipe, texts, AttendAndExcite(), settings=SETTINGS, seeds=which) as guided:
+        with guide(pipe, texts, AttendAndExcite(), settings=SETTINGS, retry_seeds=which) as guided:
             images = latents_of(pipe, texts, latents=noise[which])
         assert [len(concepts) for concepts in guided.maps.concepts(0)] == [index + 1 for index in which]
         return images

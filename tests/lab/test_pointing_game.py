@@ -9,7 +9,7 @@ import heedful
 from heedful import world
 from heedful.attention import Maps, SiteSelection
 from heedful.errors import SettingsError
-from heedful.guidance.settings import Settings
+from heedful.guidance import Settings
 from heedful.lab.pointing_game import (
     MEAN,
     PointedImage,

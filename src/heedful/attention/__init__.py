@@ -5,7 +5,7 @@ from heedful.attention.figures import describe, overlap, peak, retention
 from heedful.attention.filters import Convention, gaussian_kernel, otsu_threshold, smooth
 from heedful.attention.gradients import frozen, recomputing
 from heedful.attention.intercept import held, replaced
-from heedful.attention.layout import Layout
+from heedful.attention.layout import Layout, Pipeline, Scheduler
 from heedful.attention.layouts import find_denoiser, find_sites, layout_of
 from heedful.attention.maps import Groups, Maps
 from heedful.attention.overlay import contact_sheet, heat_map, overlay
@@ -24,8 +24,10 @@ __all__ = [
     "Layout",
     "Maps",
     "MaskRule",
+    "Pipeline",
     "Reader",
     "Record",
+    "Scheduler",
     "Segment",
     "Site",
     "SiteSelection",

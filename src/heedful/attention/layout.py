@@ -7,12 +7,45 @@ Knows which facts these are. Knows no family (`unets`, `transformers`), nothing 
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from heedful.attention.sites import Site, SiteSelection, Size
 from heedful.shapes import Latents
+
+
+@runtime_checkable
+class Scheduler(Protocol):
+    """What is needed of a scheduler of diffusers."""
+
+    @property
+    def timesteps(self) -> Tensor:
+        """The timesteps of a run, one per step."""
+        ...
+
+    def set_timesteps(self, *args: Any, **kwargs: Any) -> Any:
+        """Begin a run."""
+        ...
+
+    def step(self, *args: Any, **kwargs: Any) -> Any:
+        """Go on to the next timestep, given the denoiser's prediction."""
+        ...
+
+
+@runtime_checkable
+class Pipeline(Protocol):
+    """What is needed of a pipeline of diffusers, besides a denoiser among its modules (`find_denoiser`)."""
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """The scheduler whose `step` is replaced while images are steered."""
+        ...
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Make images."""
+        ...
+
 
 TextPlace = Literal["keys", "after image", "before image"]
 """Where a site's text is: it alone is looked at (cross-attention), or it stands after or before the image's own

@@ -1,8 +1,4 @@
-"""What a benchmark found: one value per case and score, in tables that can be compared.
-
-Knows what records hold, not how they lie in files (`bench.records`). Makes no image and no score, and knows nothing of
-pages.
-"""
+"""What a benchmark found: one value per case and score, in tables that can be compared."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -114,7 +110,7 @@ def read_results(folder: Path) -> Results:
     if not rows:
         raise SettingsError(
             f"Expected records of a benchmark in {folder / 'records'}, found none. "
-            "Name the folder that `heedful bench run --out` has written to."
+            "Name the folder that `heedful bench run` has written to."
         )
     cases = tuple(_result(folder, row) for row in rows.values())
     return Results(folder, cases, tuple(BenchFolder(folder).runs()))

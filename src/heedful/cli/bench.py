@@ -9,7 +9,6 @@ from heedful.cli.bench_run import FOLDER, run
 from heedful.cli.bench_scores import find_scores, say_lines
 from heedful.cli.console import FAILED, err, say, say_json, say_table, tell
 from heedful.cli.progress import image_progress
-from heedful.errors import SettingsError
 
 app = App(
     name="bench",
@@ -49,12 +48,12 @@ def add_score(
     scores
         Scores of `heedful bench list` that need no maps, with commas between them.
     """
-    from heedful.bench import BenchFolder, add_scores, read_records, tally
+    from heedful.bench import BenchFolder, add_scores, read_records
+    from heedful.images import tally
     from heedful.models import load_tokenizer
 
     folder, found = BenchFolder(out), find_scores(scores)
-    if not out.is_dir():
-        raise SettingsError(f"Expected a folder that heedful bench run has written to, but there is none at {out}.")
+    folder.check_there()
     with folder.locked():
         tokenizer = load_tokenizer(model)
         with image_progress(err) as progress:

@@ -13,7 +13,8 @@ from heedful.cli.progress import image_progress
 from heedful.errors import OutputError, SettingsError
 
 if TYPE_CHECKING:
-    from heedful.bench import BenchFolder, BenchPlan, Engine, Load
+    from heedful.bench import BenchFolder
+    from heedful.images import Engine, Load, Plan
     from heedful.models import Processes
 
 FOLDER = Path("out/bench")
@@ -73,18 +74,9 @@ def run(
         How images are scored, with commas between the scores; `heedful bench list` names them. Without it: what needs
         no download and can judge this model's images.
     """
-    from heedful.bench import (
-        BenchFolder,
-        BenchWish,
-        Painter,
-        PainterLoader,
-        find_suite,
-        make_bench_plan,
-        read_records,
-        tally,
-    )
+    from heedful.bench import BenchFolder, describe_run, find_suite, read_records
     from heedful.cli.choices import find_methods
-    from heedful.images import Gallery, at_least, parse_seeds, write_coco
+    from heedful.images import Gallery, Painter, PainterLoader, Request, at_least, parse_seeds, tally, write_coco
     from heedful.models import find_device, find_processes, open_model
     from heedful.scores import default_scores
 
@@ -107,21 +99,24 @@ def run(
                     dtype=model.dtype or usual,
                 )
             )
-        wish = BenchWish(
-            suite=lines,
+        request = Request(
+            suite=lines.name,
+            prompts=lines.lines,
             methods=chosen,
             seeds=numbers,
+            sampling=sampling,
             scores=default_scores(loaded) if named is None else named,
             masks=masks,
             same_noise=suite.same_noise,
-            **vars(sampling),
+            seeds_first=True,
         )
-        plan = make_bench_plan(loaded, folder, wish)
+        plan = folder.plan(loaded, request)
+        run = describe_run(plan)
         processes.wait()  # nobody writes before all have read what is there
         if processes.is_first:
             _tell_plan(plan)
             if plan.todo:
-                folder.write_run({**plan.run, "engine": about}, plan.suite)
+                folder.write_run({**run, "engine": about}, plan.request.prompts)
         loader = None
         if engine.engine == "ray":
             loader = PainterLoader(
@@ -129,11 +124,11 @@ def run(
                 weights=loaded.weights,
                 on_top=loaded.on_top,
                 sampling=plan.sampling,
-                scores=tuple(plan.scores),
+                scores=tuple(request.scores),
                 masks=masks,
             )
-        painter = Painter(loaded, plan.sampling, plan.scores, masks)
-        failed = _make(plan, folder, processes, maker, loader or (lambda: painter))
+        painter = Painter(plan.model, plan.sampling, request.scores, masks)
+        failed = _make(plan, folder, processes, processes.agree(run["run"]), maker, loader or (lambda: painter))
         processes.wait()
         if processes.is_first:
             if masks:
@@ -145,7 +140,9 @@ def run(
         raise SystemExit(FAILED)
 
 
-def _make(plan: "BenchPlan", folder: "BenchFolder", processes: "Processes", engine: "Engine", load: "Load") -> int:
+def _make(
+    plan: "Plan", folder: "BenchFolder", processes: "Processes", name: str, engine: "Engine", load: "Load"
+) -> int:
     """Make what is left behind a progress bar, and return how many cases failed; after Ctrl-C say so, and exit."""
     from heedful.bench import Progress, run_bench
 
@@ -162,9 +159,9 @@ def _make(plan: "BenchPlan", folder: "BenchFolder", processes: "Processes", engi
 
         try:
             run_bench(
-                folder.folder,
-                plan.suite.name,
-                processes.agree(plan.run["run"]),
+                folder,
+                plan.request.suite,
+                name,
                 load,
                 processes.share(plan.batches()),
                 engine,
@@ -186,7 +183,8 @@ def _make(plan: "BenchPlan", folder: "BenchFolder", processes: "Processes", engi
 
 def _find_engine(wanted: EngineOptions, processes: "Processes") -> "tuple[Engine, dict[str, Any]]":
     """Return the engine, and what the run says of it."""
-    from heedful.bench import RayEngine, run_serially
+    from heedful.bench import RayEngine
+    from heedful.images import run_serially
 
     if wanted.engine == "serial":
         return run_serially, {"name": "serial", "processes": processes.count}
@@ -195,7 +193,7 @@ def _find_engine(wanted: EngineOptions, processes: "Processes") -> "tuple[Engine
     return engine, {"name": "ray", "devices": len(devices), "gpus": sum(device.gpus for device in devices)}
 
 
-def _tell_plan(plan: "BenchPlan") -> None:
+def _tell_plan(plan: "Plan") -> None:
     tell_concepts(plan.prompts)
     tell_notes(plan.remarks)
     done = len(plan) - plan.todo

@@ -7,7 +7,8 @@ from heedful.cli.console import number, say, say_json, say_table
 from heedful.errors import SettingsError
 
 if TYPE_CHECKING:
-    from heedful.bench import BenchFolder, MethodTally
+    from heedful.bench import BenchFolder
+    from heedful.images import MethodTally
     from heedful.scores import Score
 
 

@@ -10,8 +10,8 @@ from heedful.errors import SettingsError
 from heedful.fields import check_fields
 from heedful.guidance import METHODS, Method, Settings
 from heedful.losses import parts_of
-from heedful.teaching import TEACHING_METHODS, TeachingMethod
-from heedful.teaching import find_method as find_teaching
+from heedful.teaching import METHODS as TEACHING_METHODS
+from heedful.teaching import TeachingMethod
 
 
 def find_method(text: str) -> Method:
@@ -25,8 +25,8 @@ def find_method(text: str) -> Method:
     if not changes:
         return method
     values = read_fields(Settings, changes, "settings after the @ of a method")
-    world = None if method.world is None else replace(method.world, **values)
-    return replace(method, name=text, settings=replace(method.settings, **values), world=world)
+    embedded = None if method.embedded is None else replace(method.embedded, **values)
+    return replace(method, name=text, settings=replace(method.settings, **values), embedded=embedded)
 
 
 def find_methods(text: str) -> list[Method]:
@@ -40,9 +40,9 @@ def find_teaching_method(name: str, rank: int | None = None, loss_options: Itera
     `rank`: of a LoRA that learns in place of the weights; None leaves the method as it is.
     `loss_options`: NAME=VALUE for fields of the method's losses on maps.
     """
-    method = find_teaching(name)
+    method = TEACHING_METHODS[check_name(name, TEACHING_METHODS, "a teaching method")]
     if rank is not None:
-        method = method.as_lora(rank) if method.rank is None else replace(method, rank=rank)
+        method = method.as_lora(rank)
     texts = list(loss_options)
     if not texts:
         return method

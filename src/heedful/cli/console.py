@@ -25,19 +25,18 @@ BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is 128 + SIGINT
 
 HINTS = {
     "another folder": "--out FOLDER",
-    "overwrite": "--overwrite",
-    "concepts by name": '--concepts "cat,blue clock"',
-    "another scheduler": "--scheduler ddim",
+    "overwrite what is there": "--overwrite",
+    "concepts=[": '--concepts "cat,blue clock"',
+    "DDIMScheduler": "--scheduler ddim",
     "an image and a mask": "--image FILE --mask-image FILE",
-    "batch size of 1": "--batch-size 1",
-    "16-bit precision": "--dtype float16",
-    "32-bit precision": "--dtype float32",
-    "learning rate": "--learning-rate",
-    "mixed precision": "--mixed-precision bf16",
-    "prior images": "--class-data-dir FOLDER",
-    "taught concepts": "--concepts-from FOLDER",
-    "same noise": "--same-noise",
-    "copy of the prompts": "--prompts FILE",
+    "one at a time": "--batch-size 1",
+    "in float16": "--dtype float16",
+    "the learning rate": "--learning-rate",
+    "mixed precision bf16": "--mixed-precision bf16",
+    "as your own": "--class-data-dir FOLDER",
+    "the folder that taught it": "--concepts-from FOLDER",
+    "all prompts have the same noise": "--same-noise",
+    "your copy of the prompts": "--prompts FILE",
 }
 """Words of messages below the command line, and the option that does what they say."""
 _SHOWN = 10  # prompts whose concepts are shown

@@ -1,6 +1,7 @@
 """`heedful generate`: prompts in, guided images out."""
 
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ from cyclopts import Parameter
 from heedful.catalogue import DEFAULT_METHOD, METHODS
 from heedful.cli import options
 from heedful.cli.console import (
+    FAILED,
     INTERRUPTED,
     err,
     number,
@@ -24,8 +26,9 @@ from heedful.cli.progress import image_progress
 from heedful.errors import SettingsError
 
 if TYPE_CHECKING:
-    from heedful.images import Gallery, Line, Made, Plan
-    from heedful.models import Model
+    from heedful.images import Case, Gallery, MethodTally, Plan, Result
+
+SUCCESS = "world.success"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,17 +75,18 @@ def generate(
     from heedful.cli.reading import read_prompts
     from heedful.images import (
         Gallery,
-        Wish,
+        Request,
         clear,
-        find_judge,
-        for_inpainting,
+        find_images,
         make_plan,
         parse_seeds,
+        prompt_lines,
         read_inpainting,
-        summarize,
+        tally_images,
         write_coco,
     )
     from heedful.models import open_model
+    from heedful.scores import verdict_scores
 
     if choice.method is not None and choice.compare is not None:
         raise SettingsError("Expected either --method or --compare, got both. --compare none,a-star holds the methods.")
@@ -90,99 +94,131 @@ def generate(
     seeds = parse_seeds(choice.seeds)
     concepts = None if choice.concepts is None else split_list(choice.concepts, "concepts")
     texts = [*prompts, *(read_prompts(choice.prompts_file) if choice.prompts_file is not None else [])]
-    gallery = Gallery(out)
-    image = read_inpainting(inpainting.image, inpainting.mask_image, inpainting.strength)
+    lines = prompt_lines(texts, concepts)
+    gallery, image = Gallery(out), read_inpainting(inpainting)
     gallery.check()
     with err.status("Loading the model ..."):
         loaded = open_model(model)
-        if image is not None:
-            loaded = for_inpainting(loaded)
-    wish = Wish(
-        prompts=texts, methods=methods, seeds=seeds, concepts=concepts, masks=masks, inpainting=image, **vars(sampling)
+    request = Request(
+        prompts=lines,
+        methods=methods,
+        seeds=seeds,
+        sampling=sampling,
+        inpainting=image,
+        masks=masks,
+        scores=verdict_scores(loaded),
     )
-    plan = make_plan(loaded, gallery, wish, overwrite=overwrite)
-    tell_concepts(case.prompt for case in plan.cases)
-    tell_notes(plan.remarks)
-    if overwrite:
-        clear(plan)
-    if plan.done:
-        tell(f"{len(plan.done)} of {len(plan.cases)} images are there already.")
-    made = _make(loaded, gallery, plan)
-    skipped = sum(one.outcome.skipped_updates for one in made)
-    if skipped:
-        tell(f"Note: {skipped} updates were left out because their gradient was not finite; try --dtype float32.")
-    lines = summarize(plan.cases, made, find_judge(loaded))
-    grid = _write_grid(loaded, gallery, plan)
-    found = write_coco(gallery) if masks else None
+    plan = make_plan(loaded, request)
+    tell_concepts(plan.prompts)
+    with gallery.locked():
+        gallery.claim("metadata.jsonl", "grid.png", *(["masks.json"] if masks else []))
+        plan = plan if overwrite else find_images(plan, gallery)
+        tell_notes(plan.remarks)
+        if overwrite:
+            clear(plan, gallery)
+        if plan.todo < len(plan):
+            tell(f"{len(plan) - plan.todo} of {len(plan)} images are there already.")
+        made = _make(gallery, plan)
+        skipped = sum(result.trace.get("skipped_updates", 0) for result in made.values())
+        if skipped:
+            tell(f"Note: {skipped} updates were left out because their gradient was not finite; try --dtype float32.")
+        tallied = tally_images(plan, gallery, made)
+        grid = _write_grid(gallery, plan, made)
+        found = write_coco(gallery) if masks else None
+    new = Counter(case.method.name for case in plan.cases() if case.key in made and made[case.key].error is None)
     if as_json:
-        say_json(_summary(loaded, gallery, plan, lines, grid) | ({"masks": str(found)} if found else {}))
-        return
-    _say_lines(lines)
-    if found:
-        say(f"Masks: {found}")
-    say(str(grid))
+        say_json(_summary(gallery, plan, tallied, new, grid) | ({"masks": str(found)} if found else {}))
+    else:
+        _say_lines(tallied, new)
+        if found:
+            say(f"Masks: {found}")
+        say(str(grid))
+    errors = [result.error for result in made.values() if result.error is not None]
+    if errors:
+        tell(f"{len(errors)} images failed: {errors[-1]}")
+        raise SystemExit(FAILED)
 
 
-def _make(model: "Model", gallery: "Gallery", plan: "Plan") -> "list[Made]":
+def _make(gallery: "Gallery", plan: "Plan") -> "dict[str, Result]":
     """Make what is left of `plan` behind a progress bar; after Ctrl-C say what is there, and exit."""
     from heedful.images import make_images
 
-    made: list[Made] = []
+    made: dict[str, Result] = {}
     with image_progress(err, disable=not plan.todo) as progress:
         task = progress.add_task("Images", total=plan.todo)
         try:
-            for one in make_images(model, gallery, plan, lambda share: progress.advance(task, share)):
-                made.append(one)
+            for case, result in make_images(plan, gallery, lambda share: progress.advance(task, share)):
+                made[case.key] = result
         except KeyboardInterrupt:
             progress.stop()
-            there = sum(case.path.exists() for case in plan.cases)
+            there = sum((gallery.folder / case.image).exists() for case in plan.cases())
             tell(
-                f"Interrupted: {there} of {len(plan.cases)} images are done and whole, in {gallery.folder}. "
+                f"Interrupted: {there} of {len(plan)} images are done and whole, in {gallery.folder}. "
                 "The same command (without --overwrite) makes the rest."
             )
             raise SystemExit(INTERRUPTED) from None
     return made
 
 
-def _write_grid(model: "Model", gallery: "Gallery", plan: "Plan") -> Path:
+def _write_grid(gallery: "Gallery", plan: "Plan", made: "dict[str, Result]") -> Path:
     """Write the labelled grid and return its path."""
     from heedful.report import arrange, compose
 
-    note = f"{model.name} · {plan.sampling.steps} steps · guidance scale {plan.sampling.guidance_scale:g}"
-    return write_png(gallery.folder / "grid.png", compose(arrange(plan, note=note)))
+    def find(case: "Case") -> "Path | bytes | None":
+        path = gallery.folder / case.image
+        png = made[case.key].png if case.key in made else None
+        return png or (path if path.exists() else None)
+
+    sampling = plan.sampling
+    note = f"{plan.model.name} · {sampling.steps} steps · guidance scale {sampling.guidance_scale:g}"
+    return write_png(gallery.inside("grid.png"), compose(arrange(plan.cases(), find, note=note)))
 
 
-def _summary(model: "Model", gallery: "Gallery", plan: "Plan", lines: "list[Line]", grid: Path) -> dict[str, Any]:
+def _summary(
+    gallery: "Gallery", plan: "Plan", tallied: "list[MethodTally]", new: "Counter[str]", grid: Path
+) -> dict[str, Any]:
     """Return what --json prints."""
     return {
         "out": str(gallery.folder),
         "grid": str(grid),
         "metadata": str(gallery.folder / "metadata.jsonl"),
-        "model": model.name,
+        "model": plan.model.name,
         "steps": plan.sampling.steps,
         "guidance_scale": plan.sampling.guidance_scale,
-        "methods": [asdict(line) for line in lines],
+        "methods": [
+            {
+                "method": line.method,
+                "images": line.done,
+                "made": new[line.method],
+                "seconds_per_image": line.seconds_per_image,
+                "loss": line.loss,
+                "success": line.figures.get(SUCCESS),
+            }
+            for line in tallied
+        ],
         "images": [
             {
-                "file": str(case.path),
+                "file": str(gallery.folder / case.image),
                 "method": case.method.name,
                 "prompt": case.prompt.text,
-                "concepts": [concept.name for concept in case.prompt.concepts],
+                "concepts": case.concepts,
                 "seed": case.seed,
             }
-            for case in plan.cases
+            for case in plan.cases()
         ],
     }
 
 
-def _say_lines(lines: "list[Line]") -> None:
+def _say_lines(tallied: "list[MethodTally]", new: "Counter[str]") -> None:
     """Print what a person reads after a run; columns that nobody can fill are left out."""
     columns = {
-        "method": [line.method for line in lines],
-        "images": [f"{one.images}" if one.made == one.images else f"{one.images} ({one.made} new)" for one in lines],
-        "s/image": [number(line.seconds_per_image, ".2f") for line in lines],
-        "final loss": [number(line.loss, ".3f") for line in lines],
-        "success": [number(line.success, ".0%") for line in lines],
+        "method": [one.method for one in tallied],
+        "images": [
+            f"{one.done}" if new[one.method] == one.done else f"{one.done} ({new[one.method]} new)" for one in tallied
+        ],
+        "s/image": [number(one.seconds_per_image, ".2f") for one in tallied],
+        "final loss": [number(one.loss, ".3f") for one in tallied],
+        "success": [number(one.figures.get(SUCCESS), ".0%") for one in tallied],
     }
     always = ("method", "images", "s/image")
     kept = {title: cells for title, cells in columns.items() if title in always or set(cells) != {"-"}}

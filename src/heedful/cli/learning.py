@@ -12,6 +12,7 @@ from heedful.cli.console import INTERRUPTED, err, say, say_json, say_table, tell
 from heedful.cli.progress import image_progress, step_progress
 from heedful.cli.validation import Validation
 from heedful.errors import SettingsError
+from heedful.image_files import read_image
 from heedful.models import EMBEDDED, Model
 from heedful.options import ClassImageOptions, TrainingOptions
 from heedful.teaching import (
@@ -19,12 +20,12 @@ from heedful.teaching import (
     CHECKPOINT,
     CLASS_IMAGES,
     LOSSES,
+    VALIDATION,
     Callbacks,
     TaughtConcepts,
     TeachingMethod,
     TeachingSettings,
-    read_picture,
-    read_pictures,
+    read_image_folder,
     steps_kept,
     teach,
 )
@@ -38,7 +39,7 @@ def read_images(places: Sequence[Path]) -> list[Image.Image]:
     folders = [place for place in places if place.is_dir()]
     if folders and len(places) > 1:
         raise SettingsError(f"Expected images or one folder of them, got the folder {folders[0]} among others.")
-    return list(read_pictures(folders[0], "").images) if folders else [read_picture(place) for place in places]
+    return list(read_image_folder(folders[0], "").images) if folders else [read_image(place) for place in places]
 
 
 def learn(
@@ -134,7 +135,8 @@ def say_taught(model: Model, taught: TaughtConcepts, as_json: bool) -> None:
     head = ("mean loss", f"first {span} steps", f"last {span} steps")
     say_table(head, [(name, f"{first[name]:.4f}", f"{last[name]:.4f}") for name in last])
     model_option = "" if model.name == EMBEDDED else f" --model {shlex.quote(model.name)}"
-    say(f'Use them: heedful generate "{taught.prompt}" --concepts-from {shlex.quote(str(taught.folder))}{model_option}')
+    words = f"heedful generate {shlex.quote(taught.prompt)} --method none --concepts-from"
+    say(f"Use them: {words} {shlex.quote(str(taught.folder))}{model_option}")
     say(str(taught.folder))
 
 
@@ -152,4 +154,4 @@ def _means(losses: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _sheets(folder: Path) -> list[Path]:
-    return sorted((folder / "validation").glob("*.png"), key=lambda path: (len(path.stem), path.stem))
+    return sorted((folder / VALIDATION).glob("*.png"), key=lambda path: (len(path.stem), path.stem))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.progress import Progress
 
 from heedful.cli import options
-from heedful.cli.console import err, say, say_json, say_table, tell_concepts, tell_notes, write_png
+from heedful.cli.console import err, say, say_json, say_table, tell_concepts, tell_notes
 
 if TYPE_CHECKING:
     from heedful.images import Sight
@@ -42,31 +42,35 @@ def see(
         How the image is steered; none only looks. The names are those of `heedful generate --help`.
     """
     from heedful.cli.choices import find_method, split_list
-    from heedful.images import Gallery, Wish, folder_name, look, make_plan, parse_seeds
+    from heedful.image_files import png_bytes
+    from heedful.images import Gallery, Request, folder_name, look, make_plan, parse_seeds, prompt_lines
     from heedful.models import open_model
     from heedful.report import concept_overlay, step_sheet
 
     chosen, seeds = find_method(method), parse_seeds(str(seed))
     named = None if concepts is None else split_list(concepts, "concepts")
-    Gallery(out).check()
+    gallery = Gallery(out)
+    gallery.check()
     with err.status("Loading the model ..."):
         loaded = open_model(model)
-    wish = Wish(prompts=[prompt], methods=[chosen], seeds=seeds, concepts=named, **vars(sampling))
-    plan = make_plan(loaded, Gallery(out), wish, overwrite=True)
-    tell_concepts(case.prompt for case in plan.cases)
+    request = Request(prompts=prompt_lines([prompt], named), methods=[chosen], seeds=seeds, sampling=sampling)
+    plan = make_plan(loaded, request)
+    tell_concepts(plan.prompts)
     tell_notes(plan.remarks)
-    with Progress(console=err) as progress:
-        task = progress.add_task("Steps", total=plan.sampling.steps)
-        sight = look(loaded, plan, on_step=lambda: progress.advance(task))
-    folder = out / chosen.name / folder_name(sight.prompt.text) / str(seed)
-    files = {"image.png": sight.image, "sheet.png": step_sheet(sight)}
-    for position, name in enumerate(sight.names):
-        files[f"overlay {folder_name(name)}.png"] = concept_overlay(sight, position)
-    for file, image in files.items():
-        write_png(folder / file, image)
-    sight.write_maps(folder)
+    with gallery.locked():
+        with Progress(console=err) as progress:
+            task = progress.add_task("Steps", total=plan.sampling.steps)
+            sight = look(plan, on_step=lambda: progress.advance(task))
+        images = {"image.png": sight.image, "sheet.png": step_sheet(sight)}
+        for position, name in enumerate(sight.names):
+            images[f"overlay {folder_name(name)}.png"] = concept_overlay(sight, position)
+        files = {name: png_bytes(image) for name, image in images.items()} | sight.files()
+        where = next(plan.cases()).image.removesuffix(".png")
+        gallery.claim(*(f"{where}/{name}" for name in files))
+        gallery.write({f"{where}/{name}": content for name, content in files.items()})
+    folder = out / where
     if as_json:
-        say_json({"out": str(folder), "files": [*files, "maps.safetensors", "maps.json"]} | sight.figures())
+        say_json({"out": str(folder), "files": [*files]} | sight.figures())
         return
     _say_figures(sight)
     say(str(folder / "sheet.png"))

@@ -10,7 +10,7 @@ from heedful.catalogue import TEACHING_METHODS
 from heedful.cli import options
 from heedful.cli.console import err, tell, tell_concepts
 from heedful.errors import require
-from heedful.options import ClassImageOptions, LoadOptions, TeachingOptions, TrainingOptions
+from heedful.options import ClassImageOptions, LoadOptions, SamplingOptions, TeachingOptions, TrainingOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,6 @@ def teach(
     *,
     out: options.Out,
     lesson: Annotated[Lesson, Parameter(name="*")],
-    overwrite: options.Overwrite = False,
     as_json: options.Json = False,
     numbers: Annotated[Numbers, options.group("How it learns", negative_bool="no-")] = Numbers(),
     training: Annotated[TrainingOptions, options.group("How the training runs")] = TrainingOptions(),
@@ -89,10 +88,12 @@ def teach(
     from heedful.cli.choices import find_teaching_method, split_list
     from heedful.cli.learning import learn, read_images, say_taught
     from heedful.cli.validation import Validation, parse_validation
+    from heedful.folders import OutputFolder
     from heedful.guidance import denoiser_of
-    from heedful.images import Gallery, at_least, choose_sampling
+    from heedful.image_files import read_mask
+    from heedful.images import at_least, choose_sampling
     from heedful.models import ModelOptions, find_device, find_processes, open_model
-    from heedful.teaching import MANIFEST, clear, read_picture
+    from heedful.teaching import MANIFEST
 
     method = find_teaching_method(lesson.method, lesson.rank, lesson.loss_option)
     at_least(0, validation.num_validation_images, 0, "validation images")
@@ -104,14 +105,14 @@ def teach(
         numbers = replace(
             numbers, initializer_token=tuple(split_list(",".join(numbers.initializer_token), "initializer tokens"))
         )
-    pictures = read_images(images)
-    masks = [read_picture(file) for file in lesson.mask] or None
-    Gallery(out).check()
+    shown = read_images(images)
+    masks = [read_mask(file) for file in lesson.mask] or None
+    OutputFolder(out).check()
     processes = find_processes(find_device(model.device))
     with err.status("Loading the model ..."):
         loaded = open_model(ModelOptions(**vars(model)))
     settings = method.settings_for(denoiser_of(loaded.pipe), numbers)
-    sampling = choose_sampling(loaded, width=training.resolution, height=training.resolution)
+    sampling = choose_sampling(loaded, SamplingOptions(width=training.resolution, height=training.resolution))
     # before anything is made or learnt: a prompt that cannot be read must not be found out at the first sheet
     parsed = parse_validation(loaded.pipe, lesson.prompt, validation.validation_prompt or [lesson.prompt], settings)
     watch = Validation(
@@ -119,18 +120,15 @@ def teach(
         prompts=parsed,
         images=validation.num_validation_images,
         sampling=sampling,
-        folder=out / "validation",
     )
     if processes.is_first:
         tell_concepts(parsed)
-        if overwrite:
-            clear(out)
-        elif (out / MANIFEST).exists():
+        if (out / MANIFEST).exists() and not training.overwrite:
             tell(f"{out} holds taught concepts already.")
     processes.wait()
     taught = learn(
         loaded,
-        pictures,
+        shown,
         lesson.prompt,
         method,
         out=out,

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from heedful.cli.console import write_png
 from heedful.errors import UnsuitablePrompt
 from heedful.guidance import NONE
 from heedful.images import Sampling, Sight, look_at
@@ -19,7 +17,7 @@ from heedful.teaching import TeachingSettings, check_captions, check_placeholder
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """Makes a sheet whenever it is called with the number of a training step: `validation(50)` writes 50.png."""
+    """Makes a sheet whenever it is called with the number of a training step."""
 
     model: Model
     prompts: Sequence[Prompt]
@@ -27,10 +25,9 @@ class Validation:
     images: int
     """How many of each prompt, from the seeds 0, 1, ..., the same at every step."""
     sampling: Sampling
-    folder: Path
 
     def __call__(self, step: int, on_image: Callable[[float], None] = lambda images: None) -> Image.Image:
-        """Make the images, write their sheet to STEP.png, whole or not at all, and return it.
+        """Make the images and return their sheet.
 
         `on_image` is called after each denoising step with the share of images that it did.
         """
@@ -40,9 +37,7 @@ class Validation:
                 seeds = range(start, min(start + self.model.batch_size, self.images))
                 prompts = [prompt] * len(seeds)
                 sights += look_at(self.model, self.sampling, prompts, NONE, seeds, on_step=on_image)
-        sheet = seed_sheet(sights, title=f"step {step}", note=self._note())
-        write_png(self.folder / f"{step}.png", sheet)
-        return sheet
+        return seed_sheet(sights, title=f"step {step}", note=self._note())
 
     def _note(self) -> str:
         scale = self.sampling.guidance_scale

@@ -31,16 +31,16 @@ class Restart:
     """
 
     step: float | int = 0.15
-    """A fraction of the run if it is a float, a step counted from 0 if it is an int."""
+    """Share of the run after which the question is asked: 0.2 is step 10 of 50."""
     limit: float = 0.43
     tries: int = 2
     loss: AnyLoss | None = None
     """What foretells a failure; None for the method's own loss."""
 
     def __post_init__(self) -> None:
-        if self.tries < 1 or self.step <= 0 or (isinstance(self.step, float) and self.step > 1):
+        if self.tries < 1 or not 0 < self.step <= 1:
             raise SettingsError(
-                f"Expected a restart after at least one step and at least one try, got {self}. "
+                f"Expected a restart after a share of the run in (0, 1] and at least one try, got {self}. "
                 "Use restart=None for none."
             )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from heedful.attention import Maps
 from heedful.guidance.history import MapHistory
-from heedful.guidance.methods import Method
+from heedful.guidance.methods.method import Method
 from heedful.guidance.restart import Past
 from heedful.guidance.settings import Settings
 from heedful.guidance.trace import Trace
@@ -63,7 +63,7 @@ class Run:
         self._guided = settings.guided_steps(steps) if method.loss is not None else 0
         self._restart = settings.restart_step(steps)
         self._sizes = settings.step_sizes(steps)
-        self._targets = settings.targets(steps) if method.loss is not None else {}
+        self._targets = settings.target_steps(steps) if method.loss is not None else {}
 
     @property
     def is_over(self) -> bool:

@@ -20,7 +20,7 @@ from heedful.errors import PipelineError, SettingsError
 from heedful.guidance.begin_again import begin_again, input_scale
 from heedful.guidance.call import Call, copies_in, joined, prediction
 from heedful.guidance.initial_noise import InitialNoise, choose_noise
-from heedful.guidance.methods import Method
+from heedful.guidance.methods.method import Method
 from heedful.guidance.passes import Passes
 from heedful.guidance.policy import Policy
 from heedful.guidance.restart import Past, Restart

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from heedful.errors import SettingsError
 from heedful.guidance import Method
 from heedful.images.inpainting import Inpainting
 from heedful.options import SamplingOptions
@@ -19,6 +20,17 @@ class PromptLine:
     """What sort of prompt it is, for tables by kind: "animal-object", "two_object"."""
     concepts: tuple[str, ...] | None = None
     """What must be heeded, in words of the prompt; None for what is marked, else for what the prompt names."""
+
+
+def prompt_lines(texts: Sequence[str], concepts: Sequence[str] | None = None) -> tuple[PromptLine, ...]:
+    """Return prompts as lines, each once, with a list of concepts for a single one; raises `SettingsError`."""
+    if concepts is not None and len(set(texts)) > 1:
+        raise SettingsError(
+            f"Expected one prompt with a list of concepts, got {len(set(texts))}. "
+            "Mark the concepts in the prompts instead: a [cat] and a [blue clock]."
+        )
+    things = None if concepts is None else tuple(concepts)
+    return tuple(PromptLine(text, concepts=things) for text in dict.fromkeys(texts))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,11 +12,11 @@ import numpy as np
 from heedful.lab.forecast import advantages, forecast, table
 from heedful.lab.trial import Trial
 from heedful.lab.watch import Seen, Watched, rounded
-from heedful.losses import Elsewhere, Segregation, Separability
+from heedful.losses import Elsewhere, Preparation, Segregation, Separability
 
 MEASURES = {
     "overlap": Segregation(),
-    "overlap of shares": Segregation(normalisation="sum"),
+    "overlap of shares": Segregation(prepare=Preparation(normalisation="sum")),
     "inseparability": Separability(sharpness=1.0),
     "inseparability, sharp": Separability(sharpness=2.0),
     "elsewhere": Elsewhere(),

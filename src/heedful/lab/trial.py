@@ -127,7 +127,7 @@ def _make(
 ) -> list[TrialRecord]:
     prompts, seeds = [prompt for prompt, _ in batch], [seed for _, seed in batch]
     start = time.perf_counter()
-    with guide(pipe, prompts, method, settings=settings, seeds=seeds, keep_maps=False) as guided:
+    with guide(pipe, prompts, method, settings=settings, retry_seeds=seeds, keep_maps=False) as guided:
         images = paint(pipe, trial, batch)
     seconds = (time.perf_counter() - start) / len(batch)
     trace = guided.trace

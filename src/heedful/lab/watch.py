@@ -104,7 +104,7 @@ def _rounded(value: Any) -> Any:
 def _make(
     pipe: Any, detector: Detector, trial: Trial, method: Method, read: Read, batch: Sequence[Case]
 ) -> list[Watched]:
-    with guide(pipe, [prompt for prompt, _ in batch], method, seeds=[seed for _, seed in batch]) as guided:
+    with guide(pipe, [prompt for prompt, _ in batch], method, retry_seeds=[seed for _, seed in batch]) as guided:
         images = paint(pipe, trial, batch)
     tokens = guided.maps.tokens.float().cpu()  # -> (batch, step, token, height, width)
     records: list[Watched] = []

@@ -49,5 +49,5 @@ def _check(folders: Sequence[Path]) -> None:
     if len(whole) > 1:
         raise SettingsError(
             f"Expected one folder of concepts that brings weights of the denoiser, got {whole[0]} and {whole[1]}: the "
-            "second would replace the first. Teach them as LoRA (--rank 4), or as words (--method textual-inversion)."
+            "second would replace the first. Teach them as LoRA (rank 4), or as words alone (textual-inversion)."
         )

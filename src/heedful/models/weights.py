@@ -1,29 +1,41 @@
 """Which weights a folder holds: refused if they are pickles, else recognised by a fingerprint."""
 
+import json
 from collections.abc import Iterable
-from hashlib import sha256
+from functools import lru_cache
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 from heedful.errors import UnsafeWeights
 from heedful.files import PICKLES
 
-_SAMPLE = 1 << 16  # bytes of each end of a weights file that go into its fingerprint
-
 
 def refuse_pickles(folder: Path, library: str) -> None:
-    """Raise `UnsafeWeights` if `folder`, or a folder in it, holds pickles without safetensors beside them.
+    """Raise `UnsafeWeights` if `folder`, or a folder in it, holds pickles without safetensors next to them.
 
-    `library` is the one that the user could convert them with.
+    An index of weights in several files may name safetensors alone, for libraries load whatever it names. `library` is
+    the one that the user could convert the pickles with.
     """
     pickles = _pickles(folder)
     if pickles:
         raise unsafe(folder, pickles, library)
+    for index in [*folder.glob("*.safetensors.index.json"), *folder.glob("*/*.safetensors.index.json")]:
+        try:
+            names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as reason:
+            raise UnsafeWeights(f"Expected an index of weights in {index}, but it is none ({reason}).") from reason
+        wrong = sorted(str(name) for name in names if not _is_safetensors(name))
+        if wrong:
+            raise UnsafeWeights(
+                f"Expected an index of *.safetensors in {index}, got {', '.join(wrong[:4])}. Other weights can run "
+                "code while they load. Get the model from somewhere else."
+            )
 
 
 def fingerprint(folder: Path) -> str:
-    """Return 12 hexadecimal digits that change with the configs, or the size or either end of a weights file.
+    """Return 12 hexadecimal digits that change with the configs and weights of a pipeline.
 
-    Only the folders of the components count: what lies beside them (cards, detectors) makes no images.
+    Only the folders of the components count: what lies next to them (cards, detectors) makes no images.
     """
     return digest_files(
         folder, [folder / "model_index.json", *folder.glob("*/*.json"), *folder.glob("*/*.safetensors")]
@@ -31,16 +43,24 @@ def fingerprint(folder: Path) -> str:
 
 
 def digest_files(folder: Path, files: Iterable[Path]) -> str:
-    """Return 12 hexadecimal digits that change with the names in `folder`, the sizes, or either end of `files`."""
+    """Return 12 hexadecimal digits that change with the names in `folder` and with any byte of `files`."""
     digest = sha256()
     for path in sorted(files):
-        size = path.stat().st_size
-        digest.update(f"{path.relative_to(folder).as_posix()} {size}\n".encode())
-        with path.open("rb") as stream:
-            digest.update(stream.read(_SAMPLE))
-            stream.seek(max(0, size - _SAMPLE))
-            digest.update(stream.read(_SAMPLE))
+        stat = path.stat()
+        content = _digest(path.resolve(), stat.st_size, stat.st_mtime_ns)
+        digest.update(f"{path.relative_to(folder).as_posix()} {stat.st_size} {content}\n".encode())
     return digest.hexdigest()[:12]
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: Path, _size: int, _mtime: int) -> str:
+    """Return the digest of a whole file, read once as long as its size and time stay the same."""
+    with path.open("rb") as stream:
+        return file_digest(stream, "sha256").hexdigest()
+
+
+def _is_safetensors(name: object) -> bool:
+    return isinstance(name, str) and name.endswith(".safetensors") and Path(name).name == name
 
 
 def _pickles(folder: Path) -> list[Path]:

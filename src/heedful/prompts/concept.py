@@ -36,6 +36,11 @@ class Concept:
     modifiers: tuple[Modifier, ...] = ()
     """In the order of the prompt."""
 
+    @property
+    def phrase(self) -> tuple[int, ...]:
+        """The tokens of the noun and of its modifiers, each once, in the order of the prompt."""
+        return tuple(sorted({index for part in (self, *self.modifiers) for index in part.token_indices}))
+
 
 @dataclass(frozen=True)
 class Prompt:

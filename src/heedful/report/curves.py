@@ -33,7 +33,7 @@ def loss_curves(folder: Path) -> Path:
     if not drawn:
         raise ModelNotFound(
             f"Expected losses of a phase in {folder}, found none. They are written when a phase ends: "
-            "heedful world train --out FOLDER"
+            "heedful world train"
         )
     drawing = Image.new("RGB", (_WIDTH, _HEIGHT * len(drawn)), _PAPER)
     for number, (phase, losses) in enumerate(drawn.items()):

@@ -5,12 +5,13 @@ Prompts, methods and seeds are only labels here.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-Cell = Image.Image | Path | None
-"""An image, the file of one, or an empty cell."""
+Cell = Image.Image | Path | bytes | None
+"""An image, the file of one or its bytes, or an empty cell."""
 
 SMALLEST, LARGEST = 160, 512  # pixels of a tile's longer side: small images are enlarged, large ones reduced
 _GAP, _MARGIN = 8, 16
@@ -78,10 +79,10 @@ def _tile_size(grid: Grid) -> tuple[int, int]:
     return max(1, round(width * factor)), max(1, round(height * factor))
 
 
-def _open(cell: Image.Image | Path) -> Image.Image:
+def _open(cell: Image.Image | Path | bytes) -> Image.Image:
     if isinstance(cell, Image.Image):
         return cell.convert("RGB")
-    with Image.open(cell) as image:
+    with Image.open(BytesIO(cell) if isinstance(cell, bytes) else cell) as image:
         return image.convert("RGB")
 
 

@@ -5,7 +5,7 @@ from heedful.scores.attention import AttentionScore
 from heedful.scores.blip_caption import BlipCaption
 from heedful.scores.blip_vqa import BlipVQA
 from heedful.scores.boxes import WorldBoxes, intersection_over_union
-from heedful.scores.catalogue import SCORES, default_scores, figure_range, find_figure, score_kind
+from heedful.scores.catalogue import SCORES, default_scores, figure_range, find_figure, score_kind, verdict_scores
 from heedful.scores.clip import ClipImage, ClipText
 from heedful.scores.dino import DinoImage
 from heedful.scores.embedding import embed_images, embed_texts
@@ -59,4 +59,5 @@ __all__ = [
     "interval",
     "jackknife_error",
     "score_kind",
+    "verdict_scores",
 ]

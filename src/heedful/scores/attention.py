@@ -59,6 +59,11 @@ class AttentionScore(Score):
     boxes: Boxes | None = field(default_factory=WorldBoxes)
     """Who says where the objects are, for pointing; None leaves pointing out."""
 
+    def load(self, prompt: Prompt) -> None:
+        """Load the detector of the boxes."""
+        if self.boxes:
+            self.boxes([Image.new("RGB", (64, 64))], [prompt])
+
     def __call__(
         self, images: Sequence[Image.Image], prompts: Sequence[Prompt], maps: MapHistory | None = None
     ) -> Values:

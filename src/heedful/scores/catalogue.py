@@ -66,6 +66,11 @@ def _columns() -> dict[str, tuple[type[Score], Figure]]:
     return found
 
 
+def verdict_scores(model: Model) -> tuple[Score, ...]:
+    """Return the score that says whether an image of `model` shows its prompt; none where nobody can say."""
+    return tuple(score for score in default_scores(model) if isinstance(score, WorldScore))
+
+
 def default_scores(model: Model) -> tuple[Score, ...]:
     """Return the scores of a run that names none: those that need no download and can judge this model's images.
 

@@ -57,6 +57,10 @@ class Score(ABC):
         `needs_maps` read them. Raises `SettingsError` for what does not fit together.
         """
 
+    def load(self, prompt: Prompt) -> None:
+        """Load what the score asks, by scoring a blank image of `prompt`, so that what is missing is found early."""
+        self([Image.new("RGB", (64, 64))], [prompt])
+
     @property
     def columns(self) -> tuple[str, ...]:
         """The full names of its figures, as in records: `world.success`."""

@@ -26,7 +26,7 @@ def load(folder: Path | str | None = None, **kwargs: Any) -> StableDiffusionPipe
     if not (place / "model_index.json").is_file():
         raise ModelNotFound(
             f"Expected a model of the world in {place}, found none (no model_index.json). "
-            "Name the folder of another, or make one: heedful world train --out FOLDER"
+            "Name the folder of another, or make one with `heedful world train`."
         )
     options = {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True} | kwargs
     return StableDiffusionPipeline.from_pretrained(str(place), **options)
