@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 import typer
 from headroom_rules import controls_of
@@ -27,7 +28,7 @@ from heedful.guidance.methods import EBAMA, HEEDFUL
 from heedful.lab.records import FAULTS
 from heedful.lab.trial import Trial, TrialRecord, run_trial, success_table
 from heedful.losses import Elsewhere, Separability
-from heedful.scores.statistics import compare, estimate, failure_ratio
+from heedful.scores.statistics import Estimate, compare, estimate, interval, jackknife_error
 from heedful.world.vocabulary import single_concept_prompts, split_prompts
 
 BASELINES = ("none", "random", "wrong-tokens")
@@ -103,6 +104,19 @@ def _chosen(names: str) -> Iterator[tuple[str, Method]]:
             yield from ABLATIONS.items()
         else:
             yield name, (METHODS | CONTROLS | ABLATIONS)[name]
+
+
+def failure_ratio(baseline: np.ndarray, treated: np.ndarray) -> Estimate:
+    """Return the failures that `treated` leaves, over those of `baseline`: below 1 if it helps.
+
+    Both are (prompt, seed), success as 0 or 1, on the same prompts and seeds; `baseline` has failures in two prompts or
+    more.
+    """
+    before, after = (1 - values.mean(axis=1) for values in (baseline, treated))
+    ratio = float(after.sum() / before.sum())
+    left_out = (after.sum() - after) / (before.sum() - before)
+    ends = interval(ratio, jackknife_error(left_out), len(before), (0.0, np.inf))
+    return Estimate(ratio, *ends, treated.size, len(before))
 
 
 def _row(name: str, records: dict[str, list[TrialRecord]], trial: Trial) -> dict[str, Any]:

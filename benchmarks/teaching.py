@@ -38,7 +38,7 @@ from heedful.report.markdown import table
 from heedful.scores import instance_originals
 from heedful.scores.clip import ClipImage, ClipText
 from heedful.scores.instance import InstanceScore
-from heedful.scores.statistics import compare, estimate
+from heedful.scores.statistics import SHARE, Range, compare, estimate
 from heedful.teaching import (
     METHODS,
     Callbacks,
@@ -218,6 +218,10 @@ def _painted(
     ]
 
 
+def _range(figure: str) -> Range:
+    return (-1.0, 1.0) if figure in ("image", "text") else SHARE
+
+
 def _values(records: Sequence[Sequence[dict[str, Any]]], figure: str, asked: int | None = None) -> np.ndarray:
     """Return a figure as a table (picture, image); `asked` keeps prompts for so many concepts."""
     return np.array([[r[figure] for r in own if asked in (None, len(r["nouns"]))] for own in records], dtype=float)
@@ -226,9 +230,9 @@ def _values(records: Sequence[Sequence[dict[str, Any]]], figure: str, asked: int
 def _row(name: str, records: dict[str, list[list[dict[str, Any]]]]) -> dict[str, Any]:
     own = records[name]
     most = max(len(record["nouns"]) for record in own[0])
-    row: dict[str, Any] = {figure: vars(estimate(_values(own, figure))) for figure in FIGURES}
-    row["together"] = {figure: vars(estimate(_values(own, figure, most))) for figure in FIGURES}
-    row["alone"] = {figure: vars(estimate(_values(own, figure, 1))) for figure in FIGURES}
+    row: dict[str, Any] = {figure: vars(estimate(_values(own, figure), _range(figure))) for figure in FIGURES}
+    row["together"] = {figure: vars(estimate(_values(own, figure, most), _range(figure))) for figure in FIGURES}
+    row["alone"] = {figure: vars(estimate(_values(own, figure, 1), _range(figure))) for figure in FIGURES}
     row["teaching_seconds"] = float(np.median([each[0]["teaching_seconds"] for each in own]))
     for other in ("custom-diffusion", "disendiff"):
         if name != other and other in records:

@@ -102,6 +102,7 @@ def evaluate(
     from heedful.images import at_least
     from heedful.lab import Trial, play, pointing_figures, retrieval_figures
     from heedful.lab import world_figures as figures
+    from heedful.report import pointing_table
     from heedful.world import font_is_installed, load, load_clip, load_detector, two_concept_prompts
 
     options.use_threads(threads)
@@ -124,8 +125,6 @@ def evaluate(
                 pipe, detector, trial, out / "pointing.jsonl", lambda done, total: on_images("pointing", done, total)
             )
             measured["pointing"] = pointing_figures(objects)
-            from heedful.report import pointing_table
-
             tell(pointing_table(measured["pointing"]))
     measured["speed"] = figures.speed_figures(pipe, 32 // min(part, 16))
     if not miniature:

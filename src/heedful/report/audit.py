@@ -30,7 +30,8 @@ def write_audit(judged: Sequence[Judged], shares: Mapping[str, float], folder: P
 
     Under each image stand its number, its prompt, and unless `blind` the verdict and its confidence. The list names
     prompt, seed, verdict, confidence, page and number (`place`) of every image, and has an empty field `seen`. `shares`
-    says how often each kind of verdict comes. Raises `SettingsError` rather than replace a list in which something is seen.
+    says how often each kind of verdict comes. Raises `SettingsError` rather than replace a list in which something is
+    seen.
     """
     target = folder / LIST
     if target.exists() and any(entry["seen"] for entry in json.loads(target.read_text(encoding="utf-8"))["images"]):

@@ -1,6 +1,6 @@
 """The prompts of a benchmark that came out worst and best, as labelled tables of images, with maps where they exist.
 
-Maps are those that `heedful see --out OUT` writes next to the images.
+Maps are those that `heedful see` writes next to the images.
 """
 
 from collections.abc import Sequence

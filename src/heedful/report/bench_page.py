@@ -185,8 +185,8 @@ def _how_to_read(found: Sequence[SuiteFigures]) -> list[str]:
         "",
         "- Images of one prompt resemble each other, so prompts, not images, count as independent. Intervals are "
         "Wilson's, with the variance that the prompts show and Student's t; p-values are of the same test, so p is "
-        "below 0.05 exactly where the interval of a difference leaves out 0. Holm's correction is for the number of methods "
-        "that are compared with the baseline.",
+        "below 0.05 exactly where the interval of a difference leaves out 0. Holm's correction is for the number of "
+        "methods that are compared with the baseline.",
         "- A value is the mean over prompts of each prompt's mean over its seeds. A difference is paired: the same "
         "prompts and seeds, which begin with the same noise. Higher and lower count its images; a filled dot has a "
         "corrected p-value below 0.05.",
