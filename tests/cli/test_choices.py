@@ -2,7 +2,7 @@ import pytest
 
 from heedful.cli.choices import find_any_method, find_method, find_teaching_method
 from heedful.errors import SettingsError
-from heedful.guidance import ATTEND_AND_EXCITE, HEEDFUL
+from heedful.guidance.methods import ATTEND_AND_EXCITE, HEEDFUL
 from heedful.losses import Bind, SeparateAndStrengthen, Total
 
 
@@ -10,19 +10,19 @@ def test_settings_may_follow_a_method_and_are_part_of_its_name() -> None:
     method = find_method("attend-and-excite@step_size=10@guided=0.3")
     assert method.name == "attend-and-excite@step_size=10@guided=0.3"
     assert method.loss == ATTEND_AND_EXCITE.loss
-    for settings in (method.settings, method.world):
+    for settings in (method.settings, method.embedded):
         assert settings is not None
         assert (settings.step_size, settings.guided) == (10, 0.3)
-    assert ATTEND_AND_EXCITE.world is not None
-    assert method.world is not None
-    assert method.world.sites == ATTEND_AND_EXCITE.world.sites
+    assert ATTEND_AND_EXCITE.embedded is not None
+    assert method.embedded is not None
+    assert method.embedded.sites == ATTEND_AND_EXCITE.embedded.sites
     assert find_method("heedful") is HEEDFUL
 
 
 def test_words_and_truths_are_settings_too() -> None:
     method = find_method("heedful@condition_alone=False@decay_law=linear")
-    assert method.world is not None
-    assert (method.world.condition_alone, method.world.decay_law) == (False, "linear")
+    assert method.embedded is not None
+    assert (method.embedded.condition_alone, method.embedded.decay_law) == (False, "linear")
 
 
 @pytest.mark.parametrize(
