@@ -110,7 +110,8 @@ def test_a_folder_that_cannot_be_written(call: Call, tmp_path: Path, model_folde
         result = call("generate", PROMPT, "--model", model_folder, "--out", out)
         assert result.code == 2
         assert result.err == (
-            f"Error: Expected a folder to write to, got {out}, but {file} is a file. Choose another with --out.\n"
+            f"Error: Expected a folder to write to, got {out}, but {file} is a file. Choose another folder. "
+            "On the command line: --out FOLDER.\n"
         )
     assert file.read_text() == "mine"
 
@@ -136,9 +137,9 @@ def test_choices_that_do_not_exist(call: Call, out: Path, arguments: list[str], 
     ("arguments", "message"),
     [
         (["--steps", "0"], "Expected steps of 1 or more, got 0."),
-        (["--batch-size", "-1"], "Expected a batch size of 1 or more, got -1."),
+        (["--batch-size", "-1"], "Expected a batch size of 1 or more, got -1. On the command line: --batch-size 1."),
         (["--guidance-scale", "nan"], "Expected a guidance scale of 0 or more, got nan."),
-        (["--width", "33"], "Expected a width that is a multiple of 2 pixels, got 33. The nearest is 32."),
+        (["--width", "33"], "Expected a width that is a multiple of 8 pixels, got 33. The nearest is 32."),
         (["--device", "abacus"], "Expected one of the devices auto, cpu, cuda, mps, got 'abacus'."),
         (["--dtype", "int4"], "Expected one of the dtypes float32, float16, bfloat16, got 'int4'."),
     ],

@@ -86,7 +86,7 @@ def test_what_cannot_be_put_on_top_says_why(
         ("--concepts-from", tmp_path / "nowhere"): "Expected concepts.json in the folder ",
         ("--concepts-from", pickled): "Expected concepts as safetensors in ",
         ("--concepts-from", first, "--concepts-from", second): "Expected one folder of concepts that brings weights",
-        ("--lora", pickled / "learned_embeds.bin"): "Expected a LoRA as *.safetensors, got the pickle ",
+        ("--lora", pickled / "learned_embeds.bin"): "Expected a LoRA as *.safetensors, got ",
         ("--lora", pickled): "Expected a LoRA as *.safetensors in ",
         ("--lora", tmp_path / "nowhere"): "Expected a LoRA at ",
         ("--lora", disguised): "Expected a LoRA for this model in ",
