@@ -22,7 +22,7 @@ REFUSED = {
 }
 """Pipelines whose rows are not whole images, and what they are."""
 
-_ROWS: dict[GuidanceRows, tuple[int, int]] = {"apart": (1, -1), "doubled": (2, -1), "tripled": (3, 0)}
+_ROWS: dict[str, tuple[int, int]] = {"apart": (1, -1), "doubled": (2, -1), "tripled": (3, 0)}
 """Rows per image in a call under guidance, and which of them has the whole condition."""
 
 
