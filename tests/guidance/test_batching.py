@@ -16,6 +16,9 @@ from tests.every_pipeline import PIPELINES, PROMPTS, like
 from tests.guidance.test_every_pipeline import settings_of
 from tests.pipelines import generator, tiny_pipeline, tiny_unet
 
+# diffusers' schedulers hand tensors to numpy in a way that numpy 2 warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
+
 LAYOUT = layout_of(tiny_unet())
 EXCITE = Method(name="excite", loss=AttendAndExcite())
 

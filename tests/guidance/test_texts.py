@@ -80,6 +80,7 @@ def test_cleaned_caption_is_followed() -> None:
 
 
 @pytest.mark.usefixtures("cleaning")
+@pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
 def test_word_that_cleaning_takes_away_is_named() -> None:
     pipe, written = tiny_pixart(), "a <cat1> and a blue clock"
     with (
@@ -114,12 +115,6 @@ def test_denoiser_without_attention_to_text_is_refused_on_entry() -> None:
     blind = {"down_block_types": ("DownBlock2D",) * 3, "up_block_types": ("UpBlock2D",) * 3, "mid_block_type": None}
     loop = SimpleNamespace(unet=tiny_unet(**blind), scheduler=pipe.scheduler, tokenizer=pipe.tokenizer)
     with pytest.raises(UnsupportedPipeline, match="no such attention"), guide(loop, TWO, NONE):
-        pass
-
-
-@pytest.mark.parametrize("concepts", [{"cat", "clock"}, [3], {"cat": 1}])
-def test_concepts_that_are_no_list_of_texts_are_refused(concepts: Any) -> None:
-    with pytest.raises(PromptError, match="Expected a list of concepts"), guide(tiny_pipeline(), TWO, NONE, concepts):
         pass
 
 

@@ -11,6 +11,7 @@ from transformers import CLIPTokenizer
 import heedful
 from heedful.errors import ConceptNotFound, PromptError, PromptTooLong
 from heedful.prompts import Concept, Modifier, Phrase, Prompt, Span, Tokenizer
+from heedful.prompts.concept import check_concepts
 
 
 def _named(prompt: Prompt) -> list[tuple[str, tuple[int, ...]]]:
@@ -208,6 +209,13 @@ def test_chinese_words_are_found_where_they_are_listed_or_marked(clip: CLIPToken
 
 
 @pytest.mark.parametrize("concepts", [{"cat"}, [3], {"cat": 1}, 3])
-def test_concepts_are_a_list_of_texts(clip: CLIPTokenizer, concepts: Any) -> None:
+def test_concepts_are_a_list_of_texts(concepts: Any) -> None:
     with pytest.raises(PromptError, match="Expected a list of concepts"):
-        Prompt.parse("a cat", clip, concepts)
+        check_concepts(concepts)
+
+
+def test_a_set_of_concepts_is_refused_where_types_are_not_checked() -> None:
+    """The types are checked in tests alone, so this runs outside of them."""
+    code = "from heedful.prompts import Prompt; Prompt.parse('a cat', None, {'cat'})"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "PromptError: Expected a list of concepts, each a text, got {'cat'}" in result.stderr

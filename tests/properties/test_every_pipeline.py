@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig
+from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.tuners_utils import BaseTunerLayer
 
 from heedful.attention import find_denoiser
 from heedful.attention.intercept import replaced
@@ -56,9 +57,10 @@ def offloaded(run: Run) -> list[torch.Tensor]:
 
 def low_rank(run: Run) -> list[torch.Tensor]:
     denoiser: Any = find_denoiser(run.pipe)
-    if not hasattr(denoiser, "peft_config"):
+    if not any(isinstance(module, BaseTunerLayer) for module in denoiser.modules()):
         torch.manual_seed(1)
-        denoiser.add_adapter(LoraConfig(r=2, target_modules=["to_q", "to_k", "to_v"], init_lora_weights=False))
+        config = LoraConfig(r=2, target_modules=["to_q", "to_k", "to_v"], init_lora_weights=False)
+        inject_adapter_in_model(config, denoiser)
     option = next((name for name in ("cross_attention_kwargs", "joint_attention_kwargs") if takes(run, name)), None)
     if option is not None:
         run.arguments[option] = {"scale": 0.2}

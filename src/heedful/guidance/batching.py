@@ -22,7 +22,7 @@ REFUSED = {
 }
 """Pipelines whose rows are not whole images, and what they are."""
 
-_ROWS: dict[GuidanceRows, tuple[int, int]] = {"apart": (1, -1), "doubled": (2, -1), "tripled": (3, 0)}
+_ROWS: dict[str, tuple[int, int]] = {"apart": (1, -1), "doubled": (2, -1), "tripled": (3, 0)}
 """Rows per image in a call under guidance, and which of them has the whole condition."""
 
 
@@ -36,6 +36,15 @@ def check_rows(pipe: Any) -> None:
             )
 
 
+def check_call(pipe: Any) -> None:
+    """Raise `UnsupportedPipeline` if the pipeline is called with a kind of guidance whose rows cannot be guided."""
+    if getattr(pipe, "do_perturbed_attention_guidance", False):
+        raise UnsupportedPipeline(
+            f"Expected a batch of conditional and unconditional rows, got a call of {type(pipe).__name__} that adds "
+            "rows with perturbed attention, which cannot be guided. Pass pag_scale=0 to the pipeline."
+        )
+
+
 def copies_in(
     pipe: Any, layout: Layout, arguments: dict[str, Any], prompts: int, is_guided: bool | None = None
 ) -> tuple[int, int]:
@@ -46,13 +55,8 @@ def copies_in(
     classifier-free guidance. A loop that says neither has a doubled batch if it shows the same latents twice, under
     different text.
 
-    Raises `SettingsError` if prompts and rows disagree, `UnsupportedPipeline` for perturbed-attention guidance.
+    Raises `SettingsError` if prompts and rows disagree.
     """
-    if getattr(pipe, "do_perturbed_attention_guidance", False):
-        raise UnsupportedPipeline(
-            f"Expected a batch of conditional and unconditional rows, got one of {type(pipe).__name__} that also has "
-            "rows with perturbed attention, which cannot be guided. Pass pag_scale=0 to the pipeline."
-        )
     batch = arguments[layout.latents].shape[0]
     own: list[GuidanceRows] = [OWN_ROWS[name] for name in _names(pipe) if name in OWN_ROWS]
     kind = own[0] if own else layout.guidance

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from heedful.attention import Reader, Replaced, find_denoiser, held, replaced
 from heedful.errors import PipelineError, SettingsError, UnsupportedPipeline
-from heedful.guidance.batching import copies_in
+from heedful.guidance.batching import check_call, copies_in
 from heedful.guidance.call import Call
 from heedful.guidance.checks import check_hooks, guided_once
 from heedful.guidance.past import Past
@@ -71,6 +71,7 @@ class Steering:
     def encode_prompt(self, *args: Any, **kwargs: Any) -> Any:
         """Encode the prompt, and remember which one it was."""
         self._check_parts()
+        check_call(self._pipe)  # before the pipeline changes its processors
         encode = self._encode_prompt.original
         encoded = encode(*args, **kwargs)
         bound = inspect.signature(encode).bind(*args, **kwargs)

@@ -79,10 +79,7 @@ class Prompt:
 
         Raises `EmptyPrompt`, `PromptTooLong`, `ConceptNotFound`, or `PromptError` for marks that do not close.
         """
-        if isinstance(concepts, str):
-            raise PromptError(f"Expected a list of concepts, got the text {concepts!r}. Pass concepts=[{concepts!r}].")
-        if concepts is not None and not _is_list_of_texts(concepts):
-            raise PromptError(f"Expected a list of concepts, each a text, got {concepts!r}. Pass concepts=['cat'].")
+        check_concepts(concepts)
         plain, marks = take_marks(text)
         alignment = align(plain, tokenizer, chunked=chunked)
         if concepts is not None:
@@ -136,9 +133,13 @@ class Prompt:
         return _words(self.text)
 
 
-def _is_list_of_texts(concepts: object) -> bool:
-    """Return whether `concepts` are texts in an order, which a set does not have."""
-    return isinstance(concepts, Sequence) and all(isinstance(name, str) for name in concepts)
+def check_concepts(concepts: object) -> None:
+    """Raise `PromptError` unless `concepts` are None or texts in an order, which a set does not have."""
+    if isinstance(concepts, str):
+        raise PromptError(f"Expected a list of concepts, got the text {concepts!r}. Pass concepts=[{concepts!r}].")
+    is_list = isinstance(concepts, Sequence) and all(isinstance(name, str) for name in concepts)
+    if concepts is not None and not is_list:
+        raise PromptError(f"Expected a list of concepts, each a text, got {concepts!r}. Pass concepts=['cat'].")
 
 
 def _words(text: str) -> tuple[str, ...]:
