@@ -54,9 +54,9 @@ def test_intervals_of_paired_differences_cover_the_truth(prompts: int) -> None:
     helped = np.where(before, rng.random(before.shape) < 0.9, rng.random(before.shape) < 0.25)
     same = np.where(before, rng.random(before.shape) < 0.85, rng.random(before.shape) < 0.1)
     truth = -0.1 * 0.4 + 0.25 * 0.6
-    assert covered(helped.astype(float) - before, truth, (-1, 1)) >= 0.93
+    assert covered(helped.astype(float) - before, truth, (-1.0, 1.0)) >= 0.93
     # -0.15 x 0.4 + 0.1 x 0.6 = 0: a method that changes images and helps none
-    assert covered(same.astype(float) - before, 0, (-1, 1)) >= 0.93
+    assert covered(same.astype(float) - before, 0.0, (-1.0, 1.0)) >= 0.93
 
 
 @settings(max_examples=200)

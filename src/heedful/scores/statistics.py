@@ -89,8 +89,8 @@ def interval(value: float, error: float, clusters: int, within: Range = SHARE) -
     The interval holds every value that `p_value` does not reject. One cluster gives the whole range, or, where that is
     infinite, the value itself on both sides.
     """
-    low, high = intervals(np.array(value), np.array(error), clusters, within)
-    return float(low), float(high)
+    low, high = intervals(np.array([value]), np.array([error]), clusters, within)
+    return float(low[0]), float(high[0])
 
 
 def intervals(
@@ -120,7 +120,7 @@ def p_value(value: float, error: float, clusters: int, within: Range, null: floa
     low, high = within
     if np.isfinite(high - low):
         value, null, error = (value - low) / (high - low), (null - low) / (high - low), error / (high - low)
-        error = float(np.sqrt(_spread(np.array(value), np.array(error), clusters) * null * (1 - null)))
+        error = float(np.sqrt(_spread(np.array([value]), np.array([error]), clusters)[0] * null * (1 - null)))
     return float(2 * stdtr(clusters - 1, -abs(value - null) / error)) if error > 0 else 0.0
 
 
