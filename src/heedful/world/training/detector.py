@@ -14,21 +14,13 @@ from torch.nn.functional import affine_grid, cross_entropy, grid_sample, interpo
 
 from heedful.world.detector import CLASS_LABELS, COLOUR_LABELS, MIXED, NATURAL, OTHER, STRIDE, DetectorNetwork, split
 from heedful.world.render import box, layer
-from heedful.world.scene import CANVAS, Item, Scene, random_scene
+from heedful.world.scene import CANVAS, NEAR_NATURAL, Item, Scene, random_scene
 from heedful.world.training.batches import step_rng, to_tensor, torch_generator
 from heedful.world.training.loop import Phase
 from heedful.world.training.recipe import Recipe
 from heedful.world.vocabulary import ANIMALS, CLASSES, COLOURS
 
 GRID = CANVAS // STRIDE
-# painted in these, an animal can hardly be told from its natural self
-NEAR_NATURAL = {
-    "bear": ("brown",), "bird": ("blue",), "cat": ("yellow", "orange"), "dog": ("white", "brown"),
-    "elephant": ("gray", "white"), "frog": ("green", "yellow"), "horse": ("orange", "brown"),
-    "lion": ("brown", "yellow", "orange"), "monkey": ("brown", "orange"), "mouse": ("gray", "white", "pink"),
-    "rabbit": ("gray", "white"), "turtle": ("green",),
-}  # fmt: skip
-
 Truth = tuple[str, str, tuple[int, int, int, int]]
 
 
