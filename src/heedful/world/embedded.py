@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DiffusionPipeline, StableDiffusion3Pipeline, StableDiffusionPipeline
+from diffusers import DiffusionPipeline, StableDiffusionPipeline
 from transformers import CLIPModel, CLIPProcessor
 
 from heedful.errors import ModelNotFound
 from heedful.world.clip import FOLDER as CLIP_FOLDER
 from heedful.world.clip import load_clip as _load_clip
 from heedful.world.detector import Detector
+from heedful.world.joint import JointPipeline
 
 NAME = "embedded world"
 """What people, cards and records call the first of them."""
@@ -26,7 +27,7 @@ _ALL = Path(__file__).parent / "weights"
 WEIGHTS = _ALL / DEFAULT
 _PIPELINES: dict[str, type[DiffusionPipeline]] = {
     "StableDiffusionPipeline": StableDiffusionPipeline,
-    "StableDiffusion3Pipeline": StableDiffusion3Pipeline,
+    "StableDiffusion3Pipeline": JointPipeline,
 }
 
 
@@ -56,8 +57,11 @@ def load(world: Path | str | None = None, **kwargs: Any) -> Any:
             f"Expected a model of one of the kinds {', '.join(_PIPELINES)} in {place}, got {kind or 'none'}. "
             "Name the folder of a world, or make one: heedful world train --out FOLDER"
         )
-    options = {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True} | kwargs
-    return _PIPELINES[kind].from_pretrained(str(place), **options)
+    options: dict[str, Any] = {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True}
+    if _PIPELINES[kind] is JointPipeline:
+        # diffusers asks for them by name, though the model has none
+        options |= {"text_encoder_3": None, "tokenizer_3": None}
+    return _PIPELINES[kind].from_pretrained(str(place), **(options | kwargs))
 
 
 def load_detector(world: Path | str | None = None) -> Detector:

@@ -1,4 +1,4 @@
-"""Captions as noisy as alt text: what they leave out, what they name that is not there, and whose colour they mix up."""
+"""Captions as noisy as alt text: what they leave out, what they name that is not there, whose colours they swap."""
 
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,7 @@
 """Phase 'text_encoder': captions and pictures learn to point the same way, as in CLIP; only the text half is kept.
 
-The loss is on the end token alone, the mask is causal, and captions are as noisy as the denoiser's. So an encoder learns
-which words a caption holds rather than which belong together (Yuksekgonul et al. 2023, arXiv 2210.01936).
+The loss is on the end token alone, the mask is causal, and captions are as noisy as the denoiser's. So an encoder
+learns which words a caption holds rather than which belong together (Yuksekgonul et al. 2023, arXiv 2210.01936).
 """
 
 from typing import Any
@@ -61,7 +61,11 @@ class TextEncoderPhase(Phase):
         with torch.autocast(self.device.type, torch.bfloat16, self.recipe.bfloat16), sdpa_kernel(SDPBackend.MATH):
             seen = self.vision["projection"](self.vision["model"](pictures(scenes).to(self.device)).pooler_output)
             said = self.projection(self.text_encoder(tokens.to(self.device)).pooler_output)
-        scores = self.scale.clamp(max=np.log(100)).exp() * normalize(seen.float(), dim=-1) @ normalize(said.float(), dim=-1).T
+        scores = (
+            self.scale.clamp(max=np.log(100)).exp()
+            * normalize(seen.float(), dim=-1)
+            @ normalize(said.float(), dim=-1).T
+        )
         # the same caption twice is no wrong answer
         same = torch.tensor([[one == other for other in captions] for one in captions], device=self.device)
         scores = scores.masked_fill(same.fill_diagonal_(False), -torch.inf)

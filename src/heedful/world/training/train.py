@@ -20,10 +20,11 @@ from heedful.world.training.autoencoder import AutoencoderPhase
 from heedful.world.training.batches import pictures, random_scenes, step_rng
 from heedful.world.training.clip import ClipPhase
 from heedful.world.training.denoiser import DenoiserPhase
-from heedful.world.training.joint_denoiser import JointDenoiserPhase
 from heedful.world.training.detector import DetectorPhase
+from heedful.world.training.joint_denoiser import JointDenoiserPhase
 from heedful.world.training.loop import Phase, run_phase
-from heedful.world.training.recipe import RECIPE, Recipe
+from heedful.world.training.recipe import Recipe
+from heedful.world.training.recipes import SPRITES
 from heedful.world.training.text_encoder import TextEncoderPhase
 
 # called with the phase, the step, the number of steps, and the loss
@@ -32,7 +33,7 @@ OnStep = Callable[[str, int, int, float], None]
 
 def train(
     output: Path | str,
-    recipe: Recipe = RECIPE,
+    recipe: Recipe = SPRITES,
     *,
     start: Path | str | None = None,
     device: str = "auto",
@@ -69,6 +70,8 @@ def train(
         _start_from(parts, start or recipe.start, denoiser, autoencoder, detector)
         if encoder is not None:
             encoder.start_from(load_clip(start or recipe.start)[0])
+        if recipe.clip_steps == 0:
+            clip.clip.load_state_dict(load_clip(start or recipe.start)[0].state_dict())
     phases += [denoiser, autoencoder, detector, clip]
     for phase in phases:
         run_phase(
@@ -85,7 +88,11 @@ def train(
 
 
 def _start_from(
-    parts: Any, name: Path | str | None, denoiser: DenoiserPhase | JointDenoiserPhase, autoencoder: AutoencoderPhase, detector: DetectorPhase
+    parts: Any,
+    name: Path | str | None,
+    denoiser: DenoiserPhase | JointDenoiserPhase,
+    autoencoder: AutoencoderPhase,
+    detector: DetectorPhase,
 ) -> None:
     denoiser.start_from(parts)
     autoencoder.autoencoder.load_state_dict(parts.vae.state_dict())
@@ -104,9 +111,7 @@ def _projection(path: Path, recipe: Recipe, parts: Any) -> PatchProjection:
     return PatchProjection(**load_file(path))
 
 
-def _assemble(
-    target: Path, work: Path, pipeline: DiffusionPipeline, detector: DetectorPhase, clip: ClipPhase
-) -> None:
+def _assemble(target: Path, work: Path, pipeline: DiffusionPipeline, detector: DetectorPhase, clip: ClipPhase) -> None:
     """Write the parts beside their place and move each in whole; `model_index.json`, which makes it a model, last."""
     staged = work / "assembled"
     shutil.rmtree(staged, ignore_errors=True)
@@ -116,13 +121,11 @@ def _assemble(
         for part in (getattr(pipeline, "unet", None) or pipeline.transformer, pipeline.vae):
             part.half()
         pipeline.save_pretrained(staged, safe_serialization=True)
-        if detector.steps > 0:
-            weights = {name: value.half().cpu() for name, value in detector.network.state_dict().items()}
-            write_atomic(staged / "detector.safetensors", save(weights))
-        if clip.steps > 0:
-            clip.modules.to("cpu").half()
-            clip.clip.save_pretrained(staged / CLIP_FOLDER)
-            build_processor().save_pretrained(staged / CLIP_FOLDER)
+        weights = {name: value.half().cpu() for name, value in detector.network.state_dict().items()}
+        write_atomic(staged / "detector.safetensors", save(weights))
+        clip.modules.to("cpu").half()
+        clip.clip.save_pretrained(staged / CLIP_FOLDER)
+        build_processor().save_pretrained(staged / CLIP_FOLDER)
         for part in sorted(staged.iterdir(), key=lambda part: part.name == "model_index.json"):
             place = target / part.name
             if place.is_dir():
