@@ -217,7 +217,7 @@ def train(
 ) -> None:
     """Make the model from nothing, or from `--start`; killed at any moment, the same command goes on."""
     from heedful.report import loss_curves
-    from heedful.world.training import MINIATURE, RECIPE
+    from heedful.world.training import MINIATURE, RECIPES
     from heedful.world.training import train as train_world
 
     _use(threads)
@@ -231,7 +231,7 @@ def train(
                 tasks[phase] = bar.add_task(phase, total=steps)
             bar.update(tasks[phase], completed=step, description=f"{phase} (loss {loss:.4f})")
 
-        recipe = MINIATURE if miniature else RECIPE
+        recipe = MINIATURE if miniature else RECIPES["sprites"]
         folder = train_world(out, recipe, start=start, device=device, on_step=on_step)
     say(f"Losses: {loss_curves(out / 'training')}")
     say(f"Model: {folder}")
