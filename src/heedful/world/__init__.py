@@ -1,4 +1,4 @@
-"""The embedded worlds: small trained models in the format of diffusers, the scenes they learnt from, and their judge."""
+"""The embedded worlds: small trained models in the format of diffusers, the scenes they learnt from, their judge."""
 
 from heedful.world.architecture import is_world
 from heedful.world.detector import NATURAL, Detection, Detector
