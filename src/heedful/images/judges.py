@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from PIL import Image
 
 from heedful.models import Model
-from heedful.world import Detector, expectations, judge
+from heedful.world import Detector, detector_folder, expectations, judge
 
 Judge = Callable[[Sequence[Image.Image], str], list[bool] | None]
 """Images of one prompt to whether each shows every concept exactly once in its colour; None if it cannot say."""
@@ -17,9 +17,10 @@ Judge = Callable[[Sequence[Image.Image], str], list[bool] | None]
 
 def find_judge(model: Model) -> Judge | None:
     """Return the judge that comes with `model`, or None if it has none."""
-    if not (model.is_world and (model.folder / "detector.safetensors").is_file()):
+    folder = detector_folder(model.folder) if model.is_world else None
+    if folder is None:
         return None
-    detector = Detector.load(model.folder)
+    detector = Detector.load(folder)
 
     def verdicts(images: Sequence[Image.Image], prompt: str) -> list[bool] | None:
         if not expectations(prompt):

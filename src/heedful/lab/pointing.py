@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.attention import Maps, Record, SiteSelection, capture, smooth
+from heedful.attention import Maps, Record, SiteSelection, capture, find_denoiser, smooth
 from heedful.errors import SettingsError
 from heedful.files import write_atomic
 from heedful.lab.trial import Trial, paint
@@ -130,7 +130,9 @@ def is_inside(row: int, column: int, side: int, box: Box) -> bool:
 def _watch(pipe: Any, detector: Detector, trial: Trial, batch: Sequence[tuple[str, int]]) -> list[Pointed]:
     prompts = [Prompt.parse(text, pipe.tokenizer) for text, _ in batch]
     steps: list[dict[str, list[Tensor]]] = []
-    with capture(pipe.unet, SiteSelection()) as record:
+    denoiser = find_denoiser(pipe)
+    assert denoiser is not None  # a world has one
+    with capture(denoiser, SiteSelection()) as record:
 
         def after_step(_pipe: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             steps.append({site: maps.concepts(prompts) for site, maps in _maps_by_site(record, len(batch)).items()})

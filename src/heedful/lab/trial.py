@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from heedful.attention import find_denoiser
 from heedful.guidance import GradientShares, Method, Settings, Trace, guide, pipeline_shares
 from heedful.lab.records import Case, kept_records
 from heedful.world import Detection, Detector, judge
@@ -77,8 +78,8 @@ def run_trial(
     `settings` replace the method's own. The first line of the file says how the records were made; a file made
     otherwise raises `SettingsError`.
     """
-    shares = pipeline_shares(pipe, (settings or method.settings_for(pipe.unet)).sites)
-    assert shares is not None  # the world has a plain UNet
+    # None for joint attention, whose gradient passes are not counted: shared out as in Stable Diffusion
+    shares = pipeline_shares(pipe, (settings or method.settings_for(find_denoiser(pipe))).sites)
     return kept_records(
         path,
         _provenance(pipe, trial, method, settings),
@@ -119,7 +120,7 @@ def _paint(
     method: Method,
     settings: Settings | None,
     batch: Sequence[Case],
-    shares: GradientShares,
+    shares: GradientShares | None,
 ) -> list[Record]:
     prompts, seeds = [prompt for prompt, _ in batch], [seed for _, seed in batch]
     start = time.perf_counter()
@@ -128,7 +129,7 @@ def _paint(
     seconds = (time.perf_counter() - start) / len(batch)
     found = detector(pictures)
     steps = [step for step in guided.trace if step.is_guided]
-    cost = guided.trace.cost(*shares)
+    cost = guided.trace.relative_cost if shares is None else guided.trace.cost(*shares)
     return [
         _record(prompt, seed, found[i], steps, i, seconds, guided.trace, cost) for i, (prompt, seed) in enumerate(batch)
     ]
@@ -173,7 +174,7 @@ def _record(
 def _provenance(pipe: Any, trial: Trial, method: Method, settings: Settings | None) -> dict[str, Any]:
     return {
         "method": repr(method),
-        "settings": repr(settings or method.settings_for(pipe.unet)),
+        "settings": repr(settings or method.settings_for(find_denoiser(pipe))),
         "scheduler": type(pipe.scheduler).__name__,
         "steps": trial.steps,
         "guidance_scale": trial.guidance_scale,

@@ -1,4 +1,4 @@
-"""Finds and loads the pipeline that a person names: the embedded world, a folder, or a model on a hub.
+"""Finds and loads the pipeline that a person names: an embedded model, a folder, or a model on a hub.
 
 Knows where weights lie and which of them are safe to read. Knows nothing of prompts or methods.
 """
@@ -26,6 +26,8 @@ from heedful.world import NAME
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 EMBEDDED = NAME
+WORLD = "world:"
+"""What stands before the name of an embedded model."""
 _SAMPLE = 1 << 16  # bytes of each end of a weights file that go into its fingerprint
 
 
@@ -44,7 +46,7 @@ class Model:
     dtype: str
     """A key of `DTYPES`."""
     is_world: bool
-    """Whether the denoiser is the embedded world's."""
+    """Whether it is an embedded model, or one of the architecture of an embedded U-Net."""
     on_top: Mapping[str, Any] = field(default_factory=dict)
     """What was loaded on top of the weights, by fingerprint, as plain JSON values: see `additions`."""
 
@@ -65,27 +67,44 @@ class Model:
 
 
 def load_model(name: str | None = None, *, device: str = "auto", dtype: str | None = None) -> Model:
-    """Load the embedded world (None), the folder `name`, or the hub's model `name` (written owner/name).
+    """Load the embedded model (None), another one (`world:crowded`), the folder `name`, or the hub's model `name`.
 
     A name that starts with `.`, `/` or `~`, or that is an existing file or folder, is a place on this machine; only a
-    hub id may use the network. `dtype` is float32 unless the device is a GPU, where it is float16 (the embedded world
-    is always float32 unless told otherwise). Only safetensors are read, and safety checkers stay as they are.
+    hub id (owner/name) may use the network. `dtype` is float32 unless the device is a GPU, where it is float16 (an
+    embedded model is always float32 unless told otherwise). Only safetensors are read; safety checkers stay as they are.
 
     Raises `ModelNotFound`, `UnsafeWeights`, `ModelError`, and `SettingsError` for a device or dtype that is not there.
     """
     place = find_device(device)
-    chosen = dtype or ("float32" if name is None or place == "cpu" else "float16")
+    embedded = embedded_name(name)
+    chosen = dtype or ("float32" if embedded is not None or place == "cpu" else "float16")
     if chosen not in DTYPES:
         raise SettingsError(f"Expected one of the dtypes {', '.join(DTYPES)}, got {chosen!r}.")
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     folder = _folder(name)
-    pipe = world.load().to(DTYPES[chosen]) if name is None else _load(name, folder, DTYPES[chosen])
+    pipe = _load(str(name), folder, DTYPES[chosen]) if embedded is None else world.load(embedded).to(DTYPES[chosen])
     pipe.to(place)
     pipe.set_progress_bar_config(disable=True)
     denoiser = find_denoiser(pipe)
-    is_world = name is None or (denoiser is not None and world.is_world(denoiser))
+    is_world = embedded is not None or (denoiser is not None and world.is_world(denoiser))
     return Model(pipe, name or EMBEDDED, fingerprint(folder), folder, chosen, is_world)
+
+
+def embedded_name(model: str | None) -> str | None:
+    """Return which embedded model a person named: None and `world:NAME` name one, everything else none.
+
+    Raises `ModelNotFound` for a name that no embedded model has.
+    """
+    if model is None:
+        return next(iter(world.WORLDS))
+    if not model.startswith(WORLD):
+        return None
+    name = model.removeprefix(WORLD)
+    if name not in world.WORLDS:
+        known = ", ".join(f"{WORLD}{each}" for each in world.WORLDS)
+        raise ModelNotFound(f"Expected an embedded model ({known}), got {model}. Take one of these.")
+    return name
 
 
 def load_tokenizer(name: str | None = None) -> Any:
@@ -177,8 +196,10 @@ def digest_files(folder: Path, files: Iterable[Path]) -> str:
 
 def _folder(name: str | None) -> Path:
     """Return where the files of a model lie; raises `ModelNotFound` or `UnsafeWeights`."""
-    if name is None:
-        return world.WEIGHTS
+    embedded = embedded_name(name)
+    if embedded is not None:
+        return world.folder_of(embedded)
+    assert name is not None  # None is an embedded model
     return check_folder(Path(name).expanduser()) if is_place(name) else _download(name)
 
 

@@ -2,7 +2,16 @@
 
 from heedful.world.architecture import is_world
 from heedful.world.detector import NATURAL, Detection, Detector
-from heedful.world.embedded import NAME, WEIGHTS, WORLDS, folder_of, load, load_clip, load_detector
+from heedful.world.embedded import (
+    NAME,
+    WEIGHTS,
+    WORLDS,
+    detector_folder,
+    folder_of,
+    load,
+    load_clip,
+    load_detector,
+)
 from heedful.world.instance_prompts import InstancePrompt
 from heedful.world.instance_recipe import write_instances
 from heedful.world.instances import (
@@ -58,6 +67,7 @@ __all__ = [
     "Style",
     "Verdict",
     "box",
+    "detector_folder",
     "expectations",
     "folder_of",
     "font_is_installed",

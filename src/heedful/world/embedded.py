@@ -64,14 +64,20 @@ def load(world: Path | str | None = None, **kwargs: Any) -> Any:
     return _PIPELINES[kind].from_pretrained(str(place), **(options | kwargs))
 
 
-def load_detector(world: Path | str | None = None) -> Detector:
-    """Load the detector of an embedded model, or of the one in a folder; raises `ModelNotFound`.
+def detector_folder(world: Path | str | None = None) -> Path | None:
+    """Return the folder with the detector that judges a model, None if there is none.
 
-    An embedded model without one of its own is judged by the first one's.
+    It is the model's own; the first embedded model's judges those embedded ones that have none.
     """
     place = folder_of(world)
-    is_shared = place.parent == _ALL and not (place / "detector.safetensors").is_file()
-    return Detector.load(WEIGHTS if is_shared else place)
+    if (place / "detector.safetensors").is_file():
+        return place
+    return WEIGHTS if place.parent == _ALL else None
+
+
+def load_detector(world: Path | str | None = None) -> Detector:
+    """Load the detector that judges a model (`detector_folder`); raises `ModelNotFound`."""
+    return Detector.load(detector_folder(world) or folder_of(world))
 
 
 def load_clip(world: Path | str | None = None) -> tuple[CLIPModel, CLIPProcessor]:

@@ -31,7 +31,7 @@ JOINT = Recipe(
     learning_rate=1e-3,
     stages=(
         Stage(name="objects", steps=1400, batch=128, canvas=32, mix=(1.0, 0.0, 0.0), sizes=(22, 30)),
-        Stage(name="scenes", steps=3600, batch=64, canvas=64, mix=(0.55, 0.42, 0.03)),
+        Stage(name="scenes", steps=2600, batch=48, canvas=64, mix=(0.5, 0.47, 0.03)),
     ),
     autoencoder_steps=0,
     detector_steps=0,
