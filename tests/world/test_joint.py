@@ -35,13 +35,15 @@ def parts() -> dict:
     }
 
 
-@pytest.mark.parametrize(("kind", "empty"), [(StableDiffusion3Pipeline, 256), (JointPipeline, 0)])
-def test_captions_are_encoded_as_the_pipeline_encodes_them(parts: dict, kind: type, empty: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "options"), [(StableDiffusion3Pipeline, {"max_sequence_length": 0}), (JointPipeline, {})]
+)
+def test_captions_are_encoded_as_the_pipeline_encodes_them(parts: dict, kind: type, options: dict) -> None:
     captions = ["a cat and a blue clock", "a dog"]
     encoders = nn.ModuleList([parts["text_encoder"], parts["text_encoder_2"]])
-    states, pooled = encode_captions(parts["tokenizer"], encoders, captions, empty=empty)
-    expected = kind(**parts).encode_prompt(captions, None, None, do_classifier_free_guidance=False)
-    assert states.shape == (2, 16 + empty, 128)
+    states, pooled = encode_captions(parts["tokenizer"], encoders, captions)
+    expected = kind(**parts).encode_prompt(captions, None, None, do_classifier_free_guidance=False, **options)
+    assert states.shape == (2, 16, 128)
     torch.testing.assert_close(states, expected[0])
     torch.testing.assert_close(pooled, expected[2])
 

@@ -71,7 +71,7 @@ def load_model(name: str | None = None, *, device: str = "auto", dtype: str | No
 
     A name that starts with `.`, `/` or `~`, or that is an existing file or folder, is a place on this machine; only a
     hub id (owner/name) may use the network. `dtype` is float32 unless the device is a GPU, where it is float16 (an
-    embedded model is always float32 unless told otherwise). Only safetensors are read; safety checkers stay as they are.
+    embedded model is always float32 unless told otherwise). Only safetensors are read, safety checkers stay.
 
     Raises `ModelNotFound`, `UnsafeWeights`, `ModelError`, and `SettingsError` for a device or dtype that is not there.
     """

@@ -36,7 +36,7 @@ TRANSFORMER: dict[str, Any] = {
 class JointPipeline(StableDiffusion3Pipeline):
     """Stable Diffusion 3's pipeline without the 256 empty tokens that it puts where T5's states would be.
 
-    The images are of the same quality, and cost a quarter. What it saves is an ordinary pipeline.
+    The model was trained without them. The ordinary pipeline leaves them out when it is told `max_sequence_length=0`.
     """
 
     def _get_t5_prompt_embeds(
@@ -95,16 +95,10 @@ def build_flow_scheduler() -> FlowMatchEulerDiscreteScheduler:
     return FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, shift=1.0)
 
 
-def encode_captions(
-    tokenizer: CLIPTokenizer, encoders: nn.ModuleList, captions: list[str], *, empty: int = 0
-) -> tuple[Tensor, Tensor]:
-    """What `StableDiffusion3Pipeline.encode_prompt` makes of captions: states and pooled states.
-
-    `empty` is the number of empty tokens that stand for T5's states. -> (batch, 16 + empty, 128), (batch, 128)
-    """
+def encode_captions(tokenizer: CLIPTokenizer, encoders: nn.ModuleList, captions: list[str]) -> tuple[Tensor, Tensor]:
+    """What `JointPipeline.encode_prompt` makes of captions: states (batch, 16, 128) and pooled states (batch, 128)."""
     tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
     device = next(encoders.parameters()).device
     outputs = [encoder(tokens.to(device), output_hidden_states=True) for encoder in encoders]
     states = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
-    pooled = torch.cat([output.text_embeds for output in outputs], dim=-1)
-    return torch.nn.functional.pad(states, (0, 0, 0, empty)), pooled
+    return states, torch.cat([output.text_embeds for output in outputs], dim=-1)

@@ -166,7 +166,7 @@ def _place(
             size = int(rng.integers(low, high + 1))
             half = size // 2
             for _ in range(20):
-                x, y = (int(v) for v in rng.integers(half, canvas - half + 1, 2))
+                x, y = _middle(rng, half, canvas, style.grid)
                 if all(max(abs(x - o.x), abs(y - o.y)) >= style.spacing * (half + o.size // 2) for o in items):
                     break
             else:
@@ -179,11 +179,20 @@ def _place(
                     y,
                     size,
                     bool(rng.random() < 0.5),
-                    int(rng.integers(-5, 6)),
+                    int(rng.integers(-style.tilt, style.tilt + 1)),
                 )
             )
         if len(items) == len(names) and (style.visible == 0 or _visible(items) >= style.visible):
             return tuple(items)
+
+
+def _middle(rng: np.random.Generator, half: int, canvas: int, grid: int) -> tuple[int, int]:
+    """Where an object stands that lies on the canvas whole, on the grid if there is such a place."""
+    first, last = -(-half // grid), (canvas - half) // grid
+    if last < first:
+        return canvas // 2, canvas // 2
+    x, y = (grid * int(v) for v in rng.integers(first, last + 1, 2))
+    return x, y
 
 
 def _visible(items: Sequence[Item]) -> float:

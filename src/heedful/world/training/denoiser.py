@@ -17,7 +17,7 @@ from heedful.world.training.batches import pictures, random_scenes, step_rng, to
 from heedful.world.training.captions import noisy_caption
 from heedful.world.training.loop import Phase
 from heedful.world.training.recipe import Recipe, stage_at
-from heedful.world.training.transplant import begin_with
+from heedful.world.training.transplant import begin_with, translate
 
 SHEET = (
     "a cat", "a elephant", "a bird", "a rabbit", "a blue clock", "a white chair", "a red bench", "a green glasses",
@@ -63,10 +63,22 @@ class DenoiserPhase(Phase):
         self.cumulative = build_scheduler().alphas_cumprod
 
     def start_from(self, parts: Any) -> None:
-        """Begin with the weights of a trained pipeline, thinned out where this denoiser is narrower."""
-        begin_with(self.unet, parts.unet)
+        """Begin with the weights of a trained pipeline, thinned out where this denoiser is narrower.
+
+        A frozen text encoder must be trained by then: its states are translated into those that the denoiser knows.
+        """
         if not self.is_frozen:
+            begin_with(self.unet, parts.unet)
             self.text_encoder.load_state_dict(parts.text_encoder.state_dict())
+            return
+        rng = step_rng(self.recipe.seed, "translation", 0)
+        scenes = random_scenes(rng, 2000, (0.5, 0.5, 0.0), style=self.recipe.style)
+        captions = ["", *(noisy_caption(rng, scene, self.recipe.captions) for scene in scenes)]
+        tokens = self.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        with torch.no_grad():
+            own = self.text_encoder(tokens.to(self.device))[0]
+            trained = parts.text_encoder.to(self.device)(tokens.to(self.device))[0]
+        begin_with(self.unet, parts.unet, translate(own, trained))
 
     def pipeline(self, autoencoder: Any) -> StableDiffusionPipeline:
         """What was trained, with an autoencoder, as an ordinary pipeline."""

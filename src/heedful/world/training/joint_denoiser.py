@@ -71,7 +71,6 @@ class JointDenoiserPhase(Phase):
         dropped = rng.random(stage.batch) < self.recipe.caption_dropout
         captions = [noisy_caption(rng, scene, self.recipe.captions) for scene in scenes]
         captions = ["" if gone else caption for gone, caption in zip(dropped, captions, strict=True)]
-        empty = int(rng.choice(stage.empty))
         generator = torch_generator(rng)
         latents = self.projection.encode(pictures(scenes))
         noise = torch.randn(latents.shape, generator=generator)
@@ -83,7 +82,7 @@ class JointDenoiserPhase(Phase):
         noisy, flow = (1 - share) * latents + share * noise, noise - latents
         # fused attention in bfloat16 is slow backwards on a CPU
         with torch.autocast(self.device.type, torch.bfloat16, self.recipe.bfloat16), sdpa_kernel(SDPBackend.MATH):
-            states, pooled = encode_captions(self.tokenizer, self.text_encoders, captions, empty=empty)
+            states, pooled = encode_captions(self.tokenizer, self.text_encoders, captions)
             predicted = self.transformer(
                 hidden_states=noisy.to(self.device),
                 encoder_hidden_states=states,

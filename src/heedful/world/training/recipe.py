@@ -23,8 +23,6 @@ class Stage:
     sizes: tuple[int, int] | None = None
     half_weight_snr: float = 0.25
     """The signal-to-noise ratio at which a sample weighs half as much as a cleaner one."""
-    empty: tuple[int, ...] = (0,)
-    """Numbers of empty text tokens, one of which each step of joint attention draws; see `heedful.world.joint`."""
 
 
 @dataclass(frozen=True, kw_only=True)

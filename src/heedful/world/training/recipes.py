@@ -28,10 +28,12 @@ JOINT = Recipe(
     name="joint",
     denoiser="joint",
     start="sprites",
+    style=style.ON_A_GRID,
     learning_rate=1e-3,
+    decay=0.3,
     stages=(
         Stage(name="objects", steps=1400, batch=128, canvas=32, mix=(1.0, 0.0, 0.0), sizes=(22, 30)),
-        Stage(name="scenes", steps=2600, batch=48, canvas=64, mix=(0.5, 0.47, 0.03)),
+        Stage(name="scenes", steps=1700, batch=48, canvas=64, mix=(0.5, 0.47, 0.03)),
     ),
     autoencoder_steps=0,
     detector_steps=0,

@@ -52,13 +52,26 @@ def train(
     work = make_folder(target / "training")
     chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     tokenizer = build_tokenizer()
-    parts = load(start or recipe.start) if start or recipe.start else None
+    begin = start or recipe.start
+    parts = None if begin is None else load(begin)
     projection = _projection(work / "projection.safetensors", recipe, parts)
-    phases: list[Phase] = []
+
+    def run(phase: Phase) -> None:
+        run_phase(
+            phase,
+            recipe,
+            work,
+            checkpoint_every=checkpoint_every,
+            report_every=report_every,
+            on_step=lambda step, steps, loss: on_step(phase.name, step, steps, loss),
+        )
+
     encoder = None
     if recipe.text_encoder_steps > 0:
         encoder = TextEncoderPhase(recipe, tokenizer, chosen)
-        phases.append(encoder)
+        if begin is not None:
+            encoder.start_from(load_clip(begin)[0])
+        run(encoder)
     if recipe.denoiser == "joint":
         denoiser = JointDenoiserPhase(recipe, tokenizer, projection, chosen)
     else:
@@ -66,37 +79,17 @@ def train(
     autoencoder = AutoencoderPhase(recipe, projection, chosen)
     detector = DetectorPhase(recipe, chosen, autoencoder.autoencoder)
     clip = ClipPhase(recipe, tokenizer, chosen)
-    if parts is not None:
-        _start_from(parts, start or recipe.start, denoiser, autoencoder, detector)
-        if encoder is not None:
-            encoder.start_from(load_clip(start or recipe.start)[0])
+    if begin is not None:
+        denoiser.start_from(parts)
+        autoencoder.autoencoder.load_state_dict(parts.vae.state_dict())
+        detector.network.load_state_dict(load_detector(begin).network.state_dict())
         if recipe.clip_steps == 0:
-            clip.clip.load_state_dict(load_clip(start or recipe.start)[0].state_dict())
-    phases += [denoiser, autoencoder, detector, clip]
-    for phase in phases:
-        run_phase(
-            phase,
-            recipe,
-            work,
-            checkpoint_every=checkpoint_every,
-            report_every=report_every,
-            on_step=lambda step, steps, loss, name=phase.name: on_step(name, step, steps, loss),
-        )
+            clip.clip.load_state_dict(load_clip(begin)[0].state_dict())
+    for phase in (denoiser, autoencoder, detector, clip):
+        run(phase)
     pipeline = denoiser.pipeline(autoencoder.autoencoder)
     _assemble(target, work, pipeline, detector, clip)
     return target
-
-
-def _start_from(
-    parts: Any,
-    name: Path | str | None,
-    denoiser: DenoiserPhase | JointDenoiserPhase,
-    autoencoder: AutoencoderPhase,
-    detector: DetectorPhase,
-) -> None:
-    denoiser.start_from(parts)
-    autoencoder.autoencoder.load_state_dict(parts.vae.state_dict())
-    detector.network.load_state_dict(load_detector(name).network.state_dict())
 
 
 def _projection(path: Path, recipe: Recipe, parts: Any) -> PatchProjection:

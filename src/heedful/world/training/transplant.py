@@ -7,19 +7,33 @@ import torch
 from torch import Tensor, nn
 
 
-def begin_with(denoiser: nn.Module, trained: nn.Module) -> None:
+def begin_with(denoiser: nn.Module, trained: nn.Module, translation: Tensor | None = None) -> None:
     """Copy the weights that both have; where `denoiser` has fewer channels, keep some; new output projections are zero.
 
-    So parts that only `denoiser` has change nothing at first.
+    So parts that only `denoiser` has change nothing at first. `translation` (own text width, trained text width) is
+    what `translate` makes, if the two read different text encoders.
     """
     given, own = trained.state_dict(), denoiser.state_dict()
     widths = tuple(zip(trained.config.block_out_channels, denoiser.config.block_out_channels, strict=True))  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
     for name, value in own.items():
         if name in given:
-            value.copy_(_thinned(given[name], value.shape, widths))
+            is_text = name.endswith(("attn2.to_k.weight", "attn2.to_v.weight"))
+            old = given[name] @ translation.T if is_text and translation is not None else given[name]
+            value.copy_(_thinned(old, value.shape, widths))
         elif ".proj_out." in name:
             value.zero_()
     denoiser.load_state_dict(own)
+
+
+@torch.no_grad()
+def translate(own: Tensor, trained: Tensor) -> Tensor:
+    """The matrix that turns one text encoder's states into another's, as nearly as a linear map can.
+
+    Both are states of the same captions: (caption, token, width). -> (own width, trained width)
+    """
+    given, wanted = own.flatten(0, 1).double(), trained.flatten(0, 1).double()
+    square = given.T @ given + torch.eye(given.shape[1], dtype=torch.float64, device=given.device)
+    return torch.linalg.solve(square, given.T @ wanted).float()
 
 
 def _thinned(value: Tensor, shape: torch.Size, widths: tuple[tuple[int, int], ...]) -> Tensor:
