@@ -19,11 +19,13 @@ from heedful.guidance import NONE
 from heedful.lab.trial import FAULTS, Record, Trial, run_trial, success_table
 from heedful.scores import estimate, intersection_over_union
 from heedful.world import (
+    APART,
     NATURAL,
     Box,
     Detection,
     Detector,
     Scene,
+    Style,
     box,
     expectations,
     is_held_out,
@@ -103,8 +105,10 @@ def _suite_figures(records: list[Record], trial: Trial) -> dict[str, Any]:
     return figures
 
 
-def detector_figures(detector: Detector, renders: int = 2048) -> dict[str, Any]:
+def detector_figures(detector: Detector, renders: int = 2048, style: Style = APART) -> dict[str, Any]:
     """Accuracy of the detector on renders from seeds that training never drew (half of them with unseen pairs).
+
+    `style` composes the scenes; a box is that of the whole object, also where another covers a part of it.
 
     By picture: `exact` is the share of pictures whose set of (class, colour) is right, `classes`, `colours` and `count`
     the shares of pictures in which these alone are right. By object: `found` is the share of the objects at whose place
@@ -112,7 +116,9 @@ def detector_figures(detector: Detector, renders: int = 2048) -> dict[str, Any]:
     `invented` counts detections where no object is, per picture.
     """
     rng = np.random.default_rng(HELD_OUT_SEED)
-    scenes = [random_scene(rng, count=1 + i % 3, unseen_pairs=i % 3 > 0 and i % 2 == 0) for i in range(renders)]
+    scenes = [
+        random_scene(rng, count=1 + i % 3, unseen_pairs=i % 3 > 0 and i % 2 == 0, style=style) for i in range(renders)
+    ]
     found = [each for start in range(0, renders, 256) for each in detector(_pictures(scenes[start : start + 256]))]
     right: Counter[str] = Counter()
     objects: Counter[str] = Counter()
@@ -156,10 +162,10 @@ def match_by_place(boxes: Sequence[Box], detections: Sequence[Detection]) -> lis
 
 
 @torch.no_grad()
-def autoencoder_figures(pipe: Any, renders: int = 256) -> dict[str, float]:
+def autoencoder_figures(pipe: Any, renders: int = 256, style: Style = APART) -> dict[str, float]:
     """Peak signal-to-noise ratio in dB of encoding and decoding held-out renders (peak 255, mean over pictures)."""
     rng = np.random.default_rng(HELD_OUT_SEED + 1)
-    pictures = _pictures([random_scene(rng, count=1 + i % 3) for i in range(renders)])
+    pictures = _pictures([random_scene(rng, count=1 + i % 3, style=style) for i in range(renders)])
     decoded = np.concatenate(
         [
             to_images(pipe.vae.decode(pipe.vae.encode(to_tensor(part)).latent_dist.mode()).sample)
