@@ -39,7 +39,7 @@ def _preamble(figures: Mapping[str, Any]) -> str:
     name = f"{figures['world']} " if "world" in figures else ""
     return (
         f"`heedful world evaluate {name}{options} --threads {figures['speed']['threads']}` on a CPU;\n"
-        "DDIM, guidance scale 3, no attention guidance. Right means every concept exactly once, in its\n"
+        f"{figures.get('sampler', 'DDIM')}, guidance scale 3, no attention guidance. Right means every concept exactly once, in its\n"
         "colour, and nothing else, by the detector; a picture can have several faults. Leaked means that an object\n"
         "holds a colour of another concept, or one that nobody asked for. Intervals are 95 % and resample prompts."
     )

@@ -31,9 +31,10 @@ JOINT = Recipe(
     style=style.ON_A_GRID,
     learning_rate=1e-3,
     decay=0.3,
+    ema=0.995,
     stages=(
         Stage(name="objects", steps=1400, batch=128, canvas=32, mix=(1.0, 0.0, 0.0), sizes=(22, 30)),
-        Stage(name="scenes", steps=1700, batch=48, canvas=64, mix=(0.5, 0.47, 0.03)),
+        Stage(name="scenes", steps=2300, batch=48, canvas=64, mix=(0.5, 0.47, 0.03)),
     ),
     autoencoder_steps=0,
     detector_steps=0,
@@ -50,10 +51,15 @@ CROWDED = Recipe(
     text_encoder_steps=600,
     learning_rate=7e-4,
     warmup=50,
-    stages=(Stage(name="crowd", steps=1600, batch=32, canvas=64, mix=(0.6, 0.38, 0.02), half_weight_snr=0.1),),
+    decay=0.5,
+    ema=0.995,
+    stages=(
+        Stage(name="crowd", steps=700, batch=32, canvas=64, mix=(0.6, 0.38, 0.02), half_weight_snr=0.1),
+        Stage(name="pairs", steps=1000, batch=32, canvas=64, mix=(0.5, 0.48, 0.02), half_weight_snr=0.05),
+    ),
     denoiser_config=tuple(CROWDED_UNET.items()),
     autoencoder_steps=0,
-    detector_steps=2000,
+    detector_steps=800,
     clip_steps=0,
 )
 
