@@ -34,7 +34,7 @@ JOINT = Recipe(
     ema=0.995,
     stages=(
         Stage(name="objects", steps=1400, batch=128, canvas=32, mix=(1.0, 0.0, 0.0), sizes=(22, 30)),
-        Stage(name="scenes", steps=2300, batch=48, canvas=64, mix=(0.5, 0.47, 0.03)),
+        Stage(name="scenes", steps=3100, batch=48, canvas=64, mix=(0.5, 0.47, 0.03)),
     ),
     autoencoder_steps=0,
     detector_steps=0,
