@@ -22,9 +22,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 import heedful
 from heedful.files import write_atomic
-from heedful.guidance import HEEDFUL, METHODS, Method
-from heedful.guidance.methods import EBAMA
-from heedful.lab.trial import FAULTS, Record, Trial, run_trial, success_table
+from heedful.guidance import METHODS, Method
+from heedful.guidance.methods import EBAMA, HEEDFUL
+from heedful.lab.records import FAULTS
+from heedful.lab.trial import Trial, TrialRecord, run_trial, success_table
 from heedful.losses import Elsewhere, Separability
 from heedful.scores.statistics import compare, estimate, failure_ratio
 from heedful.world.vocabulary import single_concept_prompts, split_prompts
@@ -33,11 +34,11 @@ BASELINES = ("none", "random", "wrong-tokens")
 CONTROLS = {method.name: method for method in controls_of(EBAMA).values()}
 """Of the published method that helps most: steps as long in random directions; the same loss on the wrong tokens."""
 
-WHOLE = HEEDFUL.world or HEEDFUL.settings
+WHOLE = HEEDFUL.embedded or HEEDFUL.settings
 
 
 def _part(name: str, loss: Any = HEEDFUL.loss, **changes: Any) -> Method:
-    return replace(HEEDFUL, name=name, loss=loss, world=replace(WHOLE, **changes))
+    return replace(HEEDFUL, name=name, loss=loss, embedded=replace(WHOLE, **changes))
 
 
 EXACT = {"scheme": "exact", "condition_alone": False}
@@ -79,7 +80,7 @@ def main(
     development, report = split_prompts()
     suite = {"development": development, "report": report, "single": single_concept_prompts()}[half][:prompts]
     trial = Trial(prompts=suite, seeds=tuple(range(seeds)), bfloat16=bfloat16)
-    records: dict[str, list[Record]] = {}
+    records: dict[str, list[TrialRecord]] = {}
     with Progress(*Progress.get_default_columns()[:1], BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
         for name, method in _chosen(methods):
             task = bar.add_task(name, total=len(suite) * seeds)
@@ -104,7 +105,7 @@ def _chosen(names: str) -> Iterator[tuple[str, Method]]:
             yield name, (METHODS | CONTROLS | ABLATIONS)[name]
 
 
-def _row(name: str, records: dict[str, list[Record]], trial: Trial) -> dict[str, Any]:
+def _row(name: str, records: dict[str, list[TrialRecord]], trial: Trial) -> dict[str, Any]:
     table = success_table(records[name], trial)
     row: dict[str, Any] = {"success": vars(estimate(table)), "images": table.size}
     row |= {fault: float(success_table(records[name], trial, fault).mean()) for fault in FAULTS}

@@ -28,8 +28,8 @@ from sd15 import SD15, sd15_pipeline
 
 import heedful
 from heedful.files import write_atomic
-from heedful.guidance import ATTEND_AND_EXCITE, Settings
-from heedful.guidance.presets import PUBLISHED_SITES
+from heedful.guidance import PUBLISHED_SITES, Settings
+from heedful.guidance.methods import ATTEND_AND_EXCITE
 
 PROMPT, INDICES = "a cat and a blue clock", [2, 6]
 MARKS = ("<!-- figures -->", "<!-- end of figures -->")
@@ -84,7 +84,7 @@ def measure(pipe: Any, steps: int, batch: int, rounds: int, device: str) -> dict
     theirs.set_progress_bar_config(disable=True)
     prompts = [PROMPT] * batch
     sites = ATTEND_AND_EXCITE.settings_for(pipe.unet).sites
-    exact = Settings(sites=sites, guided=steps // 2)
+    exact = Settings(sites=sites, guided=0.5)
     side = pipe.unet.config.sample_size // (4 if sites == PUBLISHED_SITES else 2)
     common = {"num_inference_steps": steps, "output_type": "latent"}
 

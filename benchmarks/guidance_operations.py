@@ -19,8 +19,8 @@ from torch.utils._pytree import tree_leaves
 import heedful
 from heedful.attention import Reader, Record, SiteSelection, find_sites
 from heedful.attention.gradients import frozen, recomputing
+from heedful.guidance import EMBEDDED_SITES, PUBLISHED_SITES
 from heedful.guidance.cost import operations
-from heedful.guidance.presets import PUBLISHED_SITES, WORLD_SITES
 
 STEPS, GUIDED = 50, 25
 DOWN = SiteSelection(scale=4, blocks=("down",))
@@ -37,7 +37,7 @@ def count_world() -> dict[str, Any]:
     """Count the same of the embedded model at its own sites."""
     config = heedful.world.load().unet.config
     with FakeTensorMode():
-        return _count(UNet2DConditionModel.from_config(config), {"8x8 sites, up": WORLD_SITES}, 16)
+        return _count(UNet2DConditionModel.from_config(config), {"8x8 sites, up": EMBEDDED_SITES}, 16)
 
 
 def _count(unet: Any, sites: dict[str, SiteSelection], tokens: int) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _tapped(unet: Any, sites: SiteSelection) -> OpenPass:
             once(unet.forward)
             return record.maps().tokens.square().sum()
 
-        with Reader(unet, sites).reading(arguments, record, stop_after_last=True) as once:
+        with Reader(unet, sites).reading(arguments, record, after_last="stop") as once:
             yield forward
 
     return open_pass

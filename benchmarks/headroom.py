@@ -21,7 +21,7 @@ import heedful
 from heedful.bench.suites import find_suite
 from heedful.files import write_atomic
 from heedful.guidance import METHODS, NONE, Method, Settings
-from heedful.lab.trial import Record, Trial, run_trial
+from heedful.lab.trial import Trial, TrialRecord, run_trial
 from heedful.report.markdown import table
 
 
@@ -51,7 +51,7 @@ def main(
     )
     folder = out / ("embedded" if model is None else model.name) / suite
 
-    def painted(method: Method, used: Settings | None = None, numbers: str = "") -> list[Record]:
+    def painted(method: Method, used: Settings | None = None, numbers: str = "") -> list[TrialRecord]:
         name = method.name + (f"-{numbers}" if numbers else "")
         path = folder / f"{name}-{steps}-steps.jsonl"
 

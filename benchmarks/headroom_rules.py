@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from heedful.errors import SettingsError
+from heedful.guidance import Settings
 from heedful.guidance.methods import Method
-from heedful.guidance.settings import Settings
-from heedful.lab.trial import FAULTS, Record, Trial, success_table
+from heedful.lab.records import FAULTS
+from heedful.lab.trial import Trial, TrialRecord, success_table
 from heedful.losses import WrongTokens
 from heedful.scores.statistics import Comparison, compare
 
@@ -80,7 +81,7 @@ class Headroom:
         return all(each.has_interval and each.low > 0 for each in found)
 
 
-def headroom(records: Mapping[str, list[Record]], trial: Trial) -> Headroom:
+def headroom(records: Mapping[str, list[TrialRecord]], trial: Trial) -> Headroom:
     """Compare the records of the arms `none`, `loss`, `random` and `wrong-tokens`, all of the same trial."""
     tables: dict[str, dict[str, np.ndarray]] = {
         arm: {outcome: success_table(records[arm], trial, outcome) for outcome in OUTCOMES}

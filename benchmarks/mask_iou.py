@@ -24,7 +24,7 @@ from heedful.attention.regions import MaskRule, half_peak_masks
 from heedful.files import write_atomic
 from heedful.guidance import METHODS, MapHistory
 from heedful.images.coco import box_of
-from heedful.lab.pointing import once_each
+from heedful.lab.pointing_game import once_each
 from heedful.lab.trial import Trial, paint
 from heedful.report.grid import Grid, compose
 from heedful.scores.statistics import compare, estimate

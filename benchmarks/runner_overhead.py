@@ -19,16 +19,21 @@ import psutil
 import typer
 from PIL import Image
 
-from heedful.bench import BenchFolder, BenchWish, make_bench_plan, read_records, run_bench, tally
-from heedful.bench.cases import Batch, Result
+from heedful.bench import BenchFolder, Progress, describe_run, read_records, run_bench
 from heedful.bench.records import shard
-from heedful.bench.run import Progress
-from heedful.bench.serial import run_serially
-from heedful.bench.suite_files import Line
-from heedful.bench.suites import Suite
 from heedful.guidance.methods import ATTEND_AND_EXCITE, NONE
-from heedful.images.gallery import Entry, encode
-from heedful.models.pipelines import load_model
+from heedful.images import (
+    Batch,
+    Entry,
+    PromptLine,
+    Request,
+    Result,
+    SamplingOptions,
+    encode,
+    run_serially,
+    tally,
+)
+from heedful.models import ModelOptions, open_model
 from heedful.scores import WorldScore
 from heedful.world.vocabulary import ANIMALS, BACKGROUNDS, COLOURS, OBJECTS
 
@@ -53,11 +58,20 @@ def _measure(folder: Path, cases: int, images: bool, batch_size: int) -> None:
         f"a {animal} and a {colour} {thing} on the {ground} background"
         for animal, colour, thing, ground in product(ANIMALS, COLOURS, OBJECTS, BACKGROUNDS)
     ]
-    suite = Suite("overhead", tuple(Line(prompt, kind="animal-object") for prompt in prompts[:: len(prompts) // 1000]))
+    lines = tuple(PromptLine(prompt, kind="animal-object") for prompt in prompts[:: len(prompts) // 1000])
     methods = [NONE, ATTEND_AND_EXCITE]
-    seeds = range(cases // len(methods) // len(suite.lines))
-    wish = BenchWish(suite=suite, methods=methods, seeds=seeds, scores=(WorldScore(),), batch_size=batch_size)
-    model, place = load_model(device="cpu"), BenchFolder(folder / "out")
+    seeds = range(cases // len(methods) // len(lines))
+    request = Request(
+        suite="overhead",
+        prompts=lines,
+        methods=methods,
+        seeds=seeds,
+        scores=(WorldScore(),),
+        same_noise=False,
+        seeds_first=True,
+        sampling=SamplingOptions(batch_size=batch_size),
+    )
+    model, place = open_model(ModelOptions(device="cpu")), BenchFolder(folder / "out")
     picture = encode(Image.effect_noise((64, 64), 64).convert("RGB"), Entry({})) if images else None
     scores = dict.fromkeys(WorldScore().columns, 0.0)
 
@@ -71,16 +85,17 @@ def _measure(folder: Path, cases: int, images: bool, batch_size: int) -> None:
             memory.append((progress.images, _memory()))
 
     with place.locked():
-        plan, planning = _timed(lambda: make_bench_plan(model, place, wish))
-        place.write_run(plan.run, plan.suite)
+        plan, planning = _timed(lambda: place.plan(model, request))
+        run = describe_run(plan)
+        place.write_run(run, lines)
         progress, running = _timed(
             lambda: run_bench(
-                place.folder, suite.name, plan.run["run"], lambda: make, plan.batches(), run_serially, on_progress=look
+                place, request.suite, run["run"], lambda: make, plan.batches(), run_serially, on_progress=look
             )
         )
-        again, replanning = _timed(lambda: make_bench_plan(model, place, wish))
-        lines, reading = _timed(lambda: tally(read_records(place.folder)))
-    assert progress.images == len(plan) == sum(line.done for line in lines) and again.todo == 0
+        again, replanning = _timed(lambda: place.plan(model, request))
+        tallied, reading = _timed(lambda: tally(read_records(place.folder)))
+    assert progress.images == len(plan) == sum(line.done for line in tallied) and again.todo == 0
     size = shard(place.folder).stat().st_size
     rows = {
         "cases": f"{len(plan)}, in batches of {batch_size}",

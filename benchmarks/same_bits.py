@@ -63,7 +63,7 @@ def latents() -> dict[str, str]:
     pipe.set_progress_bar_config(disable=True)
     for name in METHODS:
         generators = [torch.Generator().manual_seed(seed) for seed in range(4)]
-        with heedful.guide(pipe, PROMPT, heedful.methods.METHODS[name]):
+        with heedful.guide(pipe, PROMPT, name):
             made = pipe(
                 PROMPT, num_images_per_prompt=4, num_inference_steps=20, guidance_scale=3.0, generator=generators,
                 output_type="latent",

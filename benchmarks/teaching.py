@@ -28,26 +28,25 @@ import heedful
 from heedful.bench.suites import find_suite
 from heedful.files import write_atomic
 from heedful.guidance import NONE, Method, methods
-from heedful.images.painting import paint
+from heedful.image_files import read_image
+from heedful.images import paint
 from heedful.images.sampling import Sampling
 from heedful.losses import Bind, Evenness, Segregation, SeparateAndStrengthen
+from heedful.options import ClassImageOptions, TeachingOptions, TrainingOptions
 from heedful.prompts import Prompt
 from heedful.report.markdown import table
+from heedful.scores import instance_originals
 from heedful.scores.clip import ClipImage, ClipText
 from heedful.scores.instance import InstanceScore
-from heedful.scores.originals import instance_originals
 from heedful.scores.statistics import compare, estimate
 from heedful.teaching import (
-    CUSTOM_DIFFUSION,
-    DISENDIFF,
-    HEEDFUL,
-    TEACHING_METHODS,
+    METHODS,
+    Callbacks,
     TeachingMethod,
-    Watch,
     teach,
 )
-from heedful.teaching.instance_prompt import class_prompt
-from heedful.teaching.prior import read_picture
+from heedful.teaching import methods as teaching_methods
+from heedful.teaching.concepts import class_prompt
 from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
 
 SAMPLING = Sampling(steps=20, guidance_scale=3.0, width=64, height=64)
@@ -72,14 +71,14 @@ class Variant:
 
 
 def _disendiff(name: str, loss: Any, **changes: Any) -> Variant:
-    return Variant(name, replace(DISENDIFF, name=name, loss=loss, **changes))
+    return Variant(name, replace(teaching_methods.DISENDIFF, name=name, loss=loss, **changes))
 
 
 def _losses(**changes: Any) -> Any:
     return Bind(**changes) + SeparateAndStrengthen(**changes)
 
 
-PUBLISHED = {name: Variant(name, method) for name, method in TEACHING_METHODS.items()}
+PUBLISHED = {name: Variant(name, method) for name, method in METHODS.items()}
 ABLATIONS = {
     variant.name: variant
     for variant in (
@@ -88,21 +87,21 @@ ABLATIONS = {
         _disendiff("without-gaussian", _losses(sigma=None)),
         _disendiff("suppression-none", _losses(suppressions=0)),
         _disendiff("suppression-twice", _losses(suppressions=2)),
-        _disendiff("query-too", DISENDIFF.loss, weights="query-key-value"),
+        _disendiff("query-too", teaching_methods.DISENDIFF.loss, weights="query-key-value"),
     )
 }
 """The paper's."""
 BEYOND = {
     variant.name: variant
     for variant in (
-        _disendiff("value-alone", DISENDIFF.loss, weights="value"),
+        _disendiff("value-alone", teaching_methods.DISENDIFF.loss, weights="value"),
         _disendiff("evenness", _losses() + Evenness()),
         _disendiff("segregation", _losses() + Segregation()),
-        Variant("alone", replace(CUSTOM_DIFFUSION, name="alone", shows_each_alone=True)),
-        _disendiff("disendiff-alone", DISENDIFF.loss, shows_each_alone=True),
-        Variant("heedful-without-maps", replace(HEEDFUL, name="heedful-without-maps", loss=None)),
-        Variant("disendiff-guided", DISENDIFF, methods.HEEDFUL, taught_as="disendiff"),
-        Variant("heedful-guided", HEEDFUL, methods.HEEDFUL, taught_as="heedful"),
+        Variant("alone", replace(teaching_methods.CUSTOM_DIFFUSION, name="alone", shows_each_alone=True)),
+        _disendiff("disendiff-alone", teaching_methods.DISENDIFF.loss, shows_each_alone=True),
+        Variant("heedful-without-maps", replace(teaching_methods.HEEDFUL, name="heedful-without-maps", loss=None)),
+        Variant("disendiff-guided", teaching_methods.DISENDIFF, methods.HEEDFUL, taught_as="disendiff"),
+        Variant("heedful-guided", teaching_methods.HEEDFUL, methods.HEEDFUL, taught_as="heedful"),
     )
 }
 """Ours to try."""
@@ -175,18 +174,20 @@ def _taught(
     times: list[float] = []
     teach(
         pipe,
-        read_picture(picture.file),
+        read_image(picture.file),
         picture.prompt,
         variant.method,
         out=out / "taught" / (variant.taught_as or variant.name) / picture.name,
-        settings=replace(variant.method.settings_for(pipe.unet), **told),
+        settings=TeachingOptions(**told),
         # every method is shown the same prior pictures
-        class_data_dir=out / "class_images" / picture.name,
-        class_prompts=[class_prompt(picture.prompt)],
-        class_arguments={"num_inference_steps": SAMPLING.steps, "guidance_scale": SAMPLING.guidance_scale},
-        mixed_precision="bf16" if bfloat16 else "no",
-        checkpointing_steps=10_000,
-        watch=Watch(on_step=lambda step, steps, losses: times.append(time.perf_counter())),
+        class_images=ClassImageOptions(
+            class_data_dir=out / "class_images" / picture.name,
+            class_prompt=(class_prompt(picture.prompt),),
+            class_steps=SAMPLING.steps,
+            class_guidance_scale=SAMPLING.guidance_scale,
+        ),
+        training=TrainingOptions(mixed_precision="bf16" if bfloat16 else "no", checkpointing_steps=10_000),
+        callbacks=Callbacks(on_step=lambda step, steps, losses: times.append(time.perf_counter())),
     )
     return pipe, times[-1] - times[0] if times else 0.0
 
@@ -199,7 +200,7 @@ def _painted(
     prompts = [Prompt.parse(line.prompt, pipe.tokenizer, line.concepts) for line in lines]
     noises = [1000 * place + seed for place in range(len(lines))]
     with torch.autocast("cpu", torch.bfloat16) if bfloat16 else nullcontext():
-        painted, _ = paint(pipe, SAMPLING, prompts, variant.guidance, noises)
+        painted = paint(pipe, SAMPLING, prompts, variant.guidance, noises).images
     judged: dict[str, list[Any]] = dict(InstanceScore()(painted, prompts))
     judged["text"] = ClipText()(painted, prompts)["text"]
     judged["image"] = [None] * len(lines)

@@ -28,8 +28,9 @@ from rich.console import Console
 from sd15 import sd15_pipeline
 
 from heedful.files import write_atomic
+from heedful.options import TrainingOptions
 from heedful.report.markdown import table
-from heedful.teaching import TEACHING_METHODS, Watch, teach
+from heedful.teaching import METHODS, Callbacks, teach
 
 STEPS = 3
 ROWS: dict[str, tuple[str, torch.dtype, bool]] = {
@@ -70,7 +71,7 @@ def measure(name: str, dtype: torch.dtype, checkpointing: bool) -> dict[str, Any
     idle = psutil.Process().memory_info().rss
     pipe = sd15_pipeline(whole=True).to(dtype)
     pipe.vae.to(torch.float32)
-    method = TEACHING_METHODS[name]
+    method = METHODS[name]
     settings = replace(method.settings, max_train_steps=STEPS, train_batch_size=1, num_class_images=1, say_scale=False)
     times: list[float] = [time.perf_counter()]
     peak = _Peak()
@@ -86,8 +87,9 @@ def measure(name: str, dtype: torch.dtype, checkpointing: bool) -> dict[str, Any
     with peak:
         taught = teach(
             pipe, Image.new("RGB", (512, 512), (90, 140, 60)), "a <cat1> cat and a <dog1> dog", method, out=folder,
-            settings=settings, gradient_checkpointing=checkpointing, checkpointing_steps=10_000,
-            watch=Watch(on_step=on_step),
+            settings=settings,
+            training=TrainingOptions(gradient_checkpointing=checkpointing, checkpointing_steps=10_000),
+            callbacks=Callbacks(on_step=on_step),
         )  # fmt: skip
     assert taught.folder == folder
     learns = (

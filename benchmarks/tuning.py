@@ -16,7 +16,8 @@ import typer
 import heedful
 from heedful.attention import SiteSelection
 from heedful.guidance import METHODS, Settings
-from heedful.lab.trial import FAULTS, Trial, run_trial, success_table
+from heedful.lab.records import FAULTS
+from heedful.lab.trial import Trial, run_trial, success_table
 from heedful.scores.statistics import estimate
 from heedful.world.vocabulary import split_prompts
 

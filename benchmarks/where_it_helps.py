@@ -81,7 +81,7 @@ def _paint(pipe: Any, method: Method, row: Row, count: int, how: dict[str, Any])
     seeds = row.seeds[:count]
     with (
         torch.autocast("cpu", torch.bfloat16, how["bfloat16"]),
-        heedful.guide(pipe, [row.prompt] * len(seeds), method, seeds=seeds, keep_maps=False),
+        heedful.guide(pipe, [row.prompt] * len(seeds), method, retry_seeds=seeds, keep_maps=False),
     ):
         return pipe(
             [row.prompt] * len(seeds),

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 import heedful
-from heedful.attention import contact_sheet, overlay
+from heedful.attention import contact_sheet
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out/examples")
 folder.mkdir(parents=True, exist_ok=True)
@@ -17,12 +17,12 @@ folder.mkdir(parents=True, exist_ok=True)
 pipe = heedful.world.load()
 prompt = "a cat and a blue clock"
 
-with heedful.guide(pipe, prompt, heedful.methods.NONE) as guided:
+with heedful.guide(pipe, prompt, "none") as guided:
     image = pipe(prompt, num_inference_steps=12, guidance_scale=5, generator=torch.Generator().manual_seed(0)).images[0]
 
 maps = {name: guided.maps[name][0] for name in guided.maps.names}  # (step, height, width) each
 for name, steps in maps.items():
-    overlay(image, steps.mean(0), contour=0.5).save(folder / f"{name}.png")
+    guided.maps.overlay(name, image).save(folder / f"{name}.png")
     print(f"{name}: {steps.mean():.3f} of the attention of a cell, mean over cells and steps")
 
 sheet = contact_sheet(maps, steps=range(0, 12, 2), image=image)

@@ -21,7 +21,7 @@ names = ("none", "attend-and-excite", "a-star")  # any of heedful.methods.METHOD
 rows = []
 for name in names:
     noise = [torch.Generator().manual_seed(seed) for seed in seeds]
-    with heedful.guide(pipe, prompt, heedful.methods.METHODS[name], keep_maps=False):
+    with heedful.guide(pipe, prompt, name, keep_maps=False):
         images = pipe(
             prompt, num_images_per_prompt=len(seeds), num_inference_steps=12, guidance_scale=5, generator=noise
         ).images

@@ -36,7 +36,7 @@ def _refuse(host: Any) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def no_network() -> Iterator[None]:
-    """Break every socket that leads to another machine; local ones (Ray, gradio, processes) keep working."""
+    """Break every socket that leads to another machine; local ones (Ray, processes) keep working."""
     connect, connect_ex, getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
 
     def guarded_connect(self: socket.socket, address: Any) -> None:
@@ -71,7 +71,8 @@ def seeded() -> None:
 @pytest.fixture
 def drawn_sprites(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Sprites drawn as polygons, a different one for each class: rendering without the emoji font."""
-    from heedful.world import render, sprites
+    from heedful.world import sprites
+    from heedful.world.render import _placed
     from heedful.world.vocabulary import CLASSES
 
     def polygon(name: str) -> Image.Image:
@@ -83,9 +84,9 @@ def drawn_sprites(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         pen.rectangle((36, 36, 48, 48), fill=(20, 20, 20))
         return canvas
 
-    for cached in (sprites.sprite, render._placed):
+    for cached in (sprites.sprite, _placed):
         cached.cache_clear()
     monkeypatch.setattr(sprites, "_glyph", polygon)
     yield
-    for cached in (sprites.sprite, render._placed):
+    for cached in (sprites.sprite, _placed):
         cached.cache_clear()

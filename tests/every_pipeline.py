@@ -4,6 +4,7 @@
 two images each, 16x24 pixels; `run.pipe` is the pipeline.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -34,7 +35,7 @@ class Run:
             "generator": generator(),
             self._scale: guidance_scale,
         }
-        return self.pipe(PROMPTS, **(common | self.arguments)).images
+        return self.pipe(prompt=PROMPTS, **(common | self.arguments)).images
 
 
 SIZE: dict[str, Any] = {"height": 16, "width": 24}
@@ -52,9 +53,10 @@ def mask() -> torch.Tensor:
 
 def like(pipe: Any, kind: Any, **parts: Any) -> Any:
     """A pipeline of another class from the parts of `pipe`."""
-    is_small = "safety_checker" in pipe.components
-    extra = {"requires_safety_checker": False} if is_small else {}
-    return kind(**{name: part for name, part in pipe.components.items() if name not in parts}, **parts, **extra)
+    wanted = inspect.signature(kind).parameters
+    shared = {name: part for name, part in pipe.components.items() if name in wanted and name not in parts}
+    extra = {"requires_safety_checker": False} if "requires_safety_checker" in wanted else {}
+    return kind(**shared, **parts, **extra)
 
 
 def controlnet(pipe: Any, kind: Any) -> Run:

@@ -10,7 +10,7 @@ from heedful.references import BIBTEX, cite
 
 @dataclass(frozen=True)
 class OfOnePaper:
-    citation: ClassVar[str] = "chefer2023attend"
+    citations: ClassVar[tuple[str, ...]] = ("chefer2023attend",)
 
 
 @dataclass(frozen=True)

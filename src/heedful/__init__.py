@@ -3,11 +3,11 @@
     import heedful
 
     pipe = heedful.world.load()                 # the embedded model; or any diffusers pipeline
-    with heedful.guide(pipe, "a cat and a blue clock", heedful.methods.A_STAR) as guided:
+    with heedful.guide(pipe, "a cat and a blue clock", "a-star") as guided:
         images = pipe("a cat and a blue clock", num_images_per_prompt=4).images
 
 Everything public is listed here. Names are imported when they are first used, so that `import heedful` and
-`heedful --help` do not wait for torch and diffusers.
+the command's help do not wait for torch and diffusers.
 """
 
 from importlib import import_module
@@ -24,38 +24,49 @@ if TYPE_CHECKING:
     from heedful.guidance import Settings as Settings
     from heedful.guidance import guide as guide
     from heedful.guidance import methods as methods
+    from heedful.options import ClassImageOptions as ClassImageOptions
+    from heedful.options import TeachingOptions as TeachingOptions
+    from heedful.options import TrainingOptions as TrainingOptions
     from heedful.prompts import Concept as Concept
     from heedful.prompts import Prompt as Prompt
     from heedful.teaching import TeachingMethod as TeachingMethod
     from heedful.teaching import TeachingSettings as TeachingSettings
     from heedful.teaching import load_concepts as load_concepts
+    from heedful.teaching import methods as teaching_methods
     from heedful.teaching import teach as teach
 
 # where each name lies: a member of a module, or (None) the module itself
 _LAZY: dict[str, tuple[str, str | None]] = {
+    "ClassImageOptions": ("heedful.options", "ClassImageOptions"),
     "Concept": ("heedful.prompts", "Concept"),
     "Method": ("heedful.guidance", "Method"),
     "Prompt": ("heedful.prompts", "Prompt"),
     "Settings": ("heedful.guidance", "Settings"),
     "TeachingMethod": ("heedful.teaching", "TeachingMethod"),
+    "TeachingOptions": ("heedful.options", "TeachingOptions"),
     "TeachingSettings": ("heedful.teaching", "TeachingSettings"),
+    "TrainingOptions": ("heedful.options", "TrainingOptions"),
     "capture": ("heedful.attention", "capture"),
     "guide": ("heedful.guidance", "guide"),
     "load_concepts": ("heedful.teaching", "load_concepts"),
     "losses": ("heedful.losses", None),
     "methods": ("heedful.guidance.methods", None),
     "teach": ("heedful.teaching", "teach"),
+    "teaching_methods": ("heedful.teaching.methods", None),
     "world": ("heedful.world", None),
 }
 
 __all__ = [
+    "ClassImageOptions",
     "Concept",
     "HeedfulError",
     "Method",
     "Prompt",
     "Settings",
     "TeachingMethod",
+    "TeachingOptions",
     "TeachingSettings",
+    "TrainingOptions",
     "capture",
     "cite",
     "guide",
@@ -63,6 +74,7 @@ __all__ = [
     "losses",
     "methods",
     "teach",
+    "teaching_methods",
     "world",
 ]
 

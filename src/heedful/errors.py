@@ -14,7 +14,7 @@ Knows what can go wrong and how it is said. Knows nothing of prompts, pipelines 
     │   └── UnsupportedBackend              attention that is computed where it cannot be seen
     ├── ModelError                          weights on disk or on a hub
     │   ├── ModelNotFound                   no model under this name or in this folder
-    │   ├── ConceptsError                   taught concepts that do not fit this pipeline
+    │   ├── ConceptsDoNotFit                taught concepts that do not fit this pipeline
     │   └── UnsafeWeights                   pickles, which can run code while they load
     ├── OutputError(OSError)                a file or folder that cannot be written
     ├── SettingsError(ValueError)           a setting outside what is possible: seeds, method, sites, ...
@@ -75,7 +75,7 @@ class ModelNotFound(ModelError):
     """There is no model under this name or in this folder."""
 
 
-class ConceptsError(ModelError):
+class ConceptsDoNotFit(ModelError):
     """Taught concepts cannot be loaded into, or learnt on, this pipeline: another base model, or words it knows."""
 
 

@@ -1,7 +1,7 @@
 """Whom to cite: BibTeX once for each paper, and which of it a piece of work used.
 
-Knows the papers. Knows no method or loss: those carry the key of their paper in an attribute `citation` (one key) or
-`citations` (several), and `cite` collects them. Credit is a feature, not a footnote.
+Methods, losses and whatever else has a paper carry its key in an attribute `citations`, and `cite` collects them.
+Credit is a feature, not a footnote.
 """
 
 from collections.abc import Iterable
@@ -261,8 +261,8 @@ BIBTEX: dict[str, str] = {
 def cite(*things: object) -> str:
     """Return the BibTeX of the papers behind `things`, each once and in order, and of heedful at the end.
 
-    A thing is a key of `BIBTEX`, or anything with an attribute `citation` or `citations`: a method, a loss, a class of
-    them. What has neither (a loss of your own, for example) adds nothing. Raises `SettingsError` for an unknown key.
+    A thing is a key of `BIBTEX`, or anything with an attribute `citations`: a method, a loss, a class of them. What has
+    none (a loss of your own, for example) adds nothing. Raises `SettingsError` for an unknown key.
     """
     keys = dict.fromkeys(key for thing in things for key in _keys(thing))
     keys.pop("heedful", None)
@@ -273,9 +273,7 @@ def _keys(thing: object) -> Iterable[str]:
     """Return the keys that `thing` carries."""
     if isinstance(thing, str):
         return (thing,)
-    one: str = getattr(thing, "citation", "")
-    several: Iterable[str] = getattr(thing, "citations", ())
-    return (*([one] if one else []), *several)
+    return getattr(thing, "citations", ())
 
 
 def _entry(key: str) -> str:

@@ -22,11 +22,8 @@ A module that uses these must not say `from __future__ import annotations`: the 
 unchecked. Inside one function an axis name stands for one number, so `batch` may not mean two sizes.
 """
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
-
-Probabilities = Float[Tensor, "batch head query key"]
-"""Softmax of one attention site, one row per query; in [0, 1], rows sum to 1 over the keys."""
 
 TokenMaps = Float[Tensor, "batch token height width"]
 """One map per token; in [0, 1], and each cell sums to 1 over the tokens."""
@@ -40,14 +37,8 @@ ConceptMaps = Float[Tensor, "concept height width"]
 Map = Float[Tensor, "height width"]
 """One map; in [0, 1] unless its maker says otherwise."""
 
-Mask = Bool[Tensor, "height width"]
-"""Where something is."""
-
 Latents = Float[Tensor, "batch channel height width"]
 """What the denoiser denoises; unitless, about a standard normal at the first step."""
 
 PerItem = Float[Tensor, "batch"]
 """One value for each image of the batch; items never mix."""
-
-Indices = Int[Tensor, "index"]
-"""Positions along one axis."""

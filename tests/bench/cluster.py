@@ -1,6 +1,6 @@
 """A program: a benchmark on a Ray cluster of several nodes on this machine, one of which is killed in the middle.
 
-    python tests/evaluation/bench/cluster.py OUT
+    python tests/bench/cluster.py OUT
 
 Then a node joins, and a batch brings down its workers. A process of its own, because Ray and its warnings do not mix
 with those of the tests. Prints JSON.
@@ -21,11 +21,10 @@ import ray
 import torch
 from ray.cluster_utils import Cluster
 
-from heedful.bench import BenchFolder, PainterLoader, make_bench_plan, run_bench
-from heedful.bench.cases import Batch, Load, Make, Result
-from heedful.bench.ray_engine import RayEngine
-from heedful.models.pipelines import load_model
-from tests.bench.wishes import cluster_wish
+from heedful.bench import BenchFolder, RayEngine, describe_run, run_bench
+from heedful.images import Batch, Load, Make, PainterLoader, Result
+from heedful.models import ModelOptions, open_model
+from tests.bench.requests import cluster_request
 
 NODES = 2
 
@@ -88,20 +87,18 @@ def main(out: Path) -> None:
                 seen["killed_after"] = seen["results"]
             yield result
 
-    model, folder = load_model(device="cpu"), BenchFolder(out)
+    model, folder = open_model(ModelOptions(device="cpu")), BenchFolder(out)
     with folder.locked():
-        plan = make_bench_plan(model, folder, cluster_wish())
-        folder.write_run(plan.run, plan.suite)
+        plan = folder.plan(model, cluster_request())
+        said = describe_run(plan)
+        folder.write_run(said, plan.request.prompts)
         loader = PainterLoader(
-            model=None,
-            device="cpu",
-            dtype=model.dtype,
-            scheduler=None,
+            options=model.options,
             weights=model.weights,
             sampling=plan.sampling,
-            scores=tuple(plan.scores),
+            scores=tuple(plan.request.scores),
         )
-        run_bench(out, plan.suite.name, plan.run["run"], loader, plan.batches(), watched)
+        run_bench(folder, plan.request.suite, said["run"], loader, plan.batches(), watched)
     seen["devices_left"] = len(engine.devices())
     seen |= join(cluster, engine, list(plan.batches())) | fall(engine, list(plan.batches())[:4])
     sys.stdout.write(json.dumps(seen) + "\n")

@@ -6,27 +6,34 @@ from typing import Any
 
 import pytest
 
-from heedful.bench import BenchFolder, BenchPlan, BenchWish, Painter, make_bench_plan, run_bench
-from heedful.bench.cases import Batch, Engine, Load, Result
-from heedful.bench.run import Progress
-from heedful.bench.serial import run_serially
-from heedful.bench.suite_files import Line
-from heedful.bench.suites import Suite
+from heedful.bench import BenchFolder, Progress, Suite, describe_run, run_bench
 from heedful.guidance.methods import ATTEND_AND_EXCITE, NONE
-from heedful.models.pipelines import Model, load_model
+from heedful.images import (
+    Batch,
+    Engine,
+    Load,
+    Painter,
+    Plan,
+    PromptLine,
+    Request,
+    Result,
+    SamplingOptions,
+    run_serially,
+)
+from heedful.models import Model, ModelOptions, open_model
 from heedful.scores import WorldScore
 from tests.pipelines import tiny_pipeline
 
 SUITE = Suite(
     "four",
     (
-        Line("a cat and a blue clock", "animal-object"),
-        Line("a dog and a [bear]", "animal-animal"),
-        Line("a red car", "single"),
-        Line("a blue bowl and a red bowl", "object-object", ("blue bowl", "red bowl")),
+        PromptLine("a cat and a blue clock", "animal-object"),
+        PromptLine("a dog and a [bear]", "animal-animal"),
+        PromptLine("a red car", "single"),
+        PromptLine("a blue bowl and a red bowl", "object-object", ("blue bowl", "red bowl")),
     ),
 )
-Run = Callable[..., tuple[BenchPlan, Progress]]
+Run = Callable[..., tuple[Plan, Progress]]
 
 
 @pytest.fixture(scope="session")
@@ -34,33 +41,37 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """Random weights: images of noise, in milliseconds."""
     folder = tmp_path_factory.mktemp("tiny")
     tiny_pipeline().save_pretrained(folder)
-    return load_model(str(folder), device="cpu")
+    return open_model(ModelOptions(model=str(folder), device="cpu"))
 
 
-def make_wish(**changes: Any) -> BenchWish:
+def make_request(suite: Suite = SUITE, **changes: Any) -> Request:
     """Two methods, two seeds and the world's detector on the suite of four: 16 cases in batches of three."""
+    sampling = {name: changes.pop(name, usual) for name, usual in (("steps", 2), ("batch_size", 3))}
     usual = {
-        "suite": SUITE,
+        "suite": suite.name,
+        "prompts": suite.lines,
         "methods": [NONE, ATTEND_AND_EXCITE],
         "seeds": [0, 1],
         "scores": (WorldScore(),),
-        "steps": 2,
-        "batch_size": 3,
+        "sampling": SamplingOptions(**sampling),
+        "same_noise": False,
+        "seeds_first": True,
     }
-    return BenchWish(**(usual | changes))
+    return Request(**(usual | changes))
 
 
 @pytest.fixture
 def run(model: Model) -> Run:
-    """`run(out, engine=..., **changes of the wish)` runs what is left to do in `out`."""
+    """`run(out, engine=..., **changes of the request)` runs what is left to do in `out`."""
 
-    def run_it(out: Path, engine: Engine = run_serially, **changes: Any) -> tuple[BenchPlan, Progress]:
+    def run_it(out: Path, engine: Engine = run_serially, **changes: Any) -> tuple[Plan, Progress]:
         folder = BenchFolder(out)
         with folder.locked():
-            plan = make_bench_plan(model, folder, make_wish(**changes))
-            folder.write_run(plan.run, plan.suite)
-            painter = Painter(model, plan.sampling, plan.scores)
-            progress = run_bench(out, plan.suite.name, plan.run["run"], lambda: painter, plan.batches(), engine)
+            plan = folder.plan(model, make_request(**changes))
+            said = describe_run(plan)
+            folder.write_run(said, plan.request.prompts)
+            painter = Painter(model, plan.sampling, plan.request.scores)
+            progress = run_bench(folder, plan.request.suite, said["run"], lambda: painter, plan.batches(), engine)
         return plan, progress
 
     return run_it

@@ -7,7 +7,7 @@ import pytest
 from heedful.bench import BenchFolder, add_scores, read_records
 from heedful.errors import SettingsError
 from heedful.guidance.methods import NONE
-from heedful.models.pipelines import Model, load_tokenizer
+from heedful.models import Model, load_tokenizer
 from heedful.scores import AttentionScore, WorldScore
 from tests.bench.conftest import Run
 from tests.bench.test_run import Picky
@@ -23,7 +23,10 @@ def test_a_later_score_is_that_of_the_run(run: Run, model: Model, tmp_path: Path
         {row["key"]: row["scores"] for row in read_records(tmp_path / name)} for name in ("later", "at once")
     )
     assert later == at_once
-    assert folder.runs()[-1]["scores"] == {"world": repr(WorldScore())} and folder.runs()[-1]["methods"] == {}
+    assert (
+        folder.runs()[-1]["scores"] == {"world": {"version": 1, "class": "WorldScore"}}
+        and folder.runs()[-1]["methods"] == {}
+    )
     again = add_scores(folder, [WorldScore()], load_tokenizer(str(model.folder)))
     assert (again.images, again.there) == (0, 8) and len(folder.runs()) == 2
 

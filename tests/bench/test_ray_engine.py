@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from heedful.bench import BenchFolder, Painter, make_bench_plan, read_records, run_bench
-from heedful.bench.ray_engine import RayEngine
+from heedful.bench import BenchFolder, RayEngine, read_records, run_bench
 from heedful.bench.records import read_cases
-from heedful.bench.serial import run_serially
 from heedful.errors import MissingExtra
-from heedful.models.pipelines import load_model
+from heedful.images import Painter, run_serially
+from heedful.models import ModelOptions, open_model
+from tests.bench.requests import cluster_request
 from tests.bench.test_run import images, without_times
-from tests.bench.wishes import cluster_wish
 
 HAS_RAY = importlib.util.find_spec("ray") is not None
 
@@ -37,11 +36,11 @@ def test_a_cluster_makes_what_one_machine_makes_though_a_node_is_killed(tmp_path
     errors = seen["errors"]
     assert errors.pop(str(seen["deadly"])).startswith("The worker died 3 times") and set(errors.values()) == {None}
     assert len(errors) == 3
-    model, folder = load_model(device="cpu"), BenchFolder(tmp_path / "serial")
+    model, folder = open_model(ModelOptions(device="cpu")), BenchFolder(tmp_path / "serial")
     with folder.locked():
-        plan = make_bench_plan(model, folder, cluster_wish())
-        painter = Painter(model, plan.sampling, plan.scores)
-        run_bench(folder.folder, plan.suite.name, "serial", lambda: painter, plan.batches(), run_serially)
+        plan = folder.plan(model, cluster_request())
+        painter = Painter(model, plan.sampling, plan.request.scores)
+        run_bench(folder, plan.request.suite, "serial", lambda: painter, plan.batches(), run_serially)
     counts = Counter(row["key"] for row in read_cases(tmp_path / "cluster"))
     assert len(counts) == 36 and set(counts.values()) == {1}
     assert images(tmp_path / "cluster") == images(tmp_path / "serial")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from heedful.bench.results import compare_scores, holm, read_results, summarize_score
 from heedful.errors import SettingsError
-from heedful.scores.statistics import compare, estimate
+from heedful.scores.statistics import SHARE, compare, estimate
 
 
 def record(prompt: str, seed: int, method: str = "none", **changes: Any) -> dict[str, Any]:
@@ -126,8 +126,8 @@ def table(values: np.ndarray) -> dict[tuple[str, int], float]:
 @given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 99))
 def test_full_tables_give_what_the_statistics_of_tables_give(prompts: int, seeds: int, seed: int) -> None:
     one, other = np.random.default_rng(seed).integers(0, 2, (2, prompts, seeds)).astype(float)
-    assert vars(summarize_score(table(one))) == pytest.approx(vars(estimate(one)))
-    found, expected = compare_scores(table(one), table(other)), compare(one, other)
+    assert vars(summarize_score(table(one), SHARE)) == pytest.approx(vars(estimate(one)))
+    found, expected = compare_scores(table(one), table(other), SHARE), compare(one, other)
     assert found is not None
     assert (found.gained, found.lost) == (expected.gained, expected.lost)
     assert found.p_value == pytest.approx(expected.p_value)
@@ -137,10 +137,10 @@ def test_full_tables_give_what_the_statistics_of_tables_give(prompts: int, seeds
 def test_only_cases_that_both_have_are_compared() -> None:
     one = {("a", 0): 0.0, ("a", 1): 0.0, ("b", 0): 1.0}
     other = {("a", 1): 1.0, ("b", 0): 1.0, ("c", 0): 0.0}
-    found = compare_scores(one, other)
+    found = compare_scores(one, other, SHARE)
     assert found is not None and (found.difference.count, found.gained, found.lost) == (2, 1, 0)
     assert found.difference.value == pytest.approx(0.5)
-    assert compare_scores(one, {("z", 0): 1.0}) is None
+    assert compare_scores(one, {("z", 0): 1.0}, SHARE) is None
 
 
 def test_holm_is_the_step_down_correction() -> None:

@@ -12,18 +12,16 @@ from typing import ClassVar
 import pytest
 from PIL import Image
 
-from heedful.bench import BenchFolder, make_bench_plan, read_records
+from heedful.bench import BenchFolder, Suite, read_records
 from heedful.bench.records import shard
-from heedful.bench.suite_files import Line
-from heedful.bench.suites import Suite
 from heedful.errors import OutputError, SettingsError
 from heedful.guidance.history import MapHistory
 from heedful.guidance.methods import A_STAR, ATTEND_AND_EXCITE, NONE
-from heedful.images.gallery import Gallery, read_entry
-from heedful.models.pipelines import Model
+from heedful.images import Gallery, PromptLine, read_entry
+from heedful.models import Model
 from heedful.prompts import Prompt
 from heedful.scores import Figure, Score, Values, WorldScore
-from tests.bench.conftest import SUITE, Run, make_wish, refused, stopped_after
+from tests.bench.conftest import SUITE, Run, make_request, refused, stopped_after
 
 FIELDS = (
     "key suite prompt kind concepts method seed image status error scores trace cost seconds run batch"  # in this order
@@ -89,9 +87,10 @@ def test_every_case_has_its_image_and_one_record(run: Run, tmp_path: Path) -> No
 def test_a_run_says_what_it_was(run: Run, tmp_path: Path) -> None:
     plan, _ = run(tmp_path)
     (said,) = BenchFolder(tmp_path).runs()
-    assert said == json.loads(json.dumps(plan.run)) and next(tmp_path.glob("runs/*.json")).stem == said["run"]
+    assert next(tmp_path.glob("runs/*.json")).stem == said["run"] and said["seeds"] == list(plan.request.seeds)
     assert said["settings"]["steps"] == 2 and said["settings"]["batch_size"] == 3
-    assert "AttendAndExcite" in said["methods"]["attend-and-excite"] and said["scores"] == {"world": repr(WorldScore())}
+    assert said["methods"]["attend-and-excite"]["loss"]["class"] == "AttendAndExcite"
+    assert said["scores"] == {"world": {"version": 1, "class": "WorldScore"}}
     assert {"torch", "diffusers", "heedful", "python"} <= set(said["versions"]) and said["hardware"]["cores"] >= 1
     assert set(said["git"] or {"commit": "", "is_dirty": True}) == {"commit", "is_dirty"}
     assert BenchFolder(tmp_path).suite("four") == SUITE
@@ -101,8 +100,7 @@ def test_the_images_are_those_of_generate(run: Run, model: Model, tmp_path: Path
     run(tmp_path)
     gallery = Gallery(tmp_path)
     for path, entry in gallery.entries():
-        assert gallery.path(entry.settings["method"], entry.settings["prompt"], entry.settings["seed"]) == path
-        assert gallery.is_done(path, entry.settings)
+        assert gallery.find(path.relative_to(tmp_path).as_posix(), entry.settings) == entry
 
 
 def test_the_same_command_again_makes_nothing(run: Run, tmp_path: Path) -> None:
@@ -142,7 +140,7 @@ def test_more_seeds_methods_and_prompts_only_add_what_is_missing(run: Run, tmp_p
 
 def test_what_was_made_in_another_way_is_refused_by_name(run: Run, model: Model, tmp_path: Path) -> None:
     run(tmp_path, methods=[NONE], seeds=[0])
-    other = Suite("four", (Line("a lion and a frog"), *SUITE.lines[1:]))
+    other = Suite("four", (PromptLine("a lion and a frog"), *SUITE.lines[1:]))
     for changes, why in (
         ({"steps": 3}, "steps 2, now 3"),
         ({"suite": Suite("five", SUITE.lines)}, "suite four, now five"),
@@ -150,8 +148,8 @@ def test_what_was_made_in_another_way_is_refused_by_name(run: Run, model: Model,
         ({"same_noise": True}, "same noise false, now true"),
     ):
         with pytest.raises(SettingsError, match=why):
-            make_bench_plan(model, BenchFolder(tmp_path), make_wish(**changes))
-    plan = make_bench_plan(model, BenchFolder(tmp_path), make_wish(batch_size=1))
+            BenchFolder(tmp_path).plan(model, make_request(**changes))
+    plan = BenchFolder(tmp_path).plan(model, make_request(batch_size=1))
     assert len(plan) - plan.todo == 4  # how many are made together may change
 
 
@@ -160,11 +158,11 @@ def test_a_folder_of_other_images_is_refused(model: Model, tmp_path: Path) -> No
     path.parent.mkdir(parents=True)
     Image.new("RGB", (4, 4)).save(path)
     with pytest.raises(SettingsError, match="without images of another command"):
-        make_bench_plan(model, BenchFolder(tmp_path), make_wish())
+        BenchFolder(tmp_path).plan(model, make_request())
 
 
 def test_a_case_that_raises_is_recorded_and_the_run_goes_on(run: Run, tmp_path: Path) -> None:
-    suite = Suite("bad", (SUITE.lines[0], Line("and with of"), SUITE.lines[1]))
+    suite = Suite("bad", (SUITE.lines[0], PromptLine("and with of"), SUITE.lines[1]))
     plan, progress = run(tmp_path, suite=suite, methods=[A_STAR, NONE], seeds=[0])
     rows = {(row["method"], row["prompt"]): row for row in read_records(tmp_path)}
     bad = rows.pop(("a-star", "and with of"))
@@ -215,7 +213,7 @@ def test_a_second_run_in_the_same_folder_is_refused(run: Run, tmp_path: Path) ->
 def test_what_a_kill_left_half_written_is_cleared(run: Run, tmp_path: Path) -> None:
     run(tmp_path, methods=[NONE], seeds=[0])
     whole = shard(tmp_path).read_bytes()
-    (tmp_path / ".parts" / ".1-2.part").write_bytes(b"half")
+    (tmp_path / ".heedful" / "parts" / ".1-2.part").write_bytes(b"half")
     shard(tmp_path).write_bytes(whole + b'{"key": "half')
     with BenchFolder(tmp_path).locked():
-        assert shard(tmp_path).read_bytes() == whole and not list((tmp_path / ".parts").iterdir())
+        assert shard(tmp_path).read_bytes() == whole and not list(BenchFolder(tmp_path).parts.iterdir())

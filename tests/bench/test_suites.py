@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from heedful.bench.suite_files import Line, read_prompts
+from heedful.bench.suite_files import read_prompts, to_json
 from heedful.bench.suites import SUITES, find_suite
 from heedful.errors import SettingsError
+from heedful.images import PromptLine
 from heedful.prompts import Prompt
 from heedful.world.instances import one_image_concepts
 from heedful.world.tokenizer import build_tokenizer
@@ -83,12 +84,12 @@ def test_a_limit_takes_the_first_prompts() -> None:
 def test_a_text_file_is_a_suite(tmp_path: Path) -> None:
     file = _write(tmp_path / "mine.txt", "\ufeffa [cat]", "", "  a dog ", "a [cat]")
     assert find_suite(str(file)).name == "mine"
-    assert find_suite(str(file)).lines == (Line("a [cat]", "mine"), Line("a dog", "mine"))
+    assert find_suite(str(file)).lines == (PromptLine("a [cat]", "mine"), PromptLine("a dog", "mine"))
 
 
 def test_a_jsonl_file_is_a_suite_and_is_read_as_it_was_written(tmp_path: Path) -> None:
-    rows = (Line("a\u2028cat"), Line("a blue clock", "single", ("clock",)))
-    file = _write(tmp_path / "mine.jsonl", *(line.to_json() for line in rows))
+    rows = (PromptLine("a\u2028cat"), PromptLine("a blue clock", "single", ("clock",)))
+    file = _write(tmp_path / "mine.jsonl", *(to_json(line) for line in rows))
     assert read_prompts(file) == rows
 
 

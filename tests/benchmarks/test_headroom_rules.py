@@ -9,16 +9,16 @@ from benchmarks.headroom import main
 from heedful.errors import SettingsError
 from heedful.guidance import Settings
 from heedful.guidance.methods import EBAMA, NONE
-from heedful.lab.trial import Record, Trial
+from heedful.lab.trial import Trial, TrialRecord
 from heedful.losses import WrongTokens
 
 TRIAL = Trial(prompts=tuple(f"prompt {i}" for i in range(12)), seeds=(0, 1))
 
 
-def records(*right: int, neglect: bool = True) -> list[Record]:
+def records(*right: int, neglect: bool = True) -> list[TrialRecord]:
     """Records of `TRIAL` that succeed for the first so many seeds of every prompt; the others neglect, or double."""
     return [
-        Record(
+        TrialRecord(
             prompt=prompt,
             seed=seed,
             success=(good := seed % 1000 < right[i % len(right)]),
@@ -74,8 +74,8 @@ def test_controls_differ_from_the_method_in_direction_or_tokens_alone() -> None:
     controls = controls_of(EBAMA)
     random, wrong = controls["random"], controls["wrong-tokens"]
     assert (random.name, wrong.name) == ("ebama-random", "ebama-wrong-tokens")
-    assert (random.loss, random.direction, random.world) == (EBAMA.loss, "random", EBAMA.world)
-    assert (wrong.loss, wrong.direction, wrong.world) == (WrongTokens(EBAMA.loss), "gradient", EBAMA.world)
+    assert (random.loss, random.direction, random.embedded) == (EBAMA.loss, "random", EBAMA.embedded)
+    assert (wrong.loss, wrong.direction, wrong.embedded) == (WrongTokens(EBAMA.loss), "gradient", EBAMA.embedded)
     with pytest.raises(SettingsError, match="a method with a loss"):
         controls_of(NONE)
 

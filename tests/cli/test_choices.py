@@ -1,8 +1,9 @@
 import pytest
 
-from heedful.cli.choices import find_method, read_values
+from heedful.cli.choices import find_any_method, find_method, find_teaching_method
 from heedful.errors import SettingsError
 from heedful.guidance import ATTEND_AND_EXCITE, HEEDFUL
+from heedful.losses import Bind, SeparateAndStrengthen, Total
 
 
 def test_settings_may_follow_a_method_and_are_part_of_its_name() -> None:
@@ -25,23 +26,60 @@ def test_words_and_truths_are_settings_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
-    ["", "step_size", "step_size=", "sites=8", "size=3", "step_size=fast", "step_size=True", "condition_alone=1"],
+    ("told", "says"),
+    [
+        ("", "Expected NAME=VALUE"),
+        ("step_size", "Expected NAME=VALUE"),
+        ("step_size=", "Expected NAME=VALUE"),
+        ("step_size=1@step_size=2", "each name once"),
+        ("size=3", r"Expected one of the settings after the @ of a method \(sites, step_size, .*got 'size'"),
+        ("sites=8", "Expected sites to be a SiteSelection, got 8"),
+        ("step_size=fast", "Expected step_size to be a finite number, got 'fast'"),
+        ("step_size=True", "Expected step_size to be a finite number, got True"),
+        ("step_size=1e999", "Expected step_size to be a finite number, got inf"),
+        ("step_size=nan", "Expected step_size to be a finite number, got 'nan'"),
+        ("max_refinements=1.5", "Expected max_refinements to be a whole number, got 1.5"),
+        ("condition_alone=1", "Expected condition_alone to be True or False, got 1"),
+        ("step_rule=rsm", "Expected step_rule to be one of raw, rms, got 'rsm'"),
+        ("step_rule=../../x", "Expected step_rule to be one of raw, rms"),
+    ],
 )
-def test_settings_that_are_none_are_refused_with_those_that_are(told: str) -> None:
-    with pytest.raises(SettingsError, match=r"NAME=VALUE after the @ .* step_size, .*Write attend-and-excite@"):
+def test_a_setting_is_read_as_the_type_of_its_field(told: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
         find_method(f"heedful@{told}")
+
+
+def test_whole_numbers_stay_whole_and_others_do_not_become_so() -> None:
+    method = find_method("heedful@max_refinements=3@step_size=3")
+    assert (type(method.settings.max_refinements), type(method.settings.step_size)) == (int, float)
 
 
 def test_an_impossible_value_is_refused() -> None:
     with pytest.raises(SettingsError, match="no negative step size"):
         find_method("a-star@step_size=-1")
-    with pytest.raises(SettingsError, match=r"Expected one of the methods none, .* got 'magic'"):
+    with pytest.raises(SettingsError, match=r"Expected a method, one of none, .* got 'magic'"):
         find_method("magic@step_size=1")
 
 
-def test_values_are_read_as_python_writes_them_or_as_words() -> None:
-    assert read_values(["a=2", "b=None", "c=true", "d=0.5"]) == {"a": 2, "b": None, "c": "true", "d": 0.5}
-    for text in ("a", "a=", "=3"):
-        with pytest.raises(SettingsError, match="Expected NAME=VALUE"):
-            read_values([text])
+def test_options_of_losses_are_read_as_the_types_of_their_fields() -> None:
+    loss = find_teaching_method("disendiff", loss_options=["suppressions=2", "sigma=None", "reduction=sum"]).loss
+    assert loss == Total(
+        (Bind(suppressions=2, sigma=None), SeparateAndStrengthen(suppressions=2, sigma=None, reduction="sum"))
+    )
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["convention=false", "ratio=True", "normalisation=foo", "reduction=foo", "suppressions=-1", "suppressions=1.5",
+     "sigma=none", "sigma=inf", "magic=1", "sigma"],
+)  # fmt: skip
+def test_options_of_losses_that_mean_nothing_are_refused(told: str) -> None:
+    with pytest.raises(SettingsError, match="Expected "):
+        find_teaching_method("disendiff", loss_options=[told])
+
+
+def test_citations_are_found_for_methods_of_both_kinds() -> None:
+    assert find_any_method("a-star").name == "a-star" and find_any_method("disendiff").name == "disendiff"
+    assert find_any_method("a-star@guided=0.3").name == "a-star@guided=0.3"
+    with pytest.raises(SettingsError, match="Did you mean 'disendiff'"):
+        find_any_method("disendif")

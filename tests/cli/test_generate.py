@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heedful.cli.generate import DEFAULT_METHOD, METHOD_NAMES
-from heedful.guidance.methods import METHODS
+from heedful.catalogue import DEFAULT_METHOD
 from heedful.images.gallery import read_entry
 from tests.cli.conftest import Call
 
@@ -112,7 +111,3 @@ def test_another_scheduler_can_be_chosen(call: Call, options: list[object], tmp_
     assert call("generate", PROMPT, "--seeds", 0, "--scheduler", "DDPM", "--out", tmp_path, *options).code == 0
     entry = read_entry(tmp_path / DEFAULT_METHOD / PROMPT / "0.png")
     assert entry is not None and entry.settings["scheduler"] == "DDPMScheduler"
-
-
-def test_the_help_names_every_method() -> None:
-    assert METHOD_NAMES.split(", ") == list(METHODS) and DEFAULT_METHOD in METHODS

@@ -62,7 +62,7 @@ def test_see_needs_a_concept_to_look_for(call: Call, model_folder: Path, tmp_pat
 def test_see_repeats_itself_in_json(call: Call, model_folder: Path, tmp_path: Path) -> None:
     result = call("see", PROMPT, "--json", "--model", model_folder, "--steps", 2, "--out", tmp_path)
     seen = json.loads(result.out)
-    assert all((Path(seen["folder"]) / file).is_file() for file in seen["files"])
+    assert all((Path(seen["out"]) / file).is_file() for file in seen["files"])
 
 
 def test_doctor_says_what_is_there_and_how_to_get_what_is_not(call: Call) -> None:
@@ -71,7 +71,7 @@ def test_doctor_says_what_is_there_and_how_to_get_what_is_not(call: Call) -> Non
     for word in ("python", "torch", "diffusers", "transformers", "cpu", "threads", "embedded model"):
         assert word in result.out
     found = json.loads(call("doctor", "--json").out)
-    assert found["versions"]["torch"] and set(found["extras"]) == {"app", "ray", "train", "report", "syntax"}
+    assert found["versions"]["torch"] and set(found["extras"]) == {"ray", "train", "report", "syntax"}
     for name, extra in found["extras"].items():
         assert (extra["version"] is None) == (extra["remedy"] == f"pip install 'heedful[{name}]'")
         assert extra["remedy"] is None or extra["remedy"] in result.out
@@ -87,14 +87,14 @@ def test_cite_prints_the_papers_of_methods_once(call: Call) -> None:
 
 def test_cite_lists_the_methods_for_an_unknown_one(call: Call) -> None:
     result = call("cite", "astar")
-    assert result.code == 2 and "Expected one of the methods none, attend-and-excite, a-star," in result.err
+    assert result.code == 2 and "Expected a method, one of none, attend-and-excite, a-star," in result.err
 
 
 def test_help_and_version_do_not_wait_for_torch() -> None:
     code = (
         "import sys; from heedful.cli.main import app\n"
-        "for words in (['--help'], ['--version'], ['generate', '--help']):\n"
-        "    app(words, standalone_mode=False)\n"
+        "for words in (['--help'], ['--version'], ['generate', '--help'], ['teach', '--help']):\n"
+        "    app(words)\n"
         "sys.exit(sorted({'torch', 'diffusers', 'transformers'} & set(sys.modules)) or 0)\n"
     )
     result = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)

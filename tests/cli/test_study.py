@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from heedful.lab import evenness
-from heedful.lab import objects as reading
+from heedful.lab import evenness_objects as reading
+from heedful.lab import evenness_study
 from heedful.world import sprites
 
 SMALL = ("--prompts", "2", "--seeds", "0,1", "--steps", "3", "--device", "cpu")
@@ -13,7 +13,7 @@ SMALL = ("--prompts", "2", "--seeds", "0,1", "--steps", "3", "--device", "cpu")
 def test_overlap_and_retention_look_at_the_same_images(call, tmp_path: Path) -> None:
     first = call("study", "overlap", *SMALL, "--out", tmp_path)
     assert first.code == 0, first.err
-    records = tmp_path / "plain.jsonl"
+    records = tmp_path / "steps-none.jsonl"
     assert len(records.read_text().splitlines()) == 1 + 4
     made = records.stat().st_mtime_ns
     second = call("study", "retention", *SMALL, "--out", tmp_path, "--json")
@@ -41,8 +41,8 @@ def test_evenness_says_what_it_leaves_out_without_the_font(
     result = call("study", "evenness", *SMALL, "--out", tmp_path)
     assert result.code == 0, result.err
     assert "the nearest render is left out" in result.err
-    found = json.loads((tmp_path / "evenness.json").read_text())
-    assert set(found["causal"]) == {method.name for method in evenness.CAUSAL}
+    found = json.loads((tmp_path / "evenness_study.json").read_text())
+    assert set(found["causal"]) == {method.name for method in evenness_study.CAUSAL}
     assert found["observed"]["none"]["rendered"] == 0
 
 

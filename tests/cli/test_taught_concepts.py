@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heedful.cli.learning import find_teaching_method, read_images
+from heedful.cli.choices import find_teaching_method
+from heedful.cli.learning import read_images
 from heedful.images.gallery import read_entry
-from heedful.models import load_model
-from heedful.teaching import TEACHING_METHODS, teach
+from heedful.models import ModelOptions, open_model
+from heedful.teaching import METHODS, teach
 from tests.bench.test_run import images
 from tests.cli.conftest import Call
 
@@ -29,10 +30,10 @@ def taught(lesson_model: Path, photo: Path, tmp_path_factory: pytest.TempPathFac
     folders: dict[str, Path] = {}
     for name in ("custom-diffusion", "disendiff"):
         folders[name] = tmp_path_factory.mktemp(name)
-        method = TEACHING_METHODS[name]
+        method = METHODS[name]
         settings = find_teaching_method(name).settings
         short = replace(settings, max_train_steps=2, train_batch_size=1, with_prior_preservation=False, say_scale=False)
-        pipe = load_model(str(lesson_model)).pipe
+        pipe = open_model(ModelOptions(model=str(lesson_model))).pipe
         teach(pipe, read_images([photo]), PROMPT, method, out=folders[name], settings=short)
     return folders
 

@@ -1,35 +1,43 @@
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from heedful.cli.main import app
-from heedful.errors import ModelNotFound, SettingsError
 from heedful.world.instances import one_image_concepts
 from heedful.world.sprites import font_is_installed
+from tests.cli.conftest import Call
+
+Run = Callable[..., str]
 
 
-def run(*words: str) -> str:
-    result = CliRunner().invoke(app, ["world", *words], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
+@pytest.fixture
+def run(call: Call) -> Run:
+    """`run("card")` is `heedful world card`, which must end well; what it printed."""
+
+    def world(*words: object) -> str:
+        result = call("world", *words)
+        assert result.code == 0, result.err
+        return result.out
+
+    return world
 
 
-def test_card_says_how_the_model_was_made_and_what_it_cannot_do() -> None:
+def test_card_says_how_the_model_was_made_and_what_it_cannot_do(run: Run) -> None:
     printed = run("card")
     assert "How it was made" in printed
     assert "What it cannot do" in printed
 
 
-def test_card_of_a_folder_without_one_names_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFound, match="heedful world train"):
-        run("card", "--model", str(tmp_path))
+def test_card_of_a_folder_without_one_names_the_remedy(call: Call, tmp_path: Path) -> None:
+    result = call("world", "card", "--model", tmp_path)
+    assert result.code == 2 and "heedful world train" in result.err
 
 
 @pytest.mark.usefixtures("drawn_sprites")
-def test_trained_model_can_be_sampled_evaluated_and_audited(tmp_path: Path) -> None:
+def test_trained_model_can_be_sampled_evaluated_and_audited(run: Run, tmp_path: Path) -> None:
     model, out = tmp_path / "model", tmp_path / "world"
     assert "Model:" in run("train", "--out", str(model), "--miniature")
     assert (model / "training" / "denoiser" / "losses.json").is_file()
@@ -61,20 +69,18 @@ def test_trained_model_can_be_sampled_evaluated_and_audited(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("steps", ["", "20,", "many", "20,20", "0"])
-def test_numbers_of_steps_that_cannot_be_are_refused(tmp_path: Path, steps: str) -> None:
-    with pytest.raises(SettingsError, match=r"Expected (different )?numbers of"):
-        run("evaluate", "--out", str(tmp_path), "--single-seeds", "1", "--single-steps", steps)
+def test_numbers_of_steps_that_cannot_be_are_refused(call: Call, tmp_path: Path, steps: str) -> None:
+    result = call("world", "evaluate", "--out", tmp_path, "--single-seeds", 1, "--single-steps", steps)
+    assert result.code == 2 and re.search("Expected (different )?numbers of", result.err)
     assert not any(tmp_path.iterdir())
 
 
-def test_an_audit_without_records_to_draw_from_says_where_they_come_from(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="heedful world evaluate"):
-        run("audit", "--out", str(tmp_path), "--records", str(tmp_path / "two.jsonl"))
+def test_an_audit_without_records_to_draw_from_says_where_they_come_from(call: Call, tmp_path: Path) -> None:
+    result = call("world", "audit", "--out", tmp_path, "--records", tmp_path / "two.jsonl")
+    assert result.code == 2 and "heedful world evaluate" in result.err
 
 
 @pytest.mark.skipif(not font_is_installed(), reason="rendering needs the emoji font")
-def test_one_image_concepts_are_drawn_into_the_folder_that_was_named(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["world", "instances", "--out", str(tmp_path / "mine")])
-    assert result.exit_code == 0, result.output
-    assert "instances.json" in result.output
+def test_one_image_concepts_are_drawn_into_the_folder_that_was_named(run: Run, tmp_path: Path) -> None:
+    assert "instances.json" in run("instances", "--out", tmp_path / "mine")
     assert len(one_image_concepts(tmp_path / "mine")) == 10

@@ -5,9 +5,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from heedful.cli.main import app
+from heedful.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -37,13 +36,14 @@ def test_python_of_the_page_runs(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
-def test_commands_of_the_page_run(page: Path) -> None:
+def test_commands_of_the_page_run(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for command in commands(page):
         if command.startswith(LONG):
             continue
         assert command.startswith("heedful "), f"{page.name}: {command!r} is no command of heedful"
-        result = CliRunner().invoke(app, shlex.split(command)[1:], catch_exceptions=False)
-        assert result.exit_code == 0, f"{command}\n{result.output}"
+        with pytest.raises(SystemExit) as end:
+            main(shlex.split(command)[1:])
+        assert not end.value.code, f"{command}\n{capsys.readouterr().err}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

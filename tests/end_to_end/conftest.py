@@ -11,8 +11,9 @@ from PIL import Image
 
 from heedful import world
 from heedful.attention import SiteSelection
-from heedful.models.pipelines import Model
-from heedful.teaching import TEACHING_METHODS, TeachingSettings, teach
+from heedful.models import Model
+from heedful.options import TrainingOptions
+from heedful.teaching import METHODS, TeachingSettings, teach
 from tests.pipelines import generator, tiny_pipeline, tiny_sdxl_pipeline
 
 PROMPT = "a <cat1> cat and a <dog1> dog"
@@ -74,5 +75,6 @@ def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     for name in ("disendiff", "disendiff-lora"):
         folders[name] = tmp_path_factory.mktemp(name)
         pipe = MAKERS[request.param]()
-        teach(pipe, picture, PROMPT, TEACHING_METHODS[name], out=folders[name], settings=settings, resolution=side)
+        teach(pipe, picture, PROMPT, METHODS[name], out=folders[name], settings=settings,
+              training=TrainingOptions(resolution=side))  # fmt: skip
     return Kind(request.param, side, folders)

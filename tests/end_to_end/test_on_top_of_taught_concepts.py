@@ -20,8 +20,8 @@ from heedful.images.sampling import Sampling, settings_of
 from heedful.losses import AttendAndExcite
 from heedful.models.additions import Additions, add
 from heedful.models.lora import Lora
-from heedful.teaching.embeddings import add_concepts, initial_vectors
-from heedful.teaching.instance_prompt import new_concepts
+from heedful.teaching.concepts import new_concepts
+from heedful.teaching.text_embeddings import add_concepts, initial_vectors
 from tests.end_to_end.conftest import PROMPT, Kind
 from tests.pipelines import generator
 

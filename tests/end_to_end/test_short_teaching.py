@@ -8,16 +8,17 @@ import torch
 from PIL import Image, ImageDraw
 
 from heedful import load_concepts, world
-from heedful.guidance import HEEDFUL
+from heedful.guidance.methods import HEEDFUL
 from heedful.guidance.texts import parse_prompt
 from heedful.images.painting import paint
 from heedful.images.sampling import Sampling
-from heedful.teaching import DISENDIFF, TaughtConcepts, TeachingSettings, teach
-from heedful.teaching.embeddings import add_concepts, initial_vectors
-from heedful.teaching.examples import Pictures
-from heedful.teaching.instance_prompt import new_concepts
-from heedful.teaching.methods import WORLD
+from heedful.teaching import TaughtConcepts, TeachingSettings, teach
+from heedful.teaching.concepts import new_concepts
+from heedful.teaching.dataset import TrainingImages
+from heedful.teaching.methods.disendiff import DISENDIFF
+from heedful.teaching.methods.method import EMBEDDED
 from heedful.teaching.objective import Objective
+from heedful.teaching.text_embeddings import add_concepts, initial_vectors
 from tests.pipelines import generator
 
 PROMPT = "a <cat1> cat and a <dog1> dog"
@@ -39,7 +40,7 @@ def photo() -> Image.Image:
 
 def _settings() -> TeachingSettings:
     given: dict[str, Any] = {"max_train_steps": STEPS, "train_batch_size": 1, "with_prior_preservation": False}
-    return TeachingSettings(learning_rate=WORLD.learning_rate, augmentation="flip", sites=WORLD.sites, **given)
+    return TeachingSettings(learning_rate=EMBEDDED.learning_rate, augmentation="flip", sites=EMBEDDED.sites, **given)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> TaughtConcepts:
 def denoising_loss(pipe: Any) -> float:
     """The mean over 24 timesteps and noises, the same at every call."""
     objective = Objective(pipe, None, _settings(), new_concepts(PROMPT, pipe.tokenizer))
-    shown = Pictures((photo(),), (PROMPT,))
+    shown = TrainingImages((photo(),), (PROMPT,))
     values = []
     for number in range(3):
         rng = torch.Generator().manual_seed(100 + number)

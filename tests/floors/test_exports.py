@@ -6,37 +6,42 @@ import sys
 from pathlib import Path
 from types import FunctionType, ModuleType
 
-import pytest
-
 SRC = Path(__file__).parents[2] / "src"
 PACKAGES = sorted(".".join(path.parent.relative_to(SRC).parts) for path in SRC.rglob("__init__.py"))
 
 
-@pytest.mark.parametrize("name", PACKAGES)
-def test_exported_members_exist_once_and_are_documented(name: str) -> None:
-    package = importlib.import_module(name)
-    exported: list[str] = list(getattr(package, "__all__", []))
-    assert len(exported) == len(set(exported))
-    for member in exported:
-        thing = getattr(package, member)
-        if isinstance(thing, type | FunctionType | ModuleType):
-            assert thing.__doc__, f"{name}.{member} has no docstring"
+def test_exported_members_exist_once_and_are_documented() -> None:
+    undocumented: list[str] = []
+    for name in PACKAGES:
+        package = importlib.import_module(name)
+        exported: list[str] = list(getattr(package, "__all__", []))
+        assert len(exported) == len(set(exported)), name
+        things = {member: getattr(package, member) for member in exported}
+        undocumented += [
+            f"{name}.{member}"
+            for member, thing in things.items()
+            if isinstance(thing, type | FunctionType | ModuleType) and not thing.__doc__
+        ]
+    assert undocumented == []
 
 
-@pytest.mark.parametrize("name", PACKAGES)
-def test_every_public_name_of_a_package_is_exported(name: str) -> None:
+def test_every_public_name_of_a_package_is_exported() -> None:
     """A name that can be imported from a package is promised by its `__all__`, or begins with an underscore."""
-    package = importlib.import_module(name)
-    public = {
-        member
-        for member, thing in vars(package).items()
-        if not member.startswith("_") and str(getattr(thing, "__module__", "")).startswith("heedful")
-    }
-    assert public <= set(getattr(package, "__all__", []))
+    unpromised: list[str] = []
+    for name in PACKAGES:
+        package = importlib.import_module(name)
+        unpromised += [
+            f"{name}.{member}"
+            for member, thing in vars(package).items()
+            if not member.startswith("_")
+            and str(getattr(thing, "__module__", "")).startswith("heedful")
+            and member not in getattr(package, "__all__", [])
+        ]
+    assert unpromised == []
 
 
 def test_importing_heedful_prints_nothing_and_needs_no_extra() -> None:
-    extras = "gradio ray peft datasets matplotlib spacy"
+    extras = "ray peft matplotlib spacy"
     code = f"import sys, heedful; print([m for m in {extras!r}.split() if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"

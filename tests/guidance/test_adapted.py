@@ -16,7 +16,8 @@ from peft.utils import get_peft_model_state_dict
 
 from heedful.attention import find_denoiser, find_sites
 from heedful.errors import UnsupportedPipeline
-from heedful.guidance import A_STAR, guide
+from heedful.guidance import guide
+from heedful.guidance.methods import A_STAR
 from heedful.losses import AttendAndExcite
 from tests.every_pipeline import PIPELINES, PROMPTS, Run
 from tests.guidance.test_every_pipeline import settings_of

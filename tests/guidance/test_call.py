@@ -5,7 +5,8 @@ import torch
 
 from heedful.attention import layout_of
 from heedful.errors import SettingsError
-from heedful.guidance.call import Call, copies_in
+from heedful.guidance.batching import copies_in
+from heedful.guidance.call import Call
 from tests.pipelines import tiny_unet
 
 LAYOUT = layout_of(tiny_unet())
@@ -92,36 +93,6 @@ def test_half_precision_latents_move_in_float32() -> None:
 
 def arguments(latents: torch.Tensor, text: torch.Tensor) -> dict[str, Any]:
     return {"sample": latents, "encoder_hidden_states": text}
-
-
-ROWS = arguments(torch.randn(12, 4, 2, 2), torch.randn(12, 3, 2))
-
-
-def test_pipeline_knows_whether_its_batch_is_doubled() -> None:
-    assert copies_in(Pipe(True), LAYOUT, ROWS, 3) == (2, -1)
-    assert copies_in(Pipe(False), LAYOUT, ROWS, 3) == (1, -1)
-
-
-def test_pipeline_that_guides_by_text_and_image_apart_has_three_copies_and_the_condition_first() -> None:
-    pipe = Pipe(True)
-    pipe.image_guidance_scale = 1.5
-    copies, condition = copies_in(pipe, LAYOUT, ROWS, 2)
-    whole = Call(LAYOUT, ROWS, copies, 4, condition)
-    assert whole.images == 4
-    assert whole.latents.equal(ROWS["sample"][:4])
-    others = whole.unconditional()
-    assert others is not None and others["sample"].equal(ROWS["sample"][4:])
-    rejoined = whole.whole((ROWS["sample"][:4],), (ROWS["sample"][4:],))
-    assert rejoined[0].equal(ROWS["sample"])
-
-
-def test_doubled_batch_is_recognised_where_the_pipeline_does_not_say() -> None:
-    latents, text = torch.randn(2, 4, 2, 2), torch.randn(4, 3, 2)
-    doubled = torch.cat([latents, latents])
-    assert copies_in(object(), LAYOUT, arguments(doubled, text), 1) == (2, -1)
-    assert copies_in(object(), LAYOUT, arguments(torch.randn(4, 4, 2, 2), text), 1) == (1, -1)
-    assert copies_in(object(), LAYOUT, arguments(doubled, torch.cat([text[:2], text[:2]])), 1) == (1, -1)
-    assert copies_in(object(), LAYOUT, arguments(latents[:1], text[:1]), 1) == (1, -1)
 
 
 def test_prompts_and_images_that_do_not_go_together_are_refused() -> None:

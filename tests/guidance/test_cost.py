@@ -5,8 +5,8 @@ import torch
 
 import heedful
 from heedful.attention import SiteSelection
+from heedful.guidance import EMBEDDED_SITES
 from heedful.guidance.cost import gradient_shares
-from heedful.guidance.presets import WORLD_SITES
 from tests.pipelines import tiny_unet
 
 
@@ -33,5 +33,5 @@ def test_shares_grow_with_the_last_site() -> None:
 def test_shares_of_the_embedded_model() -> None:
     """A gradient pass ends after two thirds of the forward; the way back costs about as much."""
     unet = heedful.world.load().unet
-    shares = gradient_shares(unet, WORLD_SITES, arguments(8, 16, unet.config.cross_attention_dim))
+    shares = gradient_shares(unet, EMBEDDED_SITES, arguments(8, 16, unet.config.cross_attention_dim))
     assert shares == pytest.approx((0.669, 0.677), abs=0.01)

@@ -1,6 +1,7 @@
 """Each pipeline that the docs say is guided: maps of the right size, the loss falls, nothing else changes."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -9,11 +10,13 @@ from heedful.attention import find_denoiser
 from heedful.guidance import Method, Settings, guide
 from heedful.losses import AttendAndExcite
 from tests.every_pipeline import PIPELINES, PROMPTS, Run
+from tests.more_pipelines import MORE_PIPELINES
 
 # diffusers' schedulers hand tensors to numpy in a way that numpy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
 
 EXCITE = Method(name="excite", loss=AttendAndExcite())
+ALL = PIPELINES | MORE_PIPELINES
 
 
 def settings_of(run: Run, step_size: float, scheme: str = "exact") -> Settings:
@@ -23,26 +26,34 @@ def settings_of(run: Run, step_size: float, scheme: str = "exact") -> Settings:
     return Settings(sites=sites, step_size=step_size, step_rule="rms", guided=1.0, scheme=scheme)  # pyright: ignore
 
 
-@pytest.mark.parametrize("guidance_scale", [1.0, 5.0], ids=["single", "cfg"])
-@pytest.mark.parametrize("name", PIPELINES)
+def more(*values: Any, fast: bool) -> list[Any]:
+    """Each of the other pipelines with `values`; they differ from those above in how they call the same denoisers."""
+    return [pytest.param(name, *values, marks=() if fast else pytest.mark.slow) for name in MORE_PIPELINES]
+
+
+@pytest.mark.parametrize(
+    ("name", "guidance_scale"),
+    [(name, scale) for name in PIPELINES for scale in (1.0, 5.0)] + more(5.0, fast=True) + more(1.0, fast=False),
+)
 def test_loss_falls_and_all_else_stays(name: str, guidance_scale: float) -> None:
-    run = PIPELINES[name]()
+    run = ALL[name]()
     plain = run(guidance_scale)
     with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.0)) as still:
         assert run(guidance_scale).equal(plain)
     with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.3)) as guided:
         images = run(guidance_scale)
     assert len(guided.trace) == 3
-    assert guided.maps["cat"].shape == (4, 3, 4, 6)
-    assert guided.maps["cat"].isnan().flatten(1).any(1).tolist() == [False, False, True, True]
+    half = len(images) // 2
+    assert guided.maps["cat"].shape == (2 * half, 3, 4, 6)
+    assert guided.maps["cat"].isnan().flatten(1).any(1).tolist() == [False] * half + [True] * half
     assert (images - plain).abs().flatten(1).amax(1).min() > 1e-3
     assert sum(guided.trace[-1].loss) < sum(still.trace[-1].loss)
     assert run(guidance_scale).equal(plain)
 
 
-@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("name", [*PIPELINES, *more(fast=False)])
 def test_one_pass_scheme(name: str) -> None:
-    run = PIPELINES[name]()
+    run = ALL[name]()
     plain = run()
     with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.0)) as still:
         run()

@@ -13,17 +13,9 @@ from heedful.errors import (
     ConceptNotFound,
     SettingsError,
 )
-from heedful.guidance import (
-    A_STAR,
-    ATTEND_AND_EXCITE,
-    METHODS,
-    NONE,
-    RANDOM,
-    Method,
-    Settings,
-    guide,
-)
-from heedful.losses import AttendAndExcite, Retention
+from heedful.guidance import METHODS, Method, Settings, guide
+from heedful.guidance.methods import A_STAR, ATTEND_AND_EXCITE, NONE, RANDOM
+from heedful.losses import AttendAndExcite, Retention, TextShares
 from heedful.prompts import Prompt
 from tests.pipelines import generator, latents_of, tiny_pipeline
 
@@ -32,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
 
 TWO = "a cat and a blue clock"
 SHORT = Settings(sites=SiteSelection(scale=2), step_size=20.0, guided=1.0)
-REFINING = replace(SHORT, thresholds=((0.0, 0.1),), max_refinements=3)
+REFINING = replace(SHORT, targets=((0.0, 0.9),), max_refinements=3)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +102,7 @@ def test_image_in_a_batch_equals_the_same_image_alone(guidance_scale: float, set
     pipe = tiny_pipeline(torch.float64)
     prompts = ["a cat and a dog", "a frog", "a red car and a blue clock", TWO, "a cat a dog and a frog", "a red bench"]
     concepts = [["cat", "dog"], ["frog"], ["car", "clock"], ["cat"], ["cat", "dog", "frog"], ["bench"]]
-    loss = AttendAndExcite() + Retention() + 0.5 * AttendAndExcite(columns="text")
+    loss = AttendAndExcite() + Retention() + 0.5 * AttendAndExcite(shares=TextShares(columns="text"))
     noise = torch.randn(6, 4, 8, 8, generator=generator(), dtype=torch.float64)
     common: dict[str, Any] = {"guidance_scale": guidance_scale, "num_inference_steps": 2}
     with guide(pipe, prompts, loss, concepts, settings=settings) as together:
@@ -212,10 +204,10 @@ def test_gradient_pass_sees_the_condition_only_and_frozen_parameters(pipe: Any) 
         seen.append((args[0].shape[0], frozen, torch.is_grad_enabled()))
 
     handle = pipe.unet.conv_in.register_forward_pre_hook(look)
-    with guide(pipe, TWO, AttendAndExcite(), settings=replace(SHORT, guided=1)):
+    with guide(pipe, TWO, AttendAndExcite(), settings=replace(SHORT, guided=0.5)):
         latents_of(pipe, TWO, num_inference_steps=2)
     handle.remove()
-    assert seen == [(1, True, True), (2, True, False), (2, True, False)]
+    assert seen == [(1, True, True), (2, False, False), (2, False, False)]  # frozen in the gradient pass alone
     assert all(parameter.requires_grad for parameter in pipe.unet.parameters())
 
 
@@ -256,7 +248,7 @@ def test_previous_maps_are_those_of_the_step_before(pipe: Any) -> None:
         given.append(previous)
         return AttendAndExcite()(maps, prompts)
 
-    with guide(pipe, TWO, loss, settings=replace(SHORT, guided=3)) as guided:
+    with guide(pipe, TWO, loss, settings=replace(SHORT, guided=0.75)) as guided:
         latents_of(pipe, TWO)
     assert given[0] is None
     for step in (1, 2):
@@ -286,7 +278,7 @@ def test_random_directions_come_from_the_seeds_of_the_images(pipe: Any) -> None:
     noise = torch.randn(2, 4, 8, 8, generator=generator())
     results = []
     for seeds, latents in (([1, 2], noise), ([1, 3], noise), ([2], noise[1:])):
-        with guide(pipe, TWO, RANDOM, settings=replace(SHORT, step_size=0.1, step_rule="rms"), seeds=seeds):
+        with guide(pipe, TWO, RANDOM, settings=replace(SHORT, step_size=0.1, step_rule="rms"), retry_seeds=seeds):
             results.append(latents_of(pipe, TWO, latents=latents, num_images_per_prompt=len(seeds)))
     first, other, alone = results
     torch.testing.assert_close(first[0], other[0])
@@ -294,6 +286,6 @@ def test_random_directions_come_from_the_seeds_of_the_images(pipe: Any) -> None:
     torch.testing.assert_close(first[1:], alone, rtol=1e-4, atol=1e-4)
     with (
         pytest.raises(SettingsError, match="1 seeds for 2 images"),
-        guide(pipe, TWO, RANDOM, settings=SHORT, seeds=[1]),
+        guide(pipe, TWO, RANDOM, settings=SHORT, retry_seeds=[1]),
     ):
         latents_of(pipe, TWO, num_images_per_prompt=2)

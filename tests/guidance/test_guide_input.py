@@ -15,7 +15,8 @@ from heedful.errors import (
     UnsupportedPipeline,
     UnsupportedScheduler,
 )
-from heedful.guidance import A_STAR, NONE, Settings, guide
+from heedful.guidance import Settings, denoiser_of, guide
+from heedful.guidance.methods import A_STAR, NONE
 from heedful.losses import Retention, Segregation
 from heedful.prompts import Prompt
 from tests.pipelines import SCHEDULER, latents_of, tiny_pipeline, tiny_vae
@@ -50,11 +51,36 @@ def test_words_in_marks_are_the_concepts(pipe: Any) -> None:
 
 def test_block_can_be_printed_before_and_after_a_run(pipe: Any) -> None:
     with guide(pipe, TWO, A_STAR, settings=SHORT) as guided:
-        assert repr(guided) == "Guided by a-star: no run yet"
+        assert repr(guided) == "Guided by a-star\n'a cat and a blue clock': cat, blue clock\nno run yet"
+        assert "no run yet" in guided._repr_html_()
         with pytest.raises(PipelineError, match="none yet"):
             _ = guided.trace
         latents_of(pipe, TWO)
-    assert repr(guided).startswith("Guided by a-star: Trace of 1 images, 4 steps, 4 guided")
+    assert repr(guided).splitlines()[2].startswith("Trace of 1 images, 4 steps, 4 guided")
+    html = guided._repr_html_()
+    assert "&#x27;a cat and a blue clock&#x27;: cat, blue clock" in html
+    assert "<td>3</td>" in html and "data:image/png;base64," in html and 'type="range"' in html
+
+
+def test_method_may_be_a_name_and_the_default_is_heedful(pipe: Any) -> None:
+    with guide(pipe, TWO, "a-star") as guided:
+        assert guided.method is A_STAR
+    with guide(pipe, TWO) as guided:
+        assert guided.method.name == "heedful"
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ("astar", r"a method, one of none, .*, got 'astar'. Did you mean 'a-star'\?"),
+        (Segregation, r"got the class Segregation. Make one of the class: Segregation\(\)"),
+        (type(A_STAR), r"got the class Method"),
+    ],
+)
+def test_what_is_no_method_is_refused_with_the_remedy(pipe: Any, wrong: Any, message: str) -> None:
+    with pytest.raises(SettingsError, match=message), guide(pipe, TWO, wrong):
+        pass
+    assert "forward" not in vars(pipe.unet)
 
 
 def test_unsuitable_input_is_refused_with_a_remedy(pipe: Any) -> None:
@@ -65,9 +91,10 @@ def test_unsuitable_input_is_refused_with_a_remedy(pipe: Any) -> None:
         pass
     with pytest.raises(SettingsError, match="at least one prompt"), guide(pipe, [], A_STAR):
         pass
-    with pytest.raises(UnsupportedPipeline, match="str"), guide("pipeline", TWO, A_STAR):
-        pass
-    other = type("Pipe", (), {"unet": tiny_vae(), "scheduler": pipe.scheduler, "tokenizer": pipe.tokenizer})()
+    with pytest.raises(UnsupportedPipeline, match="str"):
+        denoiser_of("pipeline")
+    parts = {"unet": tiny_vae(), "scheduler": pipe.scheduler, "tokenizer": pipe.tokenizer}
+    other = type("Pipe", (), {**parts, "__call__": print})()
     with pytest.raises(UnsupportedPipeline, match="AutoencoderKL"), guide(other, TWO, A_STAR):
         pass
 
@@ -124,7 +151,7 @@ def test_loss_must_have_one_value_per_image(pipe: Any) -> None:
 
 def test_loss_without_a_gradient_makes_no_update(pipe: Any) -> None:
     plain = latents_of(pipe, TWO)
-    with guide(pipe, TWO, Retention(), settings=replace(SHORT, guided=1)) as guided:
+    with guide(pipe, TWO, Retention(), settings=replace(SHORT, guided=0.25)) as guided:
         torch.testing.assert_close(latents_of(pipe, TWO), plain)
     assert guided.trace[0].loss == (0,)
 

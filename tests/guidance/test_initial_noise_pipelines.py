@@ -13,7 +13,8 @@ from torch import Tensor
 import heedful
 from heedful.attention import Maps, SiteSelection
 from heedful.errors import SettingsError, UnsuitablePrompt, UnsupportedScheduler
-from heedful.guidance import INITNO, NONE, InitialNoise, Method, Settings, guide
+from heedful.guidance import InitialNoise, Method, Settings, guide
+from heedful.guidance.methods import INITNO, NONE
 from heedful.losses import AttendAndExcite
 from heedful.prompts import Prompt
 from tests.guidance.test_guide import state
@@ -24,7 +25,7 @@ from tests.pipelines import SCHEDULER, generator, latents_of, tiny_pipeline, tin
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
 
 TWO = "a cat and a blue clock"
-ONLY = Settings(sites=SiteSelection(scale=2), guided=0, initial_noise=SMALL)
+ONLY = Settings(sites=SiteSelection(scale=2), guided=0.0, initial_noise=SMALL)
 """The search, and no guidance after it."""
 
 
@@ -74,12 +75,12 @@ def test_image_in_a_batch_equals_the_same_image_alone() -> None:
     common: dict[str, Any] = {"num_inference_steps": 2}
     with (
         pytest.warns(UserWarning, match="SelfConflict needs two concepts") as warned,
-        guide(pipe, prompts, INITNO, concepts, settings=settings, seeds=[3, 4, 5]) as together,
+        guide(pipe, prompts, INITNO, concepts, settings=settings, retry_seeds=[3, 4, 5]) as together,
     ):
         whole = latents_of(pipe, prompts, latents=noise, **common)
     assert len([w for w in warned if w.category is UserWarning]) == 1
     for item in (0, 2):
-        with guide(pipe, prompts[item], INITNO, concepts[item], settings=settings, seeds=[3 + item]) as alone:
+        with guide(pipe, prompts[item], INITNO, concepts[item], settings=settings, retry_seeds=[3 + item]) as alone:
             single = latents_of(pipe, prompts[item], latents=noise[item : item + 1], **common)
         torch.testing.assert_close(whole[item : item + 1], single, rtol=1e-8, atol=1e-8)
         here, there = together.trace.noises[item], alone.trace.noises[0]
@@ -107,7 +108,7 @@ def test_cost_is_counted_and_the_search_ends_at_the_last_site(pipe: Any) -> None
 def test_same_seeds_give_the_same_image_and_every_seed_begins_with_the_pipelines_noise(pipe: Any) -> None:
     results, own = [], []
     for seed in (1, 1, 2, 3):
-        with guide(pipe, TWO, INITNO, settings=ONLY, seeds=[seed]) as guided:
+        with guide(pipe, TWO, INITNO, settings=ONLY, retry_seeds=[seed]) as guided:
             results.append(latents_of(pipe, TWO))
         own.append(guided.trace.noises[0].cross[0])
     assert results[0].equal(results[1])
@@ -159,11 +160,11 @@ def test_both_losses_fall_on_the_embedded_model() -> None:
     pipe: Any = heedful.world.load()
     pipe.set_progress_bar_config(disable=True)
     prompts, seeds = ["a cat and a dog", "a bear and a red car"], [1, 2]
-    with guide(pipe, prompts, INITNO, seeds=seeds) as guided:
+    with guide(pipe, prompts, INITNO, retry_seeds=seeds) as guided:
         generators = [generator(seed) for seed in seeds]
         images = pipe(prompts, generator=generators, num_inference_steps=6, output_type="np").images
-    assert INITNO.world is not None
-    assert guided.settings.initial_noise == INITNO.world.initial_noise != InitialNoise()
+    assert INITNO.embedded is not None
+    assert guided.settings.initial_noise == INITNO.embedded.initial_noise != InitialNoise()
     for noise in guided.trace.noises:
         assert noise.cross[1] < noise.cross[0]
         assert sum((noise.cross[1], noise.conflict[1])) < 0.9 * sum((noise.cross[0], noise.conflict[0]))

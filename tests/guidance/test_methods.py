@@ -1,51 +1,46 @@
+import json
+import sys
 from dataclasses import replace
+from types import ModuleType
 
-from heedful.guidance import (
+import pytest
+
+from heedful import catalogue
+from heedful.attention import SiteSelection
+from heedful.errors import SettingsError
+from heedful.guidance import EMBEDDED_SITES, METHODS, InitialNoise, Method, Settings, find_method, methods
+from heedful.guidance.methods import (
     A_STAR,
     ATTEND_AND_EXCITE,
     ATTEND_AND_EXCITE_A_STAR,
     HEEDFUL,
     INITNO,
-    METHODS,
     NONE,
     RANDOM,
     WRONG_TOKENS,
-    InitialNoise,
-    Settings,
-    presets,
 )
-from heedful.losses import AttendAndExcite, Elsewhere, Retention, Segregation, SelfConflict, Separability, WrongTokens
+from heedful.losses import (
+    PUBLISHED_SHARES,
+    AttendAndExcite,
+    Elsewhere,
+    Retention,
+    Segregation,
+    SelfConflict,
+    Separability,
+    WrongTokens,
+)
 from heedful.references import cite
 from heedful.world.architecture import build_unet
 from tests.pipelines import tiny_unet
 from tests.transformer_pipelines import tiny_flux
 
 
-def test_methods_stand_under_their_own_names() -> None:
-    assert all(METHODS[name].name == name for name in METHODS)
-    assert list(METHODS) == [
-        "none",
-        "attend-and-excite",
-        "a-star",
-        "attend-and-excite+a-star",
-        "initno",
-        "divide-and-bind",
-        "syngen",
-        "ebama",
-        "conform",
-        "focus",
-        "heedful",
-        "random",
-        "wrong-tokens",
-    ]
-
-
 def test_methods_hold_the_published_losses() -> None:
-    assert ATTEND_AND_EXCITE.loss == AttendAndExcite(reference_tokens=77)
+    assert ATTEND_AND_EXCITE.loss == AttendAndExcite(shares=PUBLISHED_SHARES)
     retention = Retention(threshold="quantile", quantile=0.9)
     assert A_STAR.loss == Segregation() + retention
-    assert ATTEND_AND_EXCITE_A_STAR.loss == AttendAndExcite(reference_tokens=77) + Segregation() + retention
-    assert INITNO.loss == AttendAndExcite(reference_tokens=77) + SelfConflict(reference_tokens=77)
+    assert ATTEND_AND_EXCITE_A_STAR.loss == AttendAndExcite(shares=PUBLISHED_SHARES) + Segregation() + retention
+    assert INITNO.loss == AttendAndExcite(shares=PUBLISHED_SHARES) + SelfConflict(shares=PUBLISHED_SHARES)
     assert HEEDFUL.loss == Separability() + 3.0 * Elsewhere()
     assert NONE.loss is None
 
@@ -63,17 +58,17 @@ def test_controls_step_as_far_as_attend_and_excite_without_refinement() -> None:
     assert WRONG_TOKENS.loss == WrongTokens(Segregation())
     assert (RANDOM.loss, RANDOM.direction) == (ATTEND_AND_EXCITE.loss, "random")
     for control in (RANDOM, WRONG_TOKENS):
-        assert control.settings == replace(ATTEND_AND_EXCITE.settings, thresholds=())
-        assert control.world == ATTEND_AND_EXCITE.world
+        assert control.settings == replace(ATTEND_AND_EXCITE.settings, targets=())
+        assert control.embedded == ATTEND_AND_EXCITE.embedded
 
 
 def test_embedded_world_gets_its_own_settings() -> None:
     world = build_unet()
     for method in METHODS.values():
         assert method.settings_for(tiny_unet()) is method.settings
-        assert method.settings_for(world) is method.world
-        assert method.settings_for(world).sites in (presets.WORLD_SITES, presets.ALL_WORLD_SITES)
-    assert HEEDFUL.settings_for(world).sites == presets.WORLD_SITES
+        assert method.settings_for(world) is method.embedded
+        assert method.settings_for(world).sites in (EMBEDDED_SITES, SiteSelection(scale=2))
+    assert HEEDFUL.settings_for(world).sites == EMBEDDED_SITES
 
 
 def test_transformers_are_read_at_their_usual_sites_with_the_published_numbers() -> None:
@@ -90,3 +85,41 @@ def test_every_method_cites_its_papers() -> None:
         assert "A-STAR" in cite(method)
     assert "InitNO" in cite(INITNO)
     assert "InitNO" in cite(replace(NONE, settings=INITNO.settings))
+
+
+def test_methods_are_found_by_name_and_as_constants() -> None:
+    assert find_method("a-star") is A_STAR is methods.A_STAR
+    with pytest.raises(SettingsError, match=r"none, attend-and-excite, a-star, .*Did you mean 'a-star'"):
+        find_method("a_star")
+    with pytest.raises(AttributeError, match="it has: NONE, ATTEND_AND_EXCITE, A_STAR"):
+        _ = methods.A_STARR
+
+
+def test_identity_of_a_method_says_what_it_does_on_a_denoiser() -> None:
+    world = build_unet()
+    assert A_STAR.identity(world) == {
+        "version": 1,
+        "loss": {
+            "class": "Total",
+            "losses": [{"class": "Segregation"}, {"class": "Retention", "threshold": "quantile", "quantile": 0.9}],
+        },
+        "settings": {
+            "class": "Settings",
+            "sites": {"class": "SiteSelection", "blocks": ["up"], "scale": 2},
+            "step_size": 12.0,
+            "guided": 0.3,
+        },
+    }
+    assert RANDOM.identity(world)["direction"] == "random"
+    assert replace(A_STAR, name="other").identity(world) == A_STAR.identity(world)
+    assert replace(A_STAR, embedded=None).identity(world) != A_STAR.identity(world) != A_STAR.identity(tiny_unet())
+    found = [json.dumps(method.identity(world), allow_nan=False) for method in METHODS.values()]
+    assert len(set(found)) == len(METHODS)
+
+
+def test_no_file_but_that_of_a_method_and_the_catalogue_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("heedful.guidance.methods.of_my_own")
+    vars(module)["OF_MY_OWN"] = own = Method(name="of-my-own", loss=A_STAR.loss)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    listed = catalogue.members("heedful.guidance.methods", {**catalogue.METHODS, "of-my-own": "of_my_own"})
+    assert listed["of-my-own"] is own and list(listed)[:-1] == list(METHODS)

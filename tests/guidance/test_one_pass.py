@@ -139,7 +139,7 @@ def test_image_in_a_batch_equals_the_same_image_alone(pipe: Any) -> None:
 
 
 def test_step_that_refines_is_exact(pipe: Any) -> None:
-    settings = replace(ONE_PASS, thresholds=((0, 1.0),), max_refinements=2)
+    settings = replace(ONE_PASS, targets=((0.0, 0.0),), max_refinements=2)
     with guide(pipe, TWO, LOSS, settings=settings) as guided:
         latents_of(pipe, TWO)
     assert guided.trace[0].refinements == (2,)

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from heedful.attention import SiteSelection
-from heedful.guidance import A_STAR, NONE, Settings, guide
+from heedful.guidance import Settings, guide
+from heedful.guidance.methods import A_STAR, NONE
 from heedful.losses import AttendAndExcite
 from heedful.world.architecture import build_autoencoder, build_scheduler, build_unet
 from tests.pipelines import SCHEDULER, generator, tiny_pipeline, tiny_sdxl_pipeline
@@ -116,7 +117,7 @@ def test_steps_whose_update_would_be_lost_are_not_guided(scheduler: str, guided_
 
 def test_target_that_falls_on_a_lost_step_is_due_at_the_next() -> None:
     pipe = make("sd", "HeunDiscreteScheduler")
-    settings = Settings(sites=SiteSelection(scale=2), guided=0, thresholds=((1, 0.1),), max_refinements=2)
+    settings = Settings(sites=SiteSelection(scale=2), guided=0.0, targets=((1 / 7, 0.9),), max_refinements=2)
     with guide(pipe, PROMPTS, AttendAndExcite(), settings=settings) as guided:
         run(pipe)
     assert [step.step for step in guided.trace if step.is_guided] == [2]
@@ -148,7 +149,7 @@ def test_embedded_architecture_is_read_at_8x8_by_itself() -> None:
     parts = tiny.components | {"unet": build_unet(cross_attention_dim=16), "vae": build_autoencoder()}
     pipe: Any = diffusers.StableDiffusionPipeline(**parts, requires_safety_checker=False)
     pipe.set_progress_bar_config(disable=True)
-    settings = A_STAR.world
+    settings = A_STAR.embedded
     assert settings is not None
     with guide(pipe, PROMPTS[0], A_STAR, settings=settings) as guided:
         pipe(PROMPTS[0], num_inference_steps=7, output_type="latent", generator=generator())

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from heedful.attention import Maps, SiteSelection
-from heedful.guidance import A_STAR, METHODS, Settings, guide
+from heedful.guidance import METHODS, Settings, guide
+from heedful.guidance.methods import A_STAR
 from heedful.losses import AttendAndExcite
 from tests.pipelines import latents_of, tiny_pipeline
 

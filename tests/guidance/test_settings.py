@@ -4,8 +4,8 @@ import pytest
 from heedful import guidance
 from heedful.attention import SiteSelection
 from heedful.errors import SettingsError
-from heedful.guidance import ATTEND_AND_EXCITE, Settings
-from heedful.guidance.settings import PUBLISHED_SITES
+from heedful.guidance import PUBLISHED_SITES, Settings
+from heedful.guidance.methods import ATTEND_AND_EXCITE
 
 
 def test_published_step_sizes_of_attend_and_excite() -> None:
@@ -17,21 +17,23 @@ def test_published_step_sizes_of_attend_and_excite() -> None:
 def test_published_schedule_of_attend_and_excite_at_50_steps() -> None:
     settings = ATTEND_AND_EXCITE.settings
     assert settings.guided_steps(50) == 25
-    assert settings.targets(50) == pytest.approx({0: 0.95, 10: 0.5, 20: 0.2})
+    assert settings.target_steps(50) == pytest.approx({0: 0.95, 10: 0.5, 20: 0.2})
 
 
 def test_schedule_follows_the_number_of_steps() -> None:
     settings = ATTEND_AND_EXCITE.settings
     assert settings.guided_steps(20) == 10
-    assert sorted(settings.targets(20)) == [0, 4, 8]
+    assert sorted(settings.target_steps(20)) == [0, 4, 8]
     assert settings.guided_steps(5) == 3
 
 
-def test_integers_count_steps() -> None:
-    settings = Settings(guided=25, thresholds=((3, 0.5),))
-    assert settings.guided_steps(100) == 25
-    assert settings.guided_steps(10) == 10
-    assert settings.targets(100) == {3: 0.5}
+def test_the_first_half_cannot_be_taken_for_a_number_of_steps() -> None:
+    assert Settings(guided=1).guided_steps(50) == Settings(guided=1.0).guided_steps(50) == 50
+    assert Settings(guided=25 / 50).guided_steps(50) == 25
+    with pytest.raises(SettingsError, match=r"share of the run in \[0, 1\], got 25.*25 / 50"):
+        Settings(guided=25)
+    with pytest.raises(SettingsError, match="got 3"):
+        Settings(targets=((3, 0.5),))
 
 
 def test_linear_decay_reaches_its_end() -> None:
@@ -39,9 +41,7 @@ def test_linear_decay_reaches_its_end() -> None:
     assert (sizes[0], sizes[5], sizes[10]) == pytest.approx((0.06, 0.045, 0.03))
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"guided": 1.5}, {"guided": -1}, {"step_size": -1.0}, {"thresholds": ((25.0, 0.5),)}]
-)
+@pytest.mark.parametrize("wrong", [{"guided": 1.5}, {"guided": -1}, {"step_size": -1.0}, {"targets": ((25.0, 0.5),)}])
 def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(SettingsError):
         Settings(**wrong)  # type: ignore[arg-type]

@@ -1,18 +1,22 @@
 """The text that a pipeline's denoiser reads, and where a prompt's tokens stand in it."""
 
+import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from diffusers.pipelines.pixart_alpha import pipeline_pixart_sigma
 
-from heedful.errors import PromptTooLong, SettingsError
-from heedful.guidance import A_STAR, Settings, guide
+from heedful.errors import PromptError, PromptTooLong, SettingsError, UnsupportedPipeline
+from heedful.guidance import NONE, Settings, guide
+from heedful.guidance.methods import A_STAR
 from heedful.guidance.texts import parse_prompt
 from heedful.losses import AttendAndExcite
 from heedful.prompts import Prompt
 from tests.every_pipeline import PIPELINES, PROMPTS
 from tests.guidance.test_every_pipeline import settings_of
-from tests.pipelines import latents_of, tiny_pipeline
+from tests.pipelines import latents_of, tiny_pipeline, tiny_sdxl_pipeline, tiny_unet
 from tests.transformer_pipelines import tiny_flux, tiny_pixart, tiny_sd3
 
 TWO = "a cat and a blue clock"
@@ -41,6 +45,82 @@ def test_stable_diffusion_3_reads_clip_and_behind_it_t5() -> None:
 
 def test_pixart_reads_lower_case() -> None:
     assert parse_prompt(tiny_pixart(), " A Cat and a blue Clock").text == TWO
+
+
+@pytest.fixture
+def cleaning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PixArt's own cleaning with stand-ins for the two packages that it asks for, of which it needs two functions."""
+    module: Any = pipeline_pixart_sigma
+    monkeypatch.setattr(module, "is_bs4_available", lambda: True)
+    monkeypatch.setattr(module, "is_ftfy_available", lambda: True)
+    plain = SimpleNamespace(fix_text=lambda text: text)
+    monkeypatch.setattr(module, "ftfy", plain, raising=False)
+    parse = lambda text, features: SimpleNamespace(text=re.sub("<[^>]*>", "", text))  # noqa: E731
+    monkeypatch.setattr(module, "BeautifulSoup", parse, raising=False)
+
+
+def clean(pipe: Any, prompt: str, clean_caption: bool = True) -> None:
+    pipe(
+        prompt, height=16, width=16, num_inference_steps=1, use_resolution_binning=False, max_sequence_length=32,
+        clean_caption=clean_caption, output_type="latent",
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("cleaning")
+@pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
+def test_cleaned_caption_is_followed() -> None:
+    pipe, written = tiny_pixart(), "A cat/dog and a blue clock"
+    cleaned = pipe._text_preprocessing(written, clean_caption=True)[0]
+    assert cleaned != written.lower()
+    for is_cleaned, text in ((True, cleaned), (False, written.lower())):
+        with guide(pipe, written, NONE, concepts=["dog", "blue clock"]) as guided:
+            clean(pipe, written, is_cleaned)
+        (prompt,) = guided.maps.prompts
+        assert indices(prompt) == indices(Prompt.parse(text, pipe.tokenizer, ["dog", "blue clock"]))
+
+
+@pytest.mark.usefixtures("cleaning")
+def test_word_that_cleaning_takes_away_is_named() -> None:
+    pipe, written = tiny_pixart(), "a <cat1> and a blue clock"
+    with (
+        guide(pipe, written, NONE, concepts=["<cat1>", "blue clock"]),
+        pytest.raises(PromptError, match=r"what the pipeline made of it.*<cat1>.*clean_caption=False"),
+    ):
+        clean(pipe, written)
+
+
+def test_stable_diffusion_3_says_what_cuts_its_prompt() -> None:
+    with pytest.raises(PromptTooLong, match="beyond the limit") as caught:
+        parse_prompt(tiny_sd3(), "a cat " * 40)
+    assert "by CLIP and by T5" in str(caught.value)
+    assert "chunked" not in str(caught.value)
+
+
+def test_refiner_reads_its_second_tokenizer() -> None:
+    pipe = tiny_sdxl_pipeline()
+    pipe.tokenizer = None
+    assert indices(parse_prompt(pipe, TWO)) == [(2,), (6,)]
+
+
+def test_pipeline_without_a_tokenizer_is_refused() -> None:
+    pipe = tiny_pipeline()
+    loop = SimpleNamespace(unet=pipe.unet, scheduler=pipe.scheduler)
+    with pytest.raises(UnsupportedPipeline, match="with a tokenizer"), guide(loop, TWO, NONE):
+        pass
+
+
+def test_denoiser_without_attention_to_text_is_refused_on_entry() -> None:
+    pipe = tiny_pipeline()
+    blind = {"down_block_types": ("DownBlock2D",) * 3, "up_block_types": ("UpBlock2D",) * 3, "mid_block_type": None}
+    loop = SimpleNamespace(unet=tiny_unet(**blind), scheduler=pipe.scheduler, tokenizer=pipe.tokenizer)
+    with pytest.raises(UnsupportedPipeline, match="no such attention"), guide(loop, TWO, NONE):
+        pass
+
+
+@pytest.mark.parametrize("concepts", [{"cat", "clock"}, [3], {"cat": 1}])
+def test_concepts_that_are_no_list_of_texts_are_refused(concepts: Any) -> None:
+    with pytest.raises(PromptError, match="Expected a list of concepts"), guide(tiny_pipeline(), TWO, NONE, concepts):
+        pass
 
 
 def test_text_that_the_pipeline_cut_off_is_noticed() -> None:
@@ -103,7 +183,7 @@ def test_prompts_with_different_numbers_of_concepts_share_a_batch() -> None:
 
     def paint(which: list[int]) -> torch.Tensor:
         texts = [prompts[index] for index in which]
-        with guide(pipe, texts, AttendAndExcite(), settings=SETTINGS, seeds=which) as guided:
+        with guide(pipe, texts, AttendAndExcite(), settings=SETTINGS, retry_seeds=which) as guided:
             images = latents_of(pipe, texts, latents=noise[which])
         assert [len(concepts) for concepts in guided.maps.concepts(0)] == [index + 1 for index in which]
         return images

@@ -38,6 +38,11 @@ def test_json_holds_everything_and_is_valid() -> None:
     assert (plain["images"], plain["plain_rows"], plain["gradient_rows"]) == (2, 8, 4)
 
 
+def test_page_is_a_table_of_guided_steps() -> None:
+    html = trace()._repr_html_()
+    assert html.startswith("<p>Trace of ") and html.count("<tr>") == 1 + sum(step.is_guided for step in trace())
+
+
 def test_repr_is_a_table() -> None:
     lines = repr(trace()).splitlines()
     assert lines[0].startswith("Trace of 2 images, 2 steps, 1 guided, 1 updates skipped, 1.54 times")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from heedful.attention.regions import Segment
 from heedful.images.coco import box_of, describe_segments, mask_of, run_lengths, write_coco
-from heedful.images.gallery import Entry, Gallery
+from heedful.images.gallery import Entry, Gallery, encode, image_name
 from heedful.prompts import Prompt
 from heedful.world.tokenizer import build_tokenizer
 
@@ -57,9 +57,19 @@ def gallery(tmp_path: Path) -> Gallery:
         ]
         settings = {"prompt": PROMPT.text, "method": "none", "seed": seed}
         entry = Entry(settings, {"loss": None, "masks": describe_segments(segments)})
-        made.save(made.path("none", PROMPT.text, seed), Image.new("RGB", (16, 12)), entry)
-    made.save(made.path("none", "a dog", 7), Image.new("RGB", (16, 12)), Entry({"prompt": "a dog", "seed": 7}))
+        write(made, PROMPT.text, seed, Image.new("RGB", (16, 12)), entry)
+    made.write_images(
+        {
+            image_name("none", "a dog").format(7): encode(
+                Image.new("RGB", (16, 12)), Entry({"prompt": "a dog", "seed": 7})
+            )
+        }
+    )
     return made
+
+
+def write(gallery: Gallery, prompt: str, seed: int, image: Image.Image, entry: Entry) -> None:
+    gallery.write_images({image_name("none", prompt).format(seed): encode(image, entry)})
 
 
 def test_the_data_set_has_images_annotations_and_categories(gallery: Gallery) -> None:
@@ -87,7 +97,13 @@ def test_masks_of_many_images_are_not_held_in_memory(tmp_path: Path) -> None:
     peaks = []
     for seeds in (range(8), range(8, 32)):
         for seed in seeds:
-            made.save(made.path("none", "a cat", seed), Image.new("RGB", (96, 96)), Entry({"seed": seed}, notes))
+            made.write_images(
+                {
+                    image_name("none", "a cat").format(seed): encode(
+                        Image.new("RGB", (96, 96)), Entry({"seed": seed}, notes)
+                    )
+                }
+            )
         write_coco(made)  # what is cached is cached now
         tracemalloc.start()
         path = write_coco(made)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from heedful.errors import OutputError, SettingsError
-from heedful.images.gallery import Entry, Gallery, folder_name, read_entry
+from heedful.images import Entry, Gallery, encode, folder_name, read_entry
+from heedful.images.gallery import image_name
 
 PROMPT = "a cat and a blue clock"
 SETTINGS = {"prompt": PROMPT, "seed": 0, "method": "none", "steps": 20, "concepts": ["cat", "blue clock"]}
@@ -17,9 +18,10 @@ SETTINGS = {"prompt": PROMPT, "seed": 0, "method": "none", "steps": 20, "concept
 
 def _save(gallery: Gallery, **changes: object) -> Path:
     settings = SETTINGS | changes
-    path = gallery.path(str(settings["method"]), str(settings["prompt"]), int(str(settings["seed"])))
-    gallery.save(path, Image.new("RGB", (8, 8), "red"), Entry(settings, {"loss": None, "model": "m"}))
-    return path
+    name = image_name(str(settings["method"]), str(settings["prompt"])).format(settings["seed"])
+    image = encode(Image.new("RGB", (8, 8), "red"), Entry(settings, {"loss": None, "model": "m"}))
+    gallery.write_images({name: image})
+    return gallery.folder / name
 
 
 def test_an_image_lies_under_its_method_prompt_and_seed(tmp_path: Path) -> None:
@@ -33,18 +35,19 @@ def test_an_image_tells_how_it_was_made(tmp_path: Path) -> None:
 def test_an_image_is_done_if_it_was_made_with_the_same_settings(tmp_path: Path) -> None:
     gallery = Gallery(tmp_path)
     path = _save(gallery)
-    assert gallery.is_done(path, SETTINGS)
-    assert not gallery.is_done(path.with_name("1.png"), SETTINGS | {"seed": 1})
+    name = path.relative_to(tmp_path).as_posix()
+    assert gallery.find(name, SETTINGS) == read_entry(path)
+    assert gallery.find(name.replace("0.png", "1.png"), SETTINGS | {"seed": 1}) is None
 
 
 def test_other_settings_are_named(tmp_path: Path) -> None:
     gallery = Gallery(tmp_path)
     path = _save(gallery)
     with pytest.raises(SettingsError) as error:
-        gallery.is_done(path, SETTINGS | {"steps": 25, "concepts": ["cat"]})
+        gallery.find(path.relative_to(tmp_path).as_posix(), SETTINGS | {"steps": 25, "concepts": ["cat"]})
     assert str(error.value) == (
         f'{path} was made with other settings: steps 20, now 25; concepts ["cat", "blue clock"], now ["cat"]. '
-        "Choose another folder with --out, or pass --overwrite to make it again."
+        "Choose another folder, or overwrite what is there."
     )
 
 
@@ -52,7 +55,7 @@ def test_somebody_elses_image_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "0.png"
     Image.new("RGB", (8, 8)).save(path)
     with pytest.raises(SettingsError, match="is not an image of heedful's"):
-        Gallery(tmp_path).is_done(path, SETTINGS)
+        Gallery(tmp_path).find("0.png", SETTINGS)
 
 
 def test_metadata_has_a_line_per_image_in_the_form_of_imagefolder(tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ from heedful import world
 from heedful.errors import SettingsError
 from heedful.guidance import NONE
 from heedful.lab import audit as audits
-from heedful.lab.trial import FAULTS, Record, Trial, run_trial
+from heedful.lab.records import FAULTS
+from heedful.lab.trial import Trial, TrialRecord, run_trial
 
 
-def record(seed: int, *faults: str) -> Record:
-    return Record(
+def record(seed: int, *faults: str) -> TrialRecord:
+    return TrialRecord(
         prompt="a cat and a blue clock",
         seed=seed,
         success=not faults,
@@ -75,7 +76,7 @@ def test_shares_are_those_of_all_records() -> None:
     }  # fmt: skip
 
 
-def test_drawn_cases_are_painted_as_they_were_recorded(tmp_path: Path) -> None:
+def test_drawn_cases_are_generated_as_they_were_recorded(tmp_path: Path) -> None:
     pipe, detector = world.load(), world.load_detector()
     pipe.set_progress_bar_config(disable=True)
     trial = Trial(prompts=("a cat and a blue clock", "a bird and a bear"), seeds=(0, 1), steps=8, batch=4)
@@ -87,7 +88,7 @@ def test_drawn_cases_are_painted_as_they_were_recorded(tmp_path: Path) -> None:
     )
     assert [(each.prompt, each.seed) for each in judged] == [(each.prompt, each.seed) for each in records]
     assert [audits.faults_of(each.verdict) for each in judged] == [audits.faults_of(each) for each in records]
-    assert {each.picture.shape for each in judged} == {(64, 64, 3)}
+    assert {each.image.shape for each in judged} == {(64, 64, 3)}
     assert [json.loads(line)["seed"] for line in (tmp_path / "two.jsonl").read_text().splitlines()[1:]] == [
         asdict(each)["seed"] for each in records
     ]
@@ -125,18 +126,21 @@ def test_agreement_counts_false_successes_and_false_failures(tmp_path: Path) -> 
         assert found[figure]["low"] < found[figure]["value"] < found[figure]["high"]
 
 
-def test_wilson_intervals_are_the_published_ones(tmp_path: Path) -> None:
-    """0 of 20 and 81 of 263, as in Newcombe 1998, table I (method 3: .0000-.1611 and .2553-.3662)."""
+def test_intervals_of_shares_are_nearly_the_published_ones(tmp_path: Path) -> None:
+    """0 of 20 and 81 of 263, as in Newcombe 1998, table I (Wilson's: 0.0000-0.1611 and 0.2553-0.3662); ours are wider.
+
+    Student's t stands in place of the normal distribution, which tells with 20 images and hardly with 263.
+    """
     none = audits.agreement(audit(tmp_path / "none.json", *[("success", "success")] * 20))
     assert none["false_successes"]["low"] == 0
-    assert none["false_successes"]["high"] == pytest.approx(0.1611, abs=1e-4)
+    assert none["false_successes"]["high"] == pytest.approx(0.1797, abs=1e-4)
     assert none["false_failures"] is None
     assert none["kappa"] is None
     some = audits.agreement(
         audit(tmp_path / "some.json", *[("success", "extra")] * 81, *[("success", "success")] * 182)
     )
-    assert some["false_successes"]["low"] == pytest.approx(0.2553, abs=1e-4)
-    assert some["false_successes"]["high"] == pytest.approx(0.3662, abs=1e-4)
+    assert some["false_successes"]["low"] == pytest.approx(0.2553, abs=5e-4)
+    assert some["false_successes"]["high"] == pytest.approx(0.3662, abs=5e-4)
 
 
 def test_kappa_is_one_for_the_same_and_nought_for_unrelated_answers() -> None:

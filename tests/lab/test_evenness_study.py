@@ -10,9 +10,9 @@ import torch
 from heedful import world
 from heedful.attention import Maps
 from heedful.guidance import NONE
-from heedful.lab import evenness
-from heedful.lab import objects as reading
-from heedful.lab.objects import ObjectReader, cells_in
+from heedful.lab import STUDIES, evenness_study
+from heedful.lab import evenness_objects as reading
+from heedful.lab.evenness_objects import ObjectReader, cells_in
 from heedful.lab.trial import Trial
 from heedful.lab.watch import Seen, Watched
 from heedful.prompts import Prompt
@@ -107,12 +107,12 @@ def test_where_the_even_objects_are_the_good_ones_the_correlation_is_one() -> No
             plain.append(record(prompt, seed, *objects, success=False))
             worse = [entry(place, 1 - uneven[place], float(uneven[place]) + 0.5, 0.3) for place in (0,)]
             effects.append(record(prompt, seed, *worse, success=True, loss=0.4))
-    names = [method.name for method in evenness.CAUSAL]
+    names = [method.name for method in evenness_study.CAUSAL]
     records = {"none": plain, "attend-and-excite": plain} | dict.fromkeys(names, effects)
-    found = evenness.figures(records, TRIAL)
+    found = evenness_study.figures(records, TRIAL)
     observed = found["observed"]["none"]
     assert observed["objects"] == observed["rendered"] == 8
-    for control in evenness.CONTROLS:
+    for control in evenness_study.CONTROLS:
         row = find(observed, area="box", third="middle", measure="gini", quality="confidence", control=control)
         assert row["value"] == pytest.approx(1)
     # all are as far from a render, so nothing goes with that
@@ -131,18 +131,18 @@ def test_where_the_even_objects_are_the_good_ones_the_correlation_is_one() -> No
 
 
 @pytest.mark.usefixtures("no_font")
-def test_a_real_run_gives_plain_values_and_is_not_painted_twice(tmp_path: Path) -> None:
+def test_a_real_run_gives_plain_values_and_is_not_generated_twice(tmp_path: Path) -> None:
     pipe, detector = world.load(), world.load_detector()
     pipe.set_progress_bar_config(disable=True)
-    records = evenness.watch_all(pipe, detector, TRIAL, tmp_path, weights="these")
+    records = STUDIES["evenness"].watch(pipe, detector, TRIAL, tmp_path, weights="these")
     assert {name: len(found) for name, found in records.items()} == dict.fromkeys(
         [NONE.name, "attend-and-excite", "more-even", "less-even", "random-steps"], 4
     )
-    found = evenness.figures(records, TRIAL)
+    found = STUDIES["evenness"].figures(records, TRIAL)
     assert json.loads(json.dumps(found)) == found
     # one step towards evenness and one away from it part ways, from the same first maps
     losses = {name: [each.values["loss"] for each in found] for name, found in records.items()}
     assert losses["more-even"] != losses["less-even"] != losses["none"]
     made = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    assert evenness.watch_all(pipe, detector, TRIAL, tmp_path, weights="these") == records
+    assert STUDIES["evenness"].watch(pipe, detector, TRIAL, tmp_path, weights="these") == records
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == made

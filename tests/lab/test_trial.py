@@ -4,7 +4,7 @@ import pytest
 
 from heedful import world
 from heedful.errors import SettingsError
-from heedful.guidance import ATTEND_AND_EXCITE, HEEDFUL, NONE, RANDOM
+from heedful.guidance.methods import ATTEND_AND_EXCITE, HEEDFUL, NONE, RANDOM
 from heedful.lab import trial as trials
 from heedful.lab.trial import Trial, run_trial, success_table
 from heedful.world.vocabulary import split_prompts

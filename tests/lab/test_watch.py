@@ -10,13 +10,15 @@ import heedful
 from heedful import world
 from heedful.errors import SettingsError
 from heedful.guidance import NONE
-from heedful.lab import overlap, plain, retention
-from heedful.lab.trial import FAULTS, Trial, run_trial
-from heedful.lab.watch import Watched, study_prompts
+from heedful.lab import STUDIES, study_prompts
+from heedful.lab.records import FAULTS
+from heedful.lab.trial import Trial, run_trial
+from heedful.lab.watch import Watched
 from heedful.losses import Segregation
 from heedful.world.vocabulary import CLASSES, split_prompts
 
 TRIAL = Trial(prompts=("a cat and a blue clock", "a bird and a bear"), seeds=(0, 1), steps=4, batch=2)
+RECORDS = "steps-none.jsonl"
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +37,12 @@ def detector():
 def folder(pipe, detector, tmp_path_factory) -> Path:
     """A folder in which the plain images of TRIAL have been watched."""
     folder = tmp_path_factory.mktemp("study")
-    plain.watch_plain(pipe, detector, TRIAL, folder, weights="these")
+    watched(pipe, detector, folder)
     return folder
 
 
 def watched(pipe, detector, folder: Path) -> list[Watched]:
-    return plain.watch_plain(pipe, detector, TRIAL, folder, weights="these")
+    return list(STUDIES["overlap"].watch(pipe, detector, TRIAL, folder, weights="these")[NONE.name])
 
 
 def test_verdicts_are_those_of_a_trial(pipe, detector, folder: Path, tmp_path: Path) -> None:
@@ -69,26 +71,26 @@ def test_values_are_those_of_the_maps_that_guide_keeps(pipe, detector, folder: P
 
 
 def test_a_killed_study_goes_on_to_the_same_records(pipe, detector, folder: Path, tmp_path: Path) -> None:
-    def kill(done: int, total: int) -> None:
+    def kill(method: str, done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        plain.watch_plain(pipe, detector, TRIAL, tmp_path, weights="these", on_images=kill)
-    assert len((tmp_path / plain.RECORDS).read_text().splitlines()) == 1 + 2
+        STUDIES["overlap"].watch(pipe, detector, TRIAL, tmp_path, weights="these", on_images=kill)
+    assert len((tmp_path / RECORDS).read_text().splitlines()) == 1 + 2
     assert watched(pipe, detector, tmp_path) == watched(pipe, detector, folder)
-    assert (tmp_path / plain.RECORDS).read_text() == (folder / plain.RECORDS).read_text()
+    assert (tmp_path / RECORDS).read_text() == (folder / RECORDS).read_text()
 
 
 def test_records_of_other_images_or_weights_are_refused(pipe, detector, folder: Path) -> None:
     with pytest.raises(SettingsError, match="weights"):
-        plain.watch_plain(pipe, detector, TRIAL, folder, weights="others")
+        STUDIES["overlap"].watch(pipe, detector, TRIAL, folder, weights="others")
     with pytest.raises(SettingsError, match="delete the file"):
-        plain.watch_plain(pipe, detector, replace(TRIAL, seeds=(0,)), folder, weights="these")
+        STUDIES["overlap"].watch(pipe, detector, replace(TRIAL, seeds=(0,)), folder, weights="these")
 
 
-@pytest.mark.parametrize("study", [overlap, retention])
+@pytest.mark.parametrize("study", ["overlap", "retention"])
 def test_figures_of_a_real_run_are_plain_values(pipe, detector, folder: Path, study) -> None:
-    found = study.figures(watched(pipe, detector, folder), TRIAL)
+    found = STUDIES[study].figures({NONE.name: watched(pipe, detector, folder)}, TRIAL)
     assert json.loads(json.dumps(found)) == found
     assert found["images"] == 4
     for measure in found["measures"].values():

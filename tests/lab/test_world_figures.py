@@ -23,14 +23,14 @@ class Blind(Detector):
 def test_a_detection_is_matched_to_the_box_it_covers_best_and_only_once() -> None:
     near, far = seen(1.0, 1.0, 11.0, 11.0), seen(40.0, 40.0, 50.0, 50.0)
     shifted = seen(4.0, 0.0, 14.0, 10.0)
-    assert figures.match_by_place([(0, 0, 10, 10), (41, 41, 51, 51)], [far, shifted, near]) == [near, far]
-    assert figures.match_by_place([(0, 0, 10, 10), (2, 2, 12, 12)], [near]) in ([near, None], [None, near])
-    assert figures.match_by_place([(3, 3, 13, 13), (0, 0, 10, 10)], [near]) == [None, near]
+    assert figures.match_by_location([(0, 0, 10, 10), (41, 41, 51, 51)], [far, shifted, near]) == [near, far]
+    assert figures.match_by_location([(0, 0, 10, 10), (2, 2, 12, 12)], [near]) in ([near, None], [None, near])
+    assert figures.match_by_location([(3, 3, 13, 13), (0, 0, 10, 10)], [near]) == [None, near]
 
 
 def test_a_detection_elsewhere_matches_nothing() -> None:
-    assert figures.match_by_place([(0, 0, 10, 10)], [seen(8.0, 8.0, 18.0, 18.0)]) == [None]
-    assert figures.match_by_place([], [seen(8.0, 8.0, 18.0, 18.0)]) == []
+    assert figures.match_by_location([(0, 0, 10, 10)], [seen(8.0, 8.0, 18.0, 18.0)]) == [None]
+    assert figures.match_by_location([], [seen(8.0, 8.0, 18.0, 18.0)]) == []
 
 
 @pytest.mark.usefixtures("drawn_sprites")

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from heedful.attention import Maps
-from heedful.losses import Retention, Segregation
+from heedful.losses import Preparation, Retention, Segregation
 from heedful.prompts import Concept, Prompt
 
 WORDS = ("<s>", "cat", "dog", "frog", "</s>")
@@ -74,8 +74,8 @@ def test_no_gradient_passes_through_the_mask_of_the_step_before() -> None:
 def test_constant_and_empty_maps_give_finite_losses_and_gradients(normalisation: str) -> None:
     for value in (0.0, 0.2):
         maps = Maps(torch.full((1, 5, 3, 3), value).requires_grad_())
-        loss = Segregation(normalisation=normalisation)(maps, [TWO])  # type: ignore[arg-type]
-        loss = loss + Retention(normalisation=normalisation)(maps, [TWO], maps)  # type: ignore[arg-type]
+        loss = Segregation(prepare=Preparation(normalisation=normalisation))(maps, [TWO])  # type: ignore[arg-type]
+        loss = loss + Retention(prepare=Preparation(normalisation=normalisation))(maps, [TWO], maps)  # type: ignore[arg-type]
         loss.sum().backward()
         assert maps.tokens.grad is not None
         assert loss.isfinite().all()
@@ -85,4 +85,4 @@ def test_constant_and_empty_maps_give_finite_losses_and_gradients(normalisation:
 def test_smoothing_is_a_choice() -> None:
     apart = drawn([[1.0, 0, 0, 0]] * 4, [[0, 1.0, 0, 0]] * 4)
     assert float(Segregation()(apart, [TWO])) == 0
-    assert float(Segregation(sigma=0.5)(apart, [TWO])) > 0.1
+    assert float(Segregation(prepare=Preparation(sigma=0.5))(apart, [TWO])) > 0.1

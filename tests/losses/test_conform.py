@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from heedful.attention import Maps
-from heedful.losses import CONFORM
+from heedful.losses import CONFORM, TextShares
 from heedful.prompts import Concept, Modifier, Prompt
 
 WORDS = ("<s>", "red", "cat", "big", "dog", "frog", "</s>")
@@ -13,7 +13,7 @@ BIG_DOG = Concept("big dog", "dog", (4,), (Modifier("big", (3,)),))
 CAT, DOG = Concept("cat", "cat", (2,)), Concept("dog", "dog", (4,))
 PHRASES, BARE = Prompt("red cat big dog", WORDS, (RED_CAT, BIG_DOG)), Prompt("cat dog", WORDS, (CAT, DOG))
 ONE = Prompt("red cat", WORDS, (RED_CAT,))
-LOSS = CONFORM(scale=None, sigma=None)
+LOSS = CONFORM(shares=TextShares(scale=None, sigma=None))
 
 LEFT, RIGHT = [[1.0, 0.0]], [[0.0, 1.0]]
 
@@ -60,7 +60,7 @@ def test_value_is_the_mean_over_ordered_pairs(temperature: float, has_memory: bo
     owners = {1: 0, 2: 0, 3: 1, 4: 1, 6: 1, 5: 2}
     steps = [noise(0), noise(1)] if has_memory else [noise(0)]
     samples = [(owner, step.tokens[0, index].flatten()) for step in steps for index, owner in owners.items()]
-    loss = CONFORM(scale=None, sigma=None, temperature=temperature)
+    loss = CONFORM(temperature=temperature, shares=TextShares(scale=None, sigma=None))
     value = loss(noise(0), [prompt], noise(1) if has_memory else None)
     assert float(value) == pytest.approx(by_pairs(samples, temperature), rel=1e-9)
 
@@ -119,6 +119,8 @@ def test_scale_of_a_raw_map_does_not_matter_and_that_of_the_renormalisation_does
     weak = Maps(maps.tokens.clone())
     weak.tokens[:, 2] *= 1e-3
     torch.testing.assert_close(LOSS(maps, [PHRASES]), LOSS(weak, [PHRASES]))
-    assert float(CONFORM(scale=20.0)(maps, [PHRASES])) != pytest.approx(float(CONFORM()(maps, [PHRASES])), rel=1e-3)
-    same = CONFORM(reference_tokens=77)(maps, [PHRASES])
-    torch.testing.assert_close(same, CONFORM(scale=100.0 * 8 / 77)(maps, [PHRASES]))
+    assert float(CONFORM(shares=TextShares(scale=20.0))(maps, [PHRASES])) != pytest.approx(
+        float(CONFORM()(maps, [PHRASES])), rel=1e-3
+    )
+    same = CONFORM(shares=TextShares(reference_tokens=77))(maps, [PHRASES])
+    torch.testing.assert_close(same, CONFORM(shares=TextShares(scale=100.0 * 8 / 77))(maps, [PHRASES]))

@@ -5,9 +5,8 @@ import torch
 from torch import Tensor
 
 from heedful.attention import Maps
-from heedful.losses import DIVIDE_AND_BIND_SCHEDULE, DivideAndBind
+from heedful.losses import DivideAndBind, TextShares
 from heedful.losses.divide_and_bind import total_variation
-from heedful.losses.shares import text_shares
 from heedful.prompts import Concept, Modifier, Prompt
 
 WORDS = ("<s>", "red", "cat", "and", "big", "dog", "</s>")
@@ -16,7 +15,8 @@ CAT, DOG = Concept("red cat", "cat", (2,), (RED,)), Concept("dog", "dog", (5,))
 BOTH = Prompt("red cat and big dog", WORDS, (CAT, DOG))
 BARE = Prompt("cat and dog", WORDS, (Concept("cat", "cat", (2,)), DOG))
 NOTHING = Prompt("red", WORDS, ())
-ATTEND, BIND = DivideAndBind(bind=0.0, sigma=None), DivideAndBind(attend=0.0, sigma=None)
+SHARP = TextShares(sigma=None)
+ATTEND, BIND = DivideAndBind(bind=0.0, shares=SHARP), DivideAndBind(attend=0.0, shares=SHARP)
 
 
 def drawn(seed: int = 0, items: int = 1) -> Maps:
@@ -66,7 +66,7 @@ def test_attendance_is_that_of_the_concept_that_varies_least() -> None:
 
 
 def test_several_spots_lower_the_attendance_more_than_one() -> None:
-    loss = DivideAndBind(bind=0.0, sigma=None)
+    loss = DivideAndBind(bind=0.0, shares=TextShares(sigma=None))
     one = Prompt("cat", WORDS, (CAT,))
     spot, spots = torch.zeros(1, 8, 6, 6), torch.zeros(1, 8, 6, 6)
     spot[0, 2, 1, 1] = 1
@@ -84,8 +84,8 @@ def test_modifier_where_its_noun_is_costs_nothing() -> None:
 @pytest.mark.parametrize("scale, is_weak", [(1.0, True), (100.0, False)])
 def test_binding_cuts_both_maps_by_the_noun_before_it_compares_them(scale: float, is_weak: bool) -> None:
     """The docstring's formula, cell by cell; q depends on how much the noun's map varies."""
-    maps, loss = drawn(), DivideAndBind(attend=0.0, sigma=None, scale=scale)
-    shares = text_shares(maps, [BOTH], scale=scale, sigma=None)
+    maps, loss = drawn(), DivideAndBind(attend=0.0, shares=TextShares(sigma=None, scale=scale))
+    shares = loss.shares(maps, [BOTH])
     assert (float(total_variation(shares.group([BOTH]).maps)[0, 0]) < 0.1) == is_weak
     noun, modifier = _softmax(shares.tokens[0, 2]), _softmax(shares.tokens[0, 1])
     border = (0.3 if is_weak else 0.2) * max(noun)
@@ -118,7 +118,7 @@ def test_several_modifiers_count_as_their_mean() -> None:
 
 
 def test_binding_moves_the_noun_and_its_modifier_and_is_never_negative() -> None:
-    loss = DivideAndBind(attend=0.0, sigma=None, scale=20.0)
+    loss = DivideAndBind(attend=0.0, shares=TextShares(sigma=None, scale=20.0))
     for seed in range(20):
         maps = Maps(drawn(seed).tokens.requires_grad_())
         value = loss(maps, [BOTH])
@@ -148,11 +148,6 @@ def test_binding_alone_refuses_a_prompt_without_modifiers_by_name_and_adds_nothi
     assert "DivideAndBind(attend=0.0) needs a concept with a modifier" in BIND.idle_for(BARE)[0]
     assert DivideAndBind().idle_for(BARE) == BIND.idle_for(BOTH) == ()
     assert DivideAndBind().idle_for(NOTHING) == ("DivideAndBind needs a concept, and 'red' has none.",)
-
-
-def test_schedule_is_the_published_one_at_fifty_steps() -> None:
-    assert {round(50 * where): loss.bind for where, loss in DIVIDE_AND_BIND_SCHEDULE} == {0: 1.0, 10: 5.0, 20: 10.0}
-    assert DIVIDE_AND_BIND_SCHEDULE[0][1] == DivideAndBind()
 
 
 def _softmax(cells: Tensor) -> list[float]:

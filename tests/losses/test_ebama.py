@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from heedful.attention import Maps
-from heedful.losses import EBAMA, AttendAndExcite, SynGen
+from heedful.losses import EBAMA, AttendAndExcite, SynGen, TextShares
 from heedful.prompts import Concept, Modifier, Prompt
 
 WORDS = ("<s>", "red", "cat", "and", "dog", "</s>")
@@ -55,11 +55,9 @@ def test_kl_is_the_distance_of_syngen() -> None:
 
 def test_intensity_is_the_sum_of_the_peaks_that_attend_and_excite_sees() -> None:
     maps = Maps(torch.randn(1, 8, 4, 4, generator=torch.Generator().manual_seed(4)).softmax(1))
-    seen = EBAMA(pull=0.0, push=0.0, scale=20.0, reference_tokens=16)(maps, [BOTH])
-    peaks = [
-        1 - float(AttendAndExcite(scale=20.0, reference_tokens=16)(maps, [Prompt("", WORDS, (concept,))]))
-        for concept in (CAT, DOG)
-    ]
+    shares = TextShares(scale=20.0, reference_tokens=16)
+    seen = EBAMA(pull=0.0, push=0.0, shares=shares)(maps, [BOTH])
+    peaks = [1 - float(AttendAndExcite(shares=shares)(maps, [Prompt("", WORDS, (concept,))])) for concept in (CAT, DOG)]
     assert float(seen) == pytest.approx(-0.5 * sum(peaks))
 
 

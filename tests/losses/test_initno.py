@@ -7,7 +7,7 @@ from torch import Tensor
 
 from heedful.attention import Maps
 from heedful.errors import SettingsError
-from heedful.losses import AttendAndExcite, SelfConflict, WrongTokens, needs_self_attention
+from heedful.losses import AttendAndExcite, SelfConflict, TextShares, WrongTokens, needs_self_attention
 from heedful.prompts import Concept, Prompt
 from heedful.references import cite
 
@@ -17,7 +17,7 @@ TWO = Prompt("cat and dog", WORDS, THREE.concepts[:2])
 ONE = Prompt("cat", WORDS, THREE.concepts[:1])
 NOTHING = Prompt("and", WORDS, ())
 TOKENS = 8
-RAW = SelfConflict(scale=None, sigma=None)
+RAW = SelfConflict(shares=TextShares(scale=None, sigma=None))
 
 
 def drawn(seed: int = 0, batch: int = 1, height: int = 3, width: int = 4, dtype: torch.dtype = torch.float64) -> Maps:
@@ -87,7 +87,9 @@ def test_gradient_flows_through_self_attention_alone_and_equals_finite_differenc
     assert float(after) < float(values.detach())
 
 
-@pytest.mark.parametrize("loss", [SelfConflict(), RAW, SelfConflict(reference_tokens=77, columns="text")], ids=repr)
+@pytest.mark.parametrize(
+    "loss", [SelfConflict(), RAW, SelfConflict(shares=TextShares(reference_tokens=77, columns="text"))], ids=repr
+)
 def test_values_are_bounded_and_items_independent_of_neighbours_and_precision(loss: SelfConflict) -> None:
     maps, prompts = drawn(seed=2, batch=4), [TWO, ONE, THREE, NOTHING]
     values = loss(maps, prompts)

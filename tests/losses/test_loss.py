@@ -6,7 +6,18 @@ from torch import Tensor
 
 from heedful import losses
 from heedful.attention import Maps
-from heedful.losses import AttendAndExcite, Loss, Retention, Segregation, Total, Weighted, WrongTokens, citations_of
+from heedful.losses import (
+    AttendAndExcite,
+    Loss,
+    Preparation,
+    Retention,
+    Segregation,
+    TextShares,
+    Total,
+    Weighted,
+    WrongTokens,
+    citations_of,
+)
 from heedful.prompts import Prompt
 from heedful.references import cite
 from heedful.world.tokenizer import build_tokenizer
@@ -36,8 +47,8 @@ def test_sums_stay_flat() -> None:
 @pytest.mark.parametrize(
     "loss",
     [
-        AttendAndExcite(columns="text", sigma=None),
-        Segregation(ratio="true", normalisation="min-max"),
+        AttendAndExcite(shares=TextShares(columns="text", sigma=None)),
+        Segregation(ratio="true", prepare=Preparation(normalisation="min-max")),
         Retention(threshold="quantile", quantile=0.9),
         0.5 * Segregation() + Retention(),
         WrongTokens(Segregation()),

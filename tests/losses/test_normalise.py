@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from heedful.attention import Maps
-from heedful.losses.normalise import Columns, concept_groups, text_softmax
+from heedful.losses.normalise import Columns, Preparation, text_softmax
 from heedful.prompts import Prompt
 from heedful.world.tokenizer import build_tokenizer
 
@@ -20,11 +20,13 @@ def test_text_softmax_is_the_softmax_of_the_columns_that_stay(columns: Columns) 
 
 
 def test_each_normalisation_brings_maps_to_its_scale() -> None:
-    cat = {name: concept_groups(MAPS, PROMPTS, name).maps[0, 0] for name in ("none", "max", "min-max", "sum")}
+    cat = {
+        name: Preparation(normalisation=name)(MAPS, PROMPTS).maps[0, 0] for name in ("none", "max", "min-max", "sum")
+    }
     torch.testing.assert_close(cat["none"], MAPS.tokens[0, 2])
     assert float(cat["max"].max()) == pytest.approx(1)
     assert float(cat["max"].min()) > 0
     assert (float(cat["min-max"].min()), float(cat["min-max"].max())) == pytest.approx((0, 1))
     assert float(cat["sum"].sum()) == pytest.approx(1)
-    shares = concept_groups(MAPS, PROMPTS, "softmax100").maps[0, 0]
+    shares = Preparation(normalisation="softmax100")(MAPS, PROMPTS).maps[0, 0]
     torch.testing.assert_close(shares, text_softmax(MAPS, PROMPTS)[0, 2])

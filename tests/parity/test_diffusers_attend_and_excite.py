@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from heedful.attention import SiteSelection
-from heedful.guidance import ATTEND_AND_EXCITE, Settings, Trace, guide
+from heedful.guidance import Settings, Trace, guide
+from heedful.guidance.methods import ATTEND_AND_EXCITE
 from heedful.losses import AttendAndExcite
 from tests.pipelines import generator, tiny_pipeline
 
@@ -60,10 +61,8 @@ def compare() -> Compare:
                 generator=generator(3),
                 **common,
             ).images
-        # Their numbers count steps, so ours do here; as fractions of 10 steps they are the same.
-        settings = Settings(
-            sites=SiteSelection(scale=2), step_size=scale, guided=5, thresholds=tuple(thresholds.items())
-        )
+        targets = tuple((step / 10, 1 - threshold) for step, threshold in thresholds.items())
+        settings = Settings(sites=SiteSelection(scale=2), step_size=scale, guided=0.5, targets=targets)
         with guide(ours, PROMPTS[:count], METHOD, settings=settings) as guided:
             images = ours(PROMPTS[:count], generator=generator(3), **common).images
         plain = ours(PROMPTS[:count], generator=generator(3), **common).images

@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from heedful.attention import Maps
-from heedful.losses import CONFORM, FOCUS, DivideAndBind
-from heedful.losses.phrases import group_words
+from heedful.losses import CONFORM, FOCUS, DivideAndBind, TextShares
 from heedful.prompts import Concept, Modifier, Prompt
 
 PROMPT = Prompt(
@@ -55,7 +54,7 @@ def test_conform(maps: Maps, before: Maps) -> None:
 
 
 def test_conform_on_raw_maps(maps: Maps, before: Maps) -> None:
-    assert float(CONFORM(scale=None)(maps, [PROMPT], before)) == pytest.approx(1.6047677, rel=1e-5)
+    assert float(CONFORM(shares=TextShares(scale=None))(maps, [PROMPT], before)) == pytest.approx(1.6047677, rel=1e-5)
 
 
 def test_conform_is_the_same_at_every_call(maps: Maps, before: Maps) -> None:
@@ -74,5 +73,5 @@ def test_focus(maps: Maps) -> None:
 def test_attend_and_excite_as_focus_writes_it(maps: Maps) -> None:
     """Renormalised over the four tokens alone, whose mean over a phrase is the concept's map."""
     tokens = maps.tokens[:, [1, 2, 4, 5]]
-    phrases = group_words(Maps(tokens / tokens.sum(1, keepdim=True)), [[(0, 1), (2, 3)]])
+    phrases = Maps(tokens / tokens.sum(1, keepdim=True)).group_tokens([[(0, 1), (2, 3)]])
     assert float(1 - phrases.maps.amax((-2, -1)).min()) == pytest.approx(0.6092220, rel=1e-5)

@@ -1,6 +1,7 @@
 import dataclasses
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -196,3 +197,17 @@ print({{"torch", "diffusers", "transformers"}} & set(sys.modules))
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
+
+
+def test_chinese_words_are_found_where_they_are_listed_or_marked(clip: CLIPTokenizer) -> None:
+    listed = Prompt.parse("一只猫和一只狗", clip, ["猫", "狗"])
+    marked = Prompt.parse("一只[猫]和一只[狗]", clip)
+    assert [concept.name for concept in listed.concepts] == ["猫", "狗"]
+    assert marked.concepts == listed.concepts
+    assert listed.concepts[0].token_indices != listed.concepts[1].token_indices
+
+
+@pytest.mark.parametrize("concepts", [{"cat"}, [3], {"cat": 1}, 3])
+def test_concepts_are_a_list_of_texts(clip: CLIPTokenizer, concepts: Any) -> None:
+    with pytest.raises(PromptError, match="Expected a list of concepts"):
+        Prompt.parse("a cat", clip, concepts)

@@ -19,6 +19,17 @@ from heedful.prompts.syntax import phrases_by_rules
         ("a monkey playing guitar", ["monkey", "guitar"]),
         ("a red flying dragon and a running dog", ["red flying dragon", "running dog"]),
         ("a golden ring in a building", ["golden ring", "building"]),
+        # verbs
+        ("A cat is chasing a dog", ["cat", "dog"]),
+        ("a cat jumped over a fence", ["cat", "fence"]),
+        ("a cat chases a dog", ["cat", "dog"]),
+        ("a snow covered mountain", ["snow covered mountain"]),
+        ("a wine glass and two cats", ["wine glass", "cats"]),
+        ("a cat named Tom and a dog", ["cat", "dog"]),
+        # tags, weights, other writing
+        ("masterpiece, best quality, a cat, trending on artstation", ["cat"]),
+        ("(a cat:1.2) and a dog", ["cat", "dog"]),
+        ("一只猫和一只狗", []),
         # adjectives that wait for their noun
         ("a red and blue clock", ["red blue clock"]),
         ("a big, red car", ["big red car"]),

@@ -110,3 +110,18 @@ def test_a_tokenizer_without_offsets_is_unsupported() -> None:
 
     with pytest.raises(UnsupportedPipeline, match="Expected a tokenizer that knows character offsets, got Slow"):
         align("a cat", Slow())
+
+
+def test_a_tokenizer_whose_offsets_are_empty_is_unsupported() -> None:
+    class Empty:
+        model_max_length = 77
+        unk_token_id = None
+
+        def __call__(self, text: str, **settings: Any) -> dict[str, Any]:
+            return {"input_ids": [5], "offset_mapping": [], "special_tokens_mask": [0]}
+
+        def convert_ids_to_tokens(self, ids: list[int]) -> list[str]:
+            raise AssertionError(ids)
+
+    with pytest.raises(UnsupportedPipeline, match="character offsets, got Empty"):
+        align("a cat", Empty())

@@ -22,12 +22,14 @@ from heedful.losses import (
     Exclusivity,
     Loss,
     OwnArea,
+    Preparation,
     Retention,
     Segregation,
     Separability,
     SeparateAndStrengthen,
     Suppression,
     SynGen,
+    TextShares,
     WrongTokens,
 )
 from heedful.prompts import Concept, Modifier, Prompt
@@ -35,26 +37,26 @@ from heedful.prompts import Concept, Modifier, Prompt
 TOKENS = 12
 LOSSES: list[Loss] = [
     AttendAndExcite(),
-    AttendAndExcite(sigma=None, columns="text", scale=20.0),
-    AttendAndExcite(scale=20.0, convention="true"),
+    AttendAndExcite(shares=TextShares(sigma=None, columns="text", scale=20.0)),
+    AttendAndExcite(shares=TextShares(scale=20.0, convention="true")),
     Segregation(),
     Segregation(ratio="true"),
-    Segregation(normalisation="max", sigma=0.5),
-    Segregation(normalisation="min-max"),
-    Segregation(normalisation="sum"),
-    Segregation(normalisation="softmax100"),
+    Segregation(prepare=Preparation(normalisation="max", sigma=0.5)),
+    Segregation(prepare=Preparation(normalisation="min-max")),
+    Segregation(prepare=Preparation(normalisation="sum")),
+    Segregation(prepare=Preparation(normalisation="softmax100")),
     Retention(),
     Retention(threshold="otsu"),
     Retention(threshold="quantile", ratio="true"),
-    Retention(normalisation="none", sigma=1.0),
+    Retention(prepare=Preparation(normalisation="none", sigma=1.0)),
     SynGen(),
     EBAMA(),
-    EBAMA(distance="kl", scale=20.0, sigma=None),
+    EBAMA(distance="kl", shares=TextShares(scale=20.0, sigma=None)),
     DivideAndBind(),
-    DivideAndBind(bind=0.0, differences="reference", reference_tokens=77),
-    DivideAndBind(attend=0.0, scale=20.0, sigma=None),
+    DivideAndBind(bind=0.0, differences="reference", shares=TextShares(reference_tokens=77)),
+    DivideAndBind(attend=0.0, shares=TextShares(scale=20.0, sigma=None)),
     CONFORM(),
-    CONFORM(scale=None, sigma=None, temperature=0.07),
+    CONFORM(temperature=0.07, shares=TextShares(scale=None, sigma=None)),
     FOCUS(),
     FOCUS(power=1.0, sigma=None),
     Bind(),
@@ -215,7 +217,7 @@ def halves(left: list[int], right: list[int]) -> tuple[Maps, list[Prompt]]:
 def test_ideal_maps_are_the_minimum() -> None:
     """Each concept alone in an area of its own, where it was before."""
     ideal, prompts = halves([2], [7])
-    assert float(AttendAndExcite(sigma=None)(ideal, prompts)) < 1e-6
+    assert float(AttendAndExcite(shares=TextShares(sigma=None))(ideal, prompts)) < 1e-6
     assert float(Segregation()(ideal, prompts)) == 0
     assert float(Retention(ratio="true")(ideal, prompts, ideal)) == pytest.approx(0)
     assert float(Retention()(ideal, prompts, ideal)) == pytest.approx(1.0)  # two concepts at .5, its least value
@@ -233,10 +235,10 @@ def test_ideal_maps_of_phrases_are_the_minimum() -> None:
     assert float(SynGen(push=0.0)(ideal, prompts)) == 0
     assert float(EBAMA(push=0.0, intensity=0.0)(ideal, prompts)) == pytest.approx(0, abs=1e-6)
     assert float(Bind(sigma=None)(ideal, prompts)) == 0
-    assert float(DivideAndBind(attend=0.0, sigma=None)(ideal, prompts)) == pytest.approx(0, abs=1e-7)
+    assert float(DivideAndBind(attend=0.0, shares=TextShares(sigma=None))(ideal, prompts)) == pytest.approx(0, abs=1e-7)
     assert float(FOCUS(sigma=None)(ideal, prompts)) == pytest.approx(0, abs=1e-6)
     least = math.log(1 + 4 * math.exp(-2))  # of two concepts of two tokens and their memory, at temperature .5
-    assert float(CONFORM(scale=None, sigma=None)(ideal, prompts, ideal)) == pytest.approx(least)
+    assert float(CONFORM(shares=TextShares(scale=None, sigma=None))(ideal, prompts, ideal)) == pytest.approx(least)
     apart, _ = halves([1, 7], [2, 6])  # modifiers swapped
     for loss in (SynGen(), EBAMA(), Bind(), DivideAndBind(bind=10.0), CONFORM(), FOCUS()):
         assert float(loss(ideal, prompts)) < float(loss(apart, prompts))

@@ -88,8 +88,6 @@ def take(
     tokens = torch.rand(STEPS, len(TEXTS), 16, CELLS, CELLS, generator=generator).softmax(dim=2)
 
     def taken(name: str, items: list[int]) -> Values:
-        if name == "owl":
-            pytest.importorskip("scipy", reason="OWLv2's processor needs it")
         chosen = [prompts[item] for item in items]
         history = MapHistory(chosen)
         for step in tokens:

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from heedful.bench import BenchFolder, BenchWish, Painter, make_bench_plan, run_bench, run_serially
-from heedful.bench.suite_files import Line
-from heedful.bench.suites import Suite
+from heedful.bench import BenchFolder, describe_run, run_bench
 from heedful.guidance import METHODS
-from heedful.models.pipelines import load_model
+from heedful.images import Painter, PromptLine, Request, SamplingOptions, run_serially
+from heedful.models import ModelOptions, open_model
 from heedful.scores import WorldScore
 from heedful.world.vocabulary import prompt_kind
 
@@ -21,19 +20,23 @@ def little_run(
     folder: Path, prompts: Sequence[str], seeds: Sequence[int], methods: Sequence[str], *, steps: int = 4
 ) -> Path:
     """Make and judge prompts x seeds by every method, as `heedful bench run` does; seeds move by 1000 a prompt."""
-    model, out = load_model(None, device="cpu"), BenchFolder(folder)
-    wish = BenchWish(
-        suite=Suite("world-two", tuple(Line(text, prompt_kind(text)) for text in prompts)),
+    model, out = open_model(ModelOptions(device="cpu")), BenchFolder(folder)
+    request = Request(
+        suite="world-two",
+        prompts=tuple(PromptLine(text, prompt_kind(text)) for text in prompts),
         methods=[METHODS[name] for name in methods],
         seeds=seeds,
         scores=(WorldScore(),),
-        steps=steps,
+        same_noise=False,
+        seeds_first=True,
+        sampling=SamplingOptions(steps=steps),
     )
     with out.locked():
-        plan = make_bench_plan(model, out, wish)
-        out.write_run(plan.run, plan.suite)
-        painter = Painter(model, plan.sampling, plan.scores)
-        run_bench(folder, plan.suite.name, plan.run["run"], lambda: painter, plan.batches(), run_serially)
+        plan = out.plan(model, request)
+        run = describe_run(plan)
+        out.write_run(run, request.prompts)
+        painter = Painter(model, plan.sampling, request.scores)
+        run_bench(out, request.suite, run["run"], lambda: painter, plan.batches(), run_serially)
     return folder
 
 

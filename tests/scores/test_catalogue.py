@@ -6,7 +6,7 @@ from PIL import Image
 
 import heedful
 from heedful import world
-from heedful.models import load_model
+from heedful.models import open_model
 from heedful.prompts import Prompt
 from heedful.scores import (
     SCORES,
@@ -57,7 +57,7 @@ def test_published_settings_are_those_of_the_papers() -> None:
 def test_a_run_that_names_no_score_gets_those_that_can_judge_its_model(
     tmp_path: Path, renders: list[Image.Image], captions: list[Prompt]
 ) -> None:
-    model = load_model()
+    model = open_model()
     assert default_scores(model) == (WorldScore(), AttentionScore(), ClipText())
     assert default_scores(replace(model, is_world=False)) == (AttentionScore(boxes=None),)
     assert default_scores(replace(model, folder=tmp_path)) == (AttentionScore(boxes=None),)

@@ -10,8 +10,7 @@ from PIL import Image
 from heedful import world
 from heedful.errors import SettingsError
 from heedful.prompts import Prompt
-from heedful.scores import ClipImage, ClipText, InstanceScore, Original, WorldBoxes, evaluate
-from heedful.scores.originals import instance_originals
+from heedful.scores import ClipImage, ClipText, InstanceScore, Original, WorldBoxes, evaluate, instance_originals
 from heedful.world.instances import InstanceImage
 from heedful.world.looks import Look, dressed
 from heedful.world.small_sprites import small_sprite

@@ -1,10 +1,8 @@
-import importlib.util
 from dataclasses import replace
 
 import pytest
 from PIL import Image
 
-from heedful.errors import MissingExtra
 from heedful.prompts import Prompt
 from heedful.scores import OwlBoxes, OwlScore, WorldBoxes
 from heedful.scores.boxes import Part, crop, intersection_over_union
@@ -13,9 +11,6 @@ from heedful.scores.owl import colour_word, name_colour
 from heedful.world.judge import expectations
 from heedful.world.tokenizer import build_tokenizer
 from tests.score_models import owl_folder
-
-HAS_SCIPY = importlib.util.find_spec("scipy") is not None
-needs_scipy = pytest.mark.skipif(not HAS_SCIPY, reason="OWLv2's processor needs scipy")
 
 
 def parsed(text: str) -> Prompt:
@@ -35,13 +30,6 @@ class Told(OwlBoxes):
         return {noun: [(0.9 - 0.1 * place, part) for place, part in enumerate(parts)] for noun, parts in found.items()}
 
 
-@pytest.mark.skipif(HAS_SCIPY, reason="scipy is installed")
-def test_a_missing_scipy_names_the_extra(boxes: OwlBoxes, renders: list[Image.Image]) -> None:
-    with pytest.raises(MissingExtra, match=r"pip install 'heedful\[scores\]'"):
-        boxes([renders[0]], [parsed("a cat")])
-
-
-@needs_scipy
 def test_boxes_are_surest_first_and_overlap_no_surer_one(boxes: OwlBoxes, renders: list[Image.Image]) -> None:
     prompt = parsed("a cat and a blue clock")
     found = replace(boxes, max_overlap=1.0).find(renders[0], prompt)
@@ -54,7 +42,6 @@ def test_boxes_are_surest_first_and_overlap_no_surer_one(boxes: OwlBoxes, render
             assert all(intersection_over_union(one, other) <= limit for one, other in pairs)
 
 
-@needs_scipy
 def test_a_higher_threshold_keeps_the_surer_boxes(boxes: OwlBoxes, renders: list[Image.Image]) -> None:
     prompt = parsed("a cat and a blue clock")
     everything = sorted(sure for parts in boxes.find(renders[0], prompt).values() for sure, _ in parts)
@@ -65,7 +52,6 @@ def test_a_higher_threshold_keeps_the_surer_boxes(boxes: OwlBoxes, renders: list
     ]
 
 
-@needs_scipy
 def test_boxes_are_shares_of_the_picture_and_not_of_its_padded_square(boxes: OwlBoxes) -> None:
     """A wide picture and the same with its padding painted on have the same boxes, in other shares of their height."""
     wide, square = Image.new("RGB", (64, 32), "gray"), Image.new("RGB", (64, 64), "black")

@@ -1,6 +1,6 @@
 """A lesson so small that a test can afford it: one random picture, one or two concepts, a few steps."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,14 @@ import torch
 from PIL import Image
 
 from heedful.attention import SiteSelection
-from heedful.teaching import TaughtConcepts, TeachingMethod, TeachingSettings, teach
+from heedful.options import ClassImageOptions, TrainingOptions
+from heedful.teaching import (
+    Callbacks,
+    TaughtConcepts,
+    TeachingMethod,
+    TeachingSettings,
+    teach,
+)
 
 PROMPT = "a <cat1> cat and a <dog1> dog"
 
@@ -33,12 +40,19 @@ def short(method: TeachingMethod, **changes: Any) -> TeachingSettings:
 
 def taught(pipe: Any, method: TeachingMethod, out: Path, prompt: str = PROMPT, **changes: Any) -> TaughtConcepts:
     """Teach a tiny pipeline; what is no setting goes to `teach`."""
-    told = {"checkpointing_steps", "watch", "masks", "class_data_dir", "gradient_checkpointing", "seed"}
-    others = {name: changes.pop(name) for name in list(changes) if name in told}
-    return teach(
-        pipe, picture(), prompt, method, out=out, settings=short(method, **changes), resolution=16,
-        class_arguments={"num_inference_steps": 2}, **others,
-    )  # fmt: skip
+
+    def taken(kind: type) -> dict[str, Any]:
+        return {each.name: changes.pop(each.name) for each in fields(kind) if each.name in changes}
+
+    others = {name: changes.pop(name) for name in ("masks", "settings") if name in changes}
+    given: dict[str, Any] = {
+        "class_images": ClassImageOptions(**({"class_steps": 2} | taken(ClassImageOptions))),
+        "training": TrainingOptions(resolution=16, **taken(TrainingOptions)),
+        "callbacks": Callbacks(**taken(Callbacks)),
+        **others,
+    }
+    given.setdefault("settings", short(method, **changes))
+    return teach(pipe, picture(), prompt, method, out=out, **given)
 
 
 def parameters(pipe: Any) -> dict[str, torch.Tensor]:

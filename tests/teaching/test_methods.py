@@ -5,7 +5,9 @@ import pytest
 from heedful.errors import SettingsError
 from heedful.losses import Bind, SeparateAndStrengthen
 from heedful.references import BIBTEX
-from heedful.teaching import CUSTOM_DIFFUSION, DISENDIFF, TEACHING_METHODS
+from heedful.teaching import METHODS
+from heedful.teaching.methods.custom_diffusion import CUSTOM_DIFFUSION
+from heedful.teaching.methods.disendiff import DISENDIFF
 from heedful.world import load
 
 
@@ -34,14 +36,14 @@ def test_disendiff_is_custom_diffusion_with_losses_at_the_published_numbers() ->
 
 def test_the_embedded_world_has_settings_of_its_own() -> None:
     unet = load().unet
-    for method in TEACHING_METHODS.values():
-        assert method.settings_for(unet) == method.world
-        assert method.world is not None
-        assert not method.world.say_scale
+    for method in METHODS.values():
+        assert method.settings_for(unet) == method.embedded
+        assert method.embedded is not None
+        assert not method.embedded.say_scale
 
 
 def test_every_method_says_whom_to_cite() -> None:
-    for method in TEACHING_METHODS.values():
+    for method in METHODS.values():
         assert method.citations
         assert set(method.citations) <= set(BIBTEX)
-    assert "hu2022lora" in TEACHING_METHODS["disendiff-lora"].citations
+    assert "hu2022lora" in METHODS["disendiff-lora"].citations

@@ -11,11 +11,11 @@ from diffusers import DDIMScheduler, DDPMScheduler
 
 from heedful.attention import SiteSelection, capture
 from heedful.losses import Bind, SeparateAndStrengthen
-from heedful.teaching.embeddings import add_concepts, initial_vectors
-from heedful.teaching.examples import Example, Pictures
-from heedful.teaching.instance_prompt import new_concepts, taught_prompt
-from heedful.teaching.methods import TeachingSettings
+from heedful.teaching.concepts import new_concepts, taught_prompt
+from heedful.teaching.dataset import Example, TrainingImages
 from heedful.teaching.objective import Objective
+from heedful.teaching.settings import TeachingSettings
+from heedful.teaching.text_embeddings import add_concepts, initial_vectors
 from tests.pipelines import SCHEDULER, generator, tiny_pipeline, tiny_sdxl_pipeline
 from tests.teaching.lesson import PROMPT, picture
 
@@ -32,7 +32,7 @@ def prepared(pipe: Any) -> Any:
 
 def example(seed: int = 0, caption: str = PROMPT, mask: Any = None) -> Example:
     masks = None if mask is None else (mask,)
-    return Pictures((picture(seed),), (caption,), masks).draw(np.random.default_rng(0), SIZE, "none")
+    return TrainingImages((picture(seed),), (caption,), masks).draw(np.random.default_rng(0), SIZE, "none")
 
 
 def by_hand(pipe: Any, examples: list[Example], counts: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:

@@ -10,15 +10,15 @@ import pytest
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
-from heedful.teaching import DISENDIFF
-from tests.bench.test_processes import ACCELERATE
+from heedful.teaching.methods.disendiff import DISENDIFF
+from tests.models.test_processes import ACCELERATE
 from tests.pipelines import tiny_pipeline
 from tests.teaching.lesson import taught
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from heedful.teaching import DISENDIFF
+from heedful.teaching.methods.disendiff import DISENDIFF
 from tests.teaching.lesson import taught
 from tests.pipelines import tiny_pipeline
 taught(tiny_pipeline(), DISENDIFF, Path(sys.argv[1]), train_batch_size=1)

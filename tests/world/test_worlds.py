@@ -6,7 +6,7 @@ import pytest
 
 from heedful import world
 from heedful.errors import ModelNotFound
-from heedful.models import load_model
+from heedful.models import ModelOptions, open_model
 
 
 def test_names_lead_to_folders_of_the_package_and_paths_stay_paths(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_names_lead_to_folders_of_the_package_and_paths_stay_paths(tmp_path: Pat
 
 def test_an_unknown_world_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(ModelNotFound, match="world:sprites, world:crowded, world:joint"):
-        load_model("world:atlantis")
+        open_model(ModelOptions(model="world:atlantis"))
     with pytest.raises(ModelNotFound, match="sprites, crowded, joint"):
         world.load("atlantis")
 

@@ -1,36 +1,38 @@
-"""How a denoiser's attention is read. Knows no loss."""
+"""How a denoiser's attention is read."""
 
-from heedful.attention.capture import Forward, Reader, Record, capture
+from heedful.attention.capture import AfterLast, Forward, Reader, Record, capture
 from heedful.attention.figures import describe, overlap, peak, retention
 from heedful.attention.filters import Convention, gaussian_kernel, otsu_threshold, smooth
 from heedful.attention.gradients import frozen, recomputing
-from heedful.attention.intercept import held, replaced
-from heedful.attention.layout import Layout
-from heedful.attention.layouts import find_denoiser, find_sites, layout_of
+from heedful.attention.intercept import Replaced, held, one_block, replaced
+from heedful.attention.layout import GuidanceRows, Layout, Pipeline, Scheduler, by_position
+from heedful.attention.layouts import find_denoiser, find_sites, layout_of, uncompiled
 from heedful.attention.maps import Groups, Maps
 from heedful.attention.overlay import contact_sheet, heat_map, overlay
 from heedful.attention.regions import MaskRule, Segment
 from heedful.attention.sites import Site, Sites, SiteSelection, Size
 from heedful.attention.tap import full_precision
-from heedful.attention.transformers import CROSS_ATTENTION_TRANSFORMER, FLUX, STABLE_DIFFUSION_3
 
 __all__ = [
-    "CROSS_ATTENTION_TRANSFORMER",
-    "FLUX",
-    "STABLE_DIFFUSION_3",
+    "AfterLast",
     "Convention",
     "Forward",
     "Groups",
+    "GuidanceRows",
     "Layout",
     "Maps",
     "MaskRule",
+    "Pipeline",
     "Reader",
     "Record",
+    "Replaced",
+    "Scheduler",
     "Segment",
     "Site",
     "SiteSelection",
     "Sites",
     "Size",
+    "by_position",
     "capture",
     "contact_sheet",
     "describe",
@@ -42,6 +44,7 @@ __all__ = [
     "heat_map",
     "held",
     "layout_of",
+    "one_block",
     "otsu_threshold",
     "overlap",
     "overlay",
@@ -50,4 +53,5 @@ __all__ = [
     "replaced",
     "retention",
     "smooth",
+    "uncompiled",
 ]

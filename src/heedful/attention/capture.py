@@ -1,7 +1,6 @@
 """Reads chosen sites of a denoiser while it runs, and leaves no trace.
 
-Knows when a pass of the denoiser begins and ends, and which sites are wanted in it. Knows nothing of what the maps are
-for. A pass is one call of the denoiser's forward: no counters, no state between passes.
+A pass is one call of the denoiser's forward: no counters, no state between passes.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,21 +8,25 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from diffusers.models.attention_dispatch import AttentionBackendName
 from torch import Tensor, nn
 
-from heedful.attention.intercept import held, replaced
+from heedful.attention.intercept import held, one_block, replaced
+from heedful.attention.layout import by_position
 from heedful.attention.layouts import is_compiled, layout_of, uncompiled
 from heedful.attention.maps import Maps
-from heedful.attention.sites import Site, Sites, SiteSelection, choose_sites, one_grid
+from heedful.attention.sites import Site, Sites, SiteSelection, Size, choose_sites, one_grid
 from heedful.attention.tap import MeanAttention, Tap, joint_attention, mean_attention, recomputed_attention
 from heedful.errors import UnsupportedBackend, UnsupportedPipeline
 from heedful.shapes import CellMaps, TokenMaps
 
 Forward = Callable[..., Any]
+
+AfterLast = Literal["go on", "detach", "stop"]
+"""What a pass does once its last wanted site has been read: as usual, without gradients from there on, or nothing."""
 
 
 class PassEnded(Exception):
@@ -90,21 +93,14 @@ class Reader:
         arguments: dict[str, Any],
         record: Record,
         *,
-        stop_after_last: bool = False,
-        detach_after_last: bool = False,
+        after_last: AfterLast = "go on",
         self_attention: bool = False,
     ) -> Any:
         """Call `forward(**arguments)`, fill `record` with what the wanted sites show, and return the output.
 
         What the rest means, and what is raised: `reading`.
         """
-        with self.reading(
-            arguments,
-            record,
-            stop_after_last=stop_after_last,
-            detach_after_last=detach_after_last,
-            self_attention=self_attention,
-        ) as once:
+        with self.reading(arguments, record, after_last=after_last, self_attention=self_attention) as once:
             return once(forward)
 
     @contextmanager
@@ -113,20 +109,19 @@ class Reader:
         arguments: dict[str, Any],
         record: Record,
         *,
-        stop_after_last: bool = False,
-        detach_after_last: bool = False,
+        after_last: AfterLast = "go on",
         self_attention: bool = False,
     ) -> Iterator[Callable[[Forward], Any]]:
         """Open a pass, and yield what makes it: `once(forward)` calls `forward(**arguments)` and fills `record`.
 
-        With `stop_after_last`, the forward ends as soon as the last wanted site has been read, and None is returned.
-        With `detach_after_last`, it goes on from there without gradients, and leaves them off.
-        With `self_attention`, the self-attention beside each wanted site is read too, which runs before it.
+        `after_last` says what comes after the last wanted site has been read: "stop" ends the forward there, and None
+        is returned; "detach" goes on without gradients, and leaves them off.
+        With `self_attention`, the self-attention next to each wanted site is read too, which runs before it.
         Blocks that are run again on the way back, to save memory, must be so before this closes: they are read again,
         in the same way, and the record keeps what it has.
         Raises `SettingsError` if no site is wanted, `UnsupportedBackend` if one computes its attention out of sight;
         for self-attention, also `SettingsError` if the sites have several map sizes, and `UnsupportedPipeline` if one
-        has no self-attention beside it.
+        has no self-attention next to it.
         """
         latents = self.layout.latents_size(arguments)
         chosen = choose_sites(self._wanted, self._sites, latents)
@@ -135,12 +130,13 @@ class Reader:
         def keep(site: Site, attention: MeanAttention) -> None:
             if site.name in record._maps:
                 return
+            _check_queries(site, attention, latents)
             # -> (batch, token, query) -> (batch, token, height, width)
             record._maps[site.name] = attention.mT.unflatten(-1, site.map_size(latents))
             if site is chosen[-1]:
-                if stop_after_last:
+                if after_last == "stop":
                     raise PassEnded
-                if detach_after_last:
+                if after_last == "detach":
                     torch.set_grad_enabled(False)
 
         def add(site: Site, attention: MeanAttention) -> None:
@@ -208,10 +204,10 @@ def _tapped(module: nn.Module, name: str, tap: Callable[[], Tap]) -> Forward:
 
 
 def _beside(site: Site) -> str:
-    """Return the name of the self-attention beside a site; raises `UnsupportedPipeline` if it has none."""
+    """Return the name of the self-attention next to a site; raises `UnsupportedPipeline` if it has none."""
     if site.self_attention is None:
         raise UnsupportedPipeline(
-            f"Expected sites with a self-attention beside them, but {site.name} has none that can be read apart. "
+            f"Expected sites with a self-attention next to them, but {site.name} has none that can be read apart. "
             "Use a loss that does not need self-attention, or a pipeline of Stable Diffusion 1.x, 2.x or XL."
         )
     return site.self_attention
@@ -227,7 +223,18 @@ def _out_of_sight(name: str, module: nn.Module) -> str:
     )
 
 
-@contextmanager
+def _check_queries(site: Site, attention: MeanAttention, latents: Size) -> None:
+    """Raise `UnsupportedPipeline` unless a site has one query per cell of its maps."""
+    cells = prod(site.map_size(latents))
+    if attention.shape[1] != cells:
+        height, width = site.map_size(latents)
+        raise UnsupportedPipeline(
+            f"Expected {cells} image positions ({height}x{width}) at {site.name}, got {attention.shape[1]}. Something "
+            "merges or leaves out positions, such as token merging. Turn it off for what is read."
+        )
+
+
+@one_block
 def capture(
     denoiser: nn.Module, sites: Sites | None = None, *, stop_after_last: bool = False, self_attention: bool = False
 ) -> Iterator[Record]:
@@ -248,11 +255,13 @@ def capture(
     """
     reader = Reader(denoiser, SiteSelection() if sites is None else sites)
     record = Record()
-    forward = denoiser.forward
+    after_last: AfterLast = "stop" if stop_after_last else "go on"
 
     def read(*args: Any, **kwargs: Any) -> Any:
+        forward = by_position(opened.original, len(args))
         arguments = reader.arguments(*args, **kwargs)
-        return reader.run(forward, arguments, record, stop_after_last=stop_after_last, self_attention=self_attention)
+        return reader.run(forward, arguments, record, after_last=after_last, self_attention=self_attention)
 
-    with replaced(denoiser, "forward", read):
+    # compiled code would not see what is replaced
+    with held(denoiser, "_compiled_call_impl", None), replaced(denoiser, "forward", read) as opened:
         yield record

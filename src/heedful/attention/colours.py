@@ -1,7 +1,4 @@
-"""One colour table for maps: dark blue over green to yellow, even in lightness, so that it also reads in grey.
-
-Knows numbers in [0, 1] and colours. Knows nothing of maps or images.
-"""
+"""One colour table for maps: dark blue over green to yellow, even in lightness, so that it also reads in grey."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,6 +1,6 @@
-"""Maps at pixel resolution that follow the edges of their picture: the guided filter.
+"""Maps at pixel resolution that follow the edges of their image: the guided filter.
 
-Knows maps and colours. Knows nothing of tokens or concepts. Written from He, Sun and Tang, "Guided Image Filtering"
+Written from He, Sun and Tang, "Guided Image Filtering"
 (TPAMI 2013), equations 19 to 21, for a guide of three channels.
 """
 

@@ -1,7 +1,6 @@
 """What maps say in numbers: where a concept is looked at, how much two concepts share, how much is kept.
 
-Knows maps of concepts over steps. Knows nothing of images or files. These figures describe; the losses have formulas of
-their own.
+These figures describe; the losses have formulas of their own.
 """
 
 from itertools import combinations, pairwise

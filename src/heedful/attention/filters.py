@@ -1,7 +1,4 @@
-"""Resizing, smoothing and splitting of maps: plain functions of tensors.
-
-Knows grids, kernels and thresholds. Knows nothing of tokens, concepts or models.
-"""
+"""Resizing, smoothing and splitting of maps: plain functions of tensors."""
 
 from typing import Literal
 
@@ -19,7 +16,7 @@ def gaussian_kernel(sigma: float, size: int = 3, convention: Convention = "refer
     """Return a Gaussian kernel of odd side `size` cells that sums to 1, in float64.
 
     "true" is exp(-x^2 / (2 sigma^2)). "reference" is exp(-(x / (2 sigma))^2), which Attend-and-Excite's code and its
-    descendants use: their effective sigma is sigma * sqrt(2), .707 for the .5 that they state.
+    descendants use: their effective sigma is sigma * sqrt(2), 0.707 for the 0.5 that they state.
     """
     offsets = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
     spread = 2 * sigma if convention == "reference" else 2**0.5 * sigma

@@ -1,6 +1,6 @@
 """Which parameters take gradients for a while, and what a pass of the denoiser keeps for the way back.
 
-Knows parameters, and blocks that can be run a second time to save memory. Knows nothing of guidance or training.
+Guidance and training both use it.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ def recomputing(denoiser: nn.Module, wanted: bool = True) -> Iterator[None]:
     """Let a pass with gradients keep what goes into each block alone; the way back runs the block again.
 
     The same gradient, less memory, about one forward more (Chen et al. 2016, arXiv 1604.06174). If it is not `wanted`,
-    no block is run twice, whatever the denoiser was told before.
+    no block is run twice, whatever was set before.
     """
     blocks = [module for module in denoiser.modules() if hasattr(module, "gradient_checkpointing")]
     with ExitStack() as stack:
@@ -43,17 +43,31 @@ def recomputing(denoiser: nn.Module, wanted: bool = True) -> Iterator[None]:
 
 
 def _run_twice(block: Callable[..., Any], *args: Any) -> Any:
-    """Run a block, and again on the way back; a pass that ends in it ends after it has been left in good order."""
+    """Run a block, and again on the way back; a pass that ends in it ends after it has been left in good order.
+
+    A denoiser scales its LoRA layers for the length of a forward, which is over when the block runs again.
+    """
     has_ended = False
+    scalings = _scalings(block)
 
     def run(*args: Any) -> Any:
         nonlocal has_ended
-        try:
-            return block(*args)
-        except PassEnded:
-            has_ended = True
+        with ExitStack() as stack:
+            for layer, scaling in scalings:
+                stack.enter_context(held(layer, "scaling", dict(scaling)))
+            try:
+                return block(*args)
+            except PassEnded:
+                has_ended = True
 
     output = checkpoint(run, *args, use_reentrant=False)
     if has_ended:
         raise PassEnded
     return output
+
+
+def _scalings(block: Callable[..., Any]) -> list[tuple[nn.Module, dict[str, float]]]:
+    """Return the LoRA layers of a block with the scale that each of their adapters has now."""
+    layers = block.modules() if isinstance(block, nn.Module) else ()
+    found = ((layer, getattr(layer, "scaling", None)) for layer in layers)
+    return [(layer, dict(scaling)) for layer, scaling in found if isinstance(scaling, dict)]

@@ -1,6 +1,6 @@
 """Which families of denoisers heedful can read, and which of them a denoiser belongs to.
 
-Knows the list. A new family is one more `Layout` in it.
+A new family is one more `Layout` in the list.
 """
 
 from typing import Any
@@ -36,14 +36,20 @@ def is_compiled(denoiser: nn.Module) -> bool:
 
 def layout_of(denoiser: nn.Module) -> Layout:
     """Return the layout of `denoiser`; raises `UnsupportedPipeline` for a family that heedful does not know."""
+    kind = type(uncompiled(denoiser))
     for layout in LAYOUTS:
-        if isinstance(uncompiled(denoiser), layout.denoisers):
+        # a class of diffusers that is derived from another is a family of its own, such as DreamLite's U-Net
+        if kind in layout.denoisers or (issubclass(kind, layout.denoisers) and not _is_of_diffusers(kind)):
             return layout
     known = "; ".join(layout.name for layout in LAYOUTS)
     raise UnsupportedPipeline(
         f"Expected a denoiser of a family whose attention heedful can read ({known}), got {type(denoiser).__name__}. "
         "Use a pipeline with such a denoiser."
     )
+
+
+def _is_of_diffusers(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "diffusers"
 
 
 def find_sites(denoiser: nn.Module) -> tuple[Site, ...]:

@@ -1,7 +1,6 @@
-"""The maps that losses and pictures are made of: one per token, one per concept.
+"""The maps that losses and overlays are made of: one per token, one per concept.
 
-Knows tokens and, through `Prompt`, which of them stand for a concept. Knows nothing of denoisers. Maps are values:
-every operation returns new ones.
+Maps are values: every operation returns new ones.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -84,15 +83,22 @@ class Maps:
 
         `prompts` holds one prompt per item. Raises `SettingsError` if it does not.
         """
-        if len(prompts) != len(self):
-            raise SettingsError(f"Expected one prompt per item, got {len(prompts)} prompts for {len(self)} items.")
-        most = max((len(prompt.concepts) for prompt in prompts), default=0)
         for prompt in prompts:
             _check_tokens(prompt, self.tokens.shape[1])
+        return self.group_tokens([[concept.token_indices for concept in prompt.concepts] for prompt in prompts])
+
+    def group_tokens(self, groups: Sequence[Sequence[Sequence[int]]]) -> "Groups":
+        """Return, for each item, the mean maps of groups of tokens, which are given by their indices.
+
+        Raises `SettingsError` unless there is one list of groups per item.
+        """
+        if len(groups) != len(self):
+            raise SettingsError(f"Expected one prompt per item, got {len(groups)} prompts for {len(self)} items.")
+        most = max(map(len, groups), default=0)
         weights = torch.zeros(len(self), most, self.tokens.shape[1], dtype=torch.float64)
-        for item, prompt in enumerate(prompts):
-            for place, concept in enumerate(prompt.concepts):
-                weights[item, place, list(concept.token_indices)] = 1 / len(concept.token_indices)
+        for item, own in enumerate(groups):
+            for index, tokens in enumerate(own):
+                weights[item, index, list(tokens)] = 1 / len(tokens)
         is_there = (weights.sum(-1) > 0).to(self.tokens.device)
         maps = torch.einsum("bct,bthw->bchw", weights.to(self.tokens), self.tokens)
         return Groups(maps, is_there)

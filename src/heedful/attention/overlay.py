@@ -1,7 +1,4 @@
-"""Maps as pictures: over an image, or many of them on a sheet. For the eye, not for measuring.
-
-Knows maps and PIL images. Knows nothing of denoisers. Needs no plotting library.
-"""
+"""Maps as images: over an image, or many of them on a sheet. For the eye, not for measuring."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +17,7 @@ _INK = (32, 32, 32)
 
 
 def heat_map(values: Map, size: tuple[int, int], *, top: float | None = None) -> Image.Image:
-    """Return a map as a picture of `size` (width, height) pixels, smoothly enlarged.
+    """Return a map as an image of `size` (width, height) pixels, smoothly enlarged.
 
     Colours run from 0 to `top`, the map's maximum unless given.
     """
@@ -101,7 +98,7 @@ def _enlarged(values: Map, size: tuple[int, int], top: float | None) -> NDArray[
 
 
 def _border(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the cells of `inside` that touch the outside; the edge of the picture is no outside."""
+    """Return the cells of `inside` that touch the outside; the edge of the image is no outside."""
     framed = np.pad(inside, 1, mode="edge")
     surrounded = framed[:-2, 1:-1] & framed[2:, 1:-1] & framed[1:-1, :-2] & framed[1:-1, 2:]
     return inside & ~surrounded

@@ -1,7 +1,4 @@
-"""Masks of the concepts of an image, from what the denoiser looked at in it: no label, no other model.
-
-Knows maps, pictures and rules. Knows nothing of files (`coco`) or of how good a mask is.
-"""
+"""Masks of the concepts of an image, from what the denoiser looked at in it: no label, no other model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,11 +47,11 @@ class History(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """Where one concept is in one picture."""
+    """Where one concept is in one image."""
 
     concept: Concept
     mask: Bool[np.ndarray, "height width"]
-    """The picture's pixels; may be empty."""
+    """The image's pixels; may be empty."""
     score: float
     """The concept's mean share inside the mask, in [0, 1]: how much of the attention there was its own."""
 
@@ -68,7 +65,7 @@ class MaskRule:
         share_m(x) = A_m(x) / (sum_n A_n(x) + elsewhere A_0(x)).
 
     Shares are carried along self-attention (cells that look at each other belong together; as in Nguyen et al. 2023,
-    Dataset Diffusion, but half way), enlarged to pixels, and bent to the picture's edges by a guided filter whose
+    Dataset Diffusion, but half way), enlarged to pixels, and bent to the image's edges by a guided filter whose
     radius is one cell. A pixel belongs to m if its share is above the border, and, each concept's shares scaled to
     [0, 1], no other concept's is higher. Specks, pieces smaller than a tenth of the largest, are left out, because they
     would stretch the box. The numbers were chosen on the development half of the embedded world's
@@ -85,9 +82,9 @@ class MaskRule:
     propagation: float = 0.5
     """How far shares follow self-attention, in [0, 1]; steps whose maps have none are left out."""
     edges: bool = True
-    """Whether pixels follow the picture, or the enlarged map alone."""
+    """Whether pixels follow the image, or the enlarged map alone."""
     softness: float = 1e-3
-    """Of edges: see `attention.edges.follow_edges`."""
+    """Edges whose colours vary less than this are no edges: see `follow_edges`."""
     border: Border = "middle"
 
     def __post_init__(self) -> None:
@@ -98,9 +95,9 @@ class MaskRule:
             )
 
     def __call__(self, maps: History, pictures: Sequence[Image.Image]) -> list[list[Segment]]:
-        """Return the segments of each picture, one per concept of its prompt and in its order.
+        """Return the segments of each image, one per concept of its prompt and in its order.
 
-        `maps` are those of the run that made the pictures; with self-attention if it is to be followed
+        `maps` are those of the run that made the images; with self-attention if it is to be followed
         (`heedful.guide(..., keep_self_attention=True)`).
         """
         steps = [maps.at(step) for step in range(len(maps))]
@@ -110,7 +107,7 @@ class MaskRule:
         ]
 
     def segments(self, steps: Sequence[Maps], prompt: Prompt, picture: Image.Image) -> list[Segment]:
-        """Return the segments of one picture, from maps of one item at several steps or levels of noise."""
+        """Return the segments of one image, from maps of one item at several steps or levels of noise."""
         if not prompt.concepts:
             return []
         if not prompt.has_start:

@@ -1,8 +1,4 @@
-"""Which attention modules of a denoiser are read.
-
-Knows names, blocks and map sizes of sites. Knows nothing of how a denoiser holds them (`layouts`) or of how they are
-read (`tap`, `capture`).
-"""
+"""Which attention modules of a denoiser are read: by their names, blocks and map sizes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,7 +25,7 @@ class Site:
     scale: int
     """How many cells of the latents one cell of its map covers, along a side: 1, 2, 4, 8."""
     self_attention: str | None = None
-    """Dotted name of the module beside it in which image positions look at each other, on the same grid; None if there
+    """Dotted name of the module next to it in which image positions look at each other, on the same grid; None if there
     is none that can be told apart, as in joint attention."""
 
     def map_size(self, latents: Size) -> Size:
@@ -54,7 +50,7 @@ class SiteSelection:
     names: tuple[str, ...] | None = None
     """Shell patterns, one of which the name matches: `up_blocks.1.*`."""
     depth: tuple[float, float] | None = None
-    """A share of the denoiser's sites in the order of its forward: (0, .5) is the first half of them."""
+    """A share of the denoiser's sites in the order of its forward: (0, 0.5) is the first half of them."""
 
     def choose(self, sites: Sequence[Site], latents: Size) -> tuple[Site, ...]:
         """Return those of `sites` that are wanted for latents of the size `latents`, in the same order."""

@@ -1,8 +1,6 @@
 """Reads attention probabilities inside one module, while that module runs.
 
-Knows `torch.nn.functional.scaled_dot_product_attention` and nothing of denoisers, sites or processors.
-
-Two ways were open: to compute the probabilities beside the module from its `to_q` and `to_k`, or to listen to the
+Two ways were open: to compute the probabilities outside the module from its `to_q` and `to_k`, or to listen to the
 call that the module makes anyway. Listening won, because what it sees is what the module uses: LoRA, IP-Adapter,
 QK-norm, rotary embeddings and Custom-Diffusion projections lie before the call, so none of them needs a case of its
 own, and no projection is computed twice. The call itself goes on untouched, so the output is bit for bit the same.
@@ -122,6 +120,6 @@ def recomputed_attention(
     """Return what `mean_attention` returns; the backward pass computes it a second time.
 
     So no (head, query, key) is kept for that pass. With keys that are image positions it would be the largest tensor
-    of all: 80 MB a site and image for SDXL's 32x32 cells, of which there are 60.
+    of all: 80 MB per site and image for SDXL's 32x32 cells, of which there are 60.
     """
     return checkpoint(mean_attention, query, key, mask, scale, use_reentrant=False, preserve_rng_state=False)

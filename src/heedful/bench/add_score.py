@@ -1,23 +1,24 @@
 """Scores images that lie in a benchmark's folder already.
 
-Knows records, images and prompts. Makes no image. An image that cannot be read, or a score that raises, leaves the case
+An image that cannot be read, or a score that raises, leaves the case
 without that score, and the next call tries again.
 """
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from heedful.bench import records
-from heedful.bench.cases import rounded
 from heedful.bench.folder import BenchFolder
 from heedful.bench.provenance import provenance, run_name
-from heedful.errors import SettingsError
+from heedful.errors import HeedfulError, SettingsError
 from heedful.files import append_lines
+from heedful.identity import identity
+from heedful.image_files import read_image
+from heedful.images import rounded
 from heedful.prompts import Prompt, Tokenizer
 from heedful.scores import Score, evaluate
 
@@ -51,17 +52,16 @@ def add_scores(
         if score.needs_maps:
             raise SettingsError(
                 f"Expected scores of images, got {score.name!r}, which needs the maps that only a run has. "
-                f"Make the images again with it: heedful bench run --scores {score.name}, in another folder."
+                "Make the images again with it, in another folder."
             )
+    folder.check_there()
     runs = folder.runs()
-    if not runs:
-        raise SettingsError(f"Expected a benchmark in {folder.folder}, found none. Make one with heedful bench run.")
     columns = {column for score in scores for column in score.columns}
     done = [row for row in records.read_records(folder.folder) if row["status"] == "done" and row["image"]]
     left = [row for row in done if not columns <= set(row["scores"])]
     if left:
-        run = runs[-1] | {"run": run_name(), "methods": {}, "scores": {score.name: repr(score) for score in scores}}
-        folder.write_run(run | provenance("cpu"), folder.suite(run["suite"]))
+        run = runs[-1] | {"run": run_name(), "methods": {}, "scores": {score.name: identity(score) for score in scores}}
+        folder.write_run(run | provenance("cpu"), folder.suite().lines)
     # such scores read words; a taught word, which this tokenizer cuts into many pieces, must not make a prompt too long
     prompts = {
         prompt.text: prompt
@@ -72,17 +72,17 @@ def add_scores(
     seen = 0
     for start in range(0, len(left), batch_size):
         rows = left[start : start + batch_size]
-        values = _score(folder.folder, rows, prompts, scores, failures)
+        values = _score(folder, rows, prompts, scores, failures)
         lines = [json.dumps({"key": key, "scores": figures}) for key, figures in values.items()]
         if lines:
-            append_lines(records.shard(folder.folder, of="scores"), lines)
+            append_lines(folder.inside(f"{records.FOLDER}/scores-0.jsonl"), lines)
         seen += len(rows)
         on_images(seen, len(left))
     return Added(len(left) - len(failures), len(done) - len(left), tuple(failures))
 
 
 def _score(
-    folder: Path,
+    folder: BenchFolder,
     rows: Sequence[dict[str, Any]],
     prompts: dict[str, Prompt],
     scores: Sequence[Score],
@@ -92,10 +92,9 @@ def _score(
     images: dict[str, Image.Image] = {}
     for row in rows:
         try:
-            with Image.open(folder / row["image"]) as image:
-                images[row["key"]] = image.convert("RGB")
-        except (OSError, SyntaxError, ValueError) as reason:  # Pillow's errors for what is cut off or no image
-            failures.append((row["image"], f"it cannot be read ({reason})"))
+            images[row["key"]] = read_image(folder.inside(row["image"]))
+        except (HeedfulError, OSError) as reason:
+            failures.append((row["image"], f"{reason}"))
     readable = [row for row in rows if row["key"] in images]
     try:
         return _evaluate(readable, images, prompts, scores)

@@ -1,114 +1,152 @@
-"""The folder of a benchmark: who writes to it, what it is a benchmark of, and which runs made it.
+"""The folder of a benchmark: what it is a benchmark of, and which runs made it.
 
     OUT/METHOD/PROMPT/SEED.png    the images
     OUT/records/                  `records`
-    OUT/suite.jsonl               the prompts, as `--suite FILE` reads them
+    OUT/suite.jsonl               the prompts, as a file of prompts is read
     OUT/runs/RUN.json             how each run went about it: settings, versions, hardware
-    OUT/.lock                     held by the run that writes
-    OUT/.parts/                   images while they are written
 
-One folder holds one suite, one model and one way of sampling; methods, seeds and more prompts may join. Knows nothing
-of how images are made.
+One folder holds one suite, one model and one way of sampling; methods, seeds and more prompts may join.
 """
 
-import fcntl
 import json
-import os
-import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from heedful.bench import records
-from heedful.bench.suite_files import Line, read_prompts
+from heedful.bench.provenance import provenance, run_name
+from heedful.bench.suite_files import read_prompts, to_json
 from heedful.bench.suites import Suite
-from heedful.errors import OutputError, SettingsError
+from heedful.errors import SettingsError
 from heedful.files import make_folder, write_atomic
-from heedful.images import Gallery, differences
+from heedful.folders import OutputFolder
+from heedful.identity import identity
+from heedful.images import Plan, PromptLine, Request, differences, load_scores, make_plan, version_changes
+from heedful.models import Model
 
-PARTS = ".parts"
 _SAME = ("suite", "weights", "settings", "same_noise")
-_OTHER = "Choose another folder with --out."
+_OTHER = "Choose another folder."
+SUITE = "suite.jsonl"
 
 
 @dataclass(frozen=True)
-class BenchFolder:
+class BenchFolder(OutputFolder):
     """The results of a benchmark under one folder."""
-
-    folder: Path
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other run away while the block is open; what a kill left half-written is cut off first.
-
-        The lock goes with the process, also if it is killed. Raises `OutputError` if another run has it.
-        """
-        Gallery(self.folder).check()
-        make_folder(self.folder)
-        handle = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as reason:
-                holder = os.pread(handle, 200, 0).decode(errors="replace").strip() or "unknown"
-                raise OutputError(
-                    f"Expected to be the only run in {self.folder}, but another one writes there ({holder}). "
-                    "Wait for its end, or choose another folder with --out."
-                ) from reason
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"process {os.getpid()} on {platform.node()}\n".encode(), 0)
-            make_folder(self.folder / records.FOLDER)
-            for path in make_folder(self.folder / PARTS).iterdir():
-                path.unlink()
+        """Keep every other run away while the block is open; what a kill left half-written is cut off first."""
+        with super().locked():
+            for name in (records.FOLDER, "runs"):
+                self.inside(f"{name}/any")
+                make_folder(self.folder / name)
             for path in [*records.shards(self.folder), *records.shards(self.folder, of="scores")]:
-                records.trim(path)
+                records.trim(self.inside(path.relative_to(self.folder).as_posix()))
             yield
-        finally:
-            os.close(handle)
+
+    def check_there(self) -> None:
+        """Raise `SettingsError` if there is no benchmark in the folder."""
+        if not self.runs():
+            raise SettingsError(f"Expected a benchmark in {self.folder}, found none. Make one first.")
+
+    def plan(self, model: Model, request: Request) -> Plan:
+        """Check `request` against model and folder, load its scores, and return what is to be done. Writes nothing.
+
+        Prompts that a method cannot work on (no concept, for example) are remarks here, and become records that failed.
+        Raises what `make_plan` raises, `SettingsError` if the folder holds a benchmark that was made in another way,
+        and what loading a score raises.
+        """
+        plan = make_plan(model, request, allow_unsuitable=True)
+        run = describe_run(plan)
+        self.check_run(run, request.prompts)
+        is_done = bytearray(len(plan))
+        columns = {column for score in request.scores for column in score.columns}
+        lacking = 0
+        for record in records.read_records(self.folder):
+            position = plan.find(record) if record["status"] == "done" else None
+            if position is not None:
+                is_done[position] = 1
+                lacking += not columns <= set(record["scores"])
+        remarks = list(plan.remarks)
+        if lacking:
+            remarks.append(f"{lacking} images that are done lack a score of this run; add the score to them.")
+        changes = [change for old in self.runs() for change in version_changes(old.get("versions", {}))]
+        for change in dict.fromkeys(changes):
+            remarks.append(f"An earlier run in this folder had {change}: its images may differ from those of this run.")
+        plan = replace(plan, is_done=bytes(is_done), remarks=tuple(remarks))
+        load_scores(plan)
+        return plan
 
     def runs(self) -> list[dict[str, Any]]:
         """Return what each run so far has said of itself, the earliest first; raises `SettingsError`."""
         found = []
         for path in sorted((self.folder / "runs").glob("*.json")):
             try:
-                found.append(json.loads(path.read_text(encoding="utf-8")))
-            except ValueError as reason:
-                raise SettingsError(f"Expected a run in {path}, but it is no JSON ({reason}). {_OTHER}") from reason
+                run = json.loads(path.read_text(encoding="utf-8"))
+                found.append({"methods": {}, "scores": {}, **{key: run[key] for key in ("run", *_SAME)}, **run})
+            except (OSError, ValueError, KeyError, TypeError) as reason:
+                raise SettingsError(f"Expected a run in {path}, but it is none ({reason}). {_OTHER}") from reason
         return found
 
-    def check(self, run: Mapping[str, Any], suite: Suite) -> None:
+    def check_run(self, run: Mapping[str, Any], prompts: Sequence[PromptLine]) -> None:
         """Raise `SettingsError` if a run like `run` cannot join those that are there, and say why."""
         earlier = self.runs()
         if not earlier and next(self.folder.glob("*/*/*.png"), None) is not None:
             raise SettingsError(f"Expected a folder without images of another command, got {self.folder}. {_OTHER}")
         for old in earlier:
             changes = differences(_identity(old), _identity(run))
-            common = [name for name in run["methods"] if name in old["methods"]]
-            changes += [f"the method {name}" for name in common if old["methods"][name] != run["methods"][name]]
+            for name in run["methods"].keys() & old["methods"].keys():
+                changes += differences(old["methods"][name], run["methods"][name], f"the method {name}:")
             if changes:
                 raise SettingsError(
                     f"{self.folder} holds a benchmark that was made in another way: {'; '.join(changes)}. {_OTHER}"
                 )
-        for place, (old, new) in enumerate(zip(self.suite(suite.name).lines, suite.lines, strict=False), 1):
+        for number, (old, new) in enumerate(zip(self.suite().lines, prompts, strict=False), 1):
             if old != new:
                 raise SettingsError(
                     f"Expected the suite that {self.folder} holds, perhaps with more prompts at its end, but prompt "
-                    f"{place} was {old.prompt!r} and is {new.prompt!r}. {_OTHER}"
+                    f"{number} was {old.prompt!r} and is {new.prompt!r}. {_OTHER}"
                 )
 
-    def write_run(self, run: Mapping[str, Any], suite: Suite) -> None:
+    def write_run(self, run: Mapping[str, Any], prompts: Sequence[PromptLine]) -> None:
         """Write what a run says of itself, and its prompts where they are more than those that are there."""
-        if len(suite.lines) > len(self.suite(suite.name).lines):
-            write_atomic(self.folder / "suite.jsonl", "".join(f"{line.to_json()}\n" for line in suite.lines))
-        write_atomic(self.folder / "runs" / f"{run['run']}.json", json.dumps(dict(run), indent=1) + "\n")
+        if len(prompts) > len(self.suite().lines):
+            self.claim(SUITE)
+            write_atomic(self.inside(SUITE), "".join(f"{to_json(line)}\n" for line in prompts))
+        write_atomic(self.inside(f"runs/{run['run']}.json"), json.dumps(dict(run), indent=1) + "\n")
 
     def suite(self, name: str = "") -> Suite:
         """Return the prompts that are here, none in a new folder."""
-        file = self.folder / "suite.jsonl"
-        lines: tuple[Line, ...] = read_prompts(file) if file.is_file() else ()
-        return Suite(name, lines)
+        file = self.folder / SUITE
+        return Suite(name, read_prompts(file) if file.is_file() else ())
+
+
+def describe_run(plan: Plan) -> dict[str, Any]:
+    """Return what a run says of itself, as plain JSON values."""
+    model, sampling = plan.model, plan.sampling
+    return {
+        "run": run_name(),
+        "suite": plan.request.suite,
+        "model": model.name,
+        "weights": model.weights,
+        "settings": {
+            "steps": sampling.steps,
+            "guidance_scale": sampling.guidance_scale,
+            "scheduler": type(model.pipe.scheduler).__name__,
+            "dtype": model.dtype,
+            "width": sampling.width,
+            "height": sampling.height,
+            "batch_size": sampling.batch_size,
+            **model.on_top,
+        },
+        "methods": {name: settings["method_settings"] for name, settings in plan.settings.items()},
+        "seeds": list(plan.request.seeds),
+        "same_noise": plan.request.same_noise,
+        "masks": plan.request.masks,
+        "scores": {score.name: identity(score) for score in plan.request.scores},
+        **provenance(str(model.pipe.device)),
+    }
 
 
 def _identity(run: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a run says of itself: versions, the state of the sources, and what it ran on. Knows nothing of images."""
+"""What a run says of itself: versions, the state of the sources, and what it ran on."""
 
 import os
 import platform

@@ -1,10 +1,10 @@
 """The engine of a cluster: one Ray actor a device holds its pipeline, and batches are streamed to it.
 
-Knows Ray. This process alone hands out batches and takes results, so no batch is lost or counted twice, whatever
-happens to a node: what was with it goes to another one. Nodes that join are used, those that go are missed. Knows
-nothing of what a batch is.
+This process alone hands out batches and takes results, so no batch is lost or counted twice, whatever
+happens to a node: what was with it goes to another one. Nodes that join are used, those that go are missed.
 """
 
+import socket
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -12,11 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from heedful.bench.cases import Batch, Load, Make, Result
 from heedful.errors import HeedfulError, require
+from heedful.images import Batch, Load, Make, Result
 
 _AHEAD = 2  # batches with an actor: the one that it works on, and the next, so that it never waits
 _TRIES = 3  # actors on living nodes that a batch may bring down
+_PATIENCE = 20.0  # seconds for a cluster to answer
+_LOOPBACK = "127.0.0.1"
 _TICK = 1.0  # seconds between looks at the cluster
 _WITHOUT = 120.0  # seconds to wait for a device before giving up
 
@@ -212,25 +214,39 @@ class _Stream:
         if time.monotonic() - self._had_devices > _WITHOUT:
             raise HeedfulError(
                 f"Expected a node with a processor or a GPU, but for {_WITHOUT:.0f} seconds the cluster has had none. "
-                "Start nodes (ray start --address ...); the same command goes on."
+                "Start nodes with `ray start`; the same command goes on."
             )
         time.sleep(_TICK)
 
 
 def _connect(address: str | None) -> Any:
-    """Return Ray, connected to a cluster, or to one that it starts here; raises `MissingExtra` or `HeedfulError`."""
+    """Return Ray, connected to a cluster, or to one that it starts here; raises `MissingExtra` or `HeedfulError`.
+
+    A cluster of its own listens on this machine alone.
+    """
     ray = require("ray", extra="ray")
     if ray.is_initialized():
         return ray
-    dashboard = None if address else False
+    options: dict[str, Any] = {"address": "local", "_node_ip_address": _LOOPBACK, "include_dashboard": False}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="error", include_dashboard=dashboard)
-    except (ConnectionError, RuntimeError, ValueError) as reason:
+        if address is not None:
+            options = {"address": address}
+            _check_address(address)
+        ray.init(log_to_driver=False, logging_level="error", **options)
+    except (ConnectionError, OSError, RuntimeError, ValueError) as reason:
         raise HeedfulError(
             f"Expected a Ray cluster at {address or 'this machine'}, but it cannot be had "
-            f"({str(reason).splitlines()[0]}). Pass the address that `ray start --head` has printed."
+            f"({(str(reason) or type(reason).__name__).splitlines()[0]}). "
+            "Pass the address that `ray start` has printed on the head node."
         ) from reason
     return ray
+
+
+def _check_address(address: str) -> None:
+    """Raise `OSError` if nothing listens there: Ray itself would ask for a quarter of an hour."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
 
 
 def _devices(ray: Any) -> list[Device]:

@@ -4,7 +4,7 @@
     OUT/records/scores-N.jsonl    scores made later: {"key": ..., "scores": {...}}
 
 JSONL, because a line can be added to it and survive a kill, which a Parquet file cannot, whose index stands at its end;
-datasets, DuckDB and pandas read both. Knows how whole lines are told from cut ones. Knows nothing of images or methods.
+datasets, DuckDB and pandas read both.
 
 The cases of a batch are added together, and `batch` says of each line the how manieth of how many it is. A batch at
 the end of a file of which lines are missing was cut by a kill: readers leave it out, and the next run cuts it off.

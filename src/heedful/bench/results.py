@@ -1,8 +1,4 @@
-"""What a benchmark found: one value per case and score, in tables that can be compared.
-
-Knows what records hold, not how they lie in files (`bench.records`). Makes no image and no score, and knows nothing of
-pages.
-"""
+"""What a benchmark found: one value per case and score, in tables that can be compared."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +11,7 @@ import numpy as np
 from heedful.bench.folder import BenchFolder
 from heedful.bench.records import read_records
 from heedful.errors import SettingsError
-from heedful.scores import Comparison, Estimate, compare, estimate
+from heedful.scores import Comparison, Estimate, Range, compare, estimate
 
 DONE = "done"
 
@@ -114,31 +110,31 @@ def read_results(folder: Path) -> Results:
     if not rows:
         raise SettingsError(
             f"Expected records of a benchmark in {folder / 'records'}, found none. "
-            "Name the folder that `heedful bench run --out` has written to."
+            "Name the folder that `heedful bench run` has written to."
         )
     cases = tuple(_result(folder, row) for row in rows.values())
     return Results(folder, cases, tuple(BenchFolder(folder).runs()))
 
 
-def summarize_score(values: Mapping[tuple[str, int], float]) -> Estimate:
-    """Return the mean over prompts of their means over seeds, with a 95 % interval that resamples prompts."""
+def summarize_score(values: Mapping[tuple[str, int], float], within: Range) -> Estimate:
+    """Return the mean over prompts of their means over seeds, with its 95 % interval; `within` is the score's range."""
     means = _by_prompt(values)
-    return replace(estimate(means[:, None]), count=len(values))
+    return replace(estimate(means[:, None], within), count=len(values))
 
 
 def compare_scores(
-    baseline: Mapping[tuple[str, int], float], treated: Mapping[tuple[str, int], float]
+    baseline: Mapping[tuple[str, int], float], treated: Mapping[tuple[str, int], float], within: Range
 ) -> Comparison | None:
     """Compare two methods on the prompts and seeds that both have; None if there are none.
 
-    `gained` and `lost` count images whose value is higher and lower than the baseline's.
+    `within` is the score's range. `gained` and `lost` count images whose value is higher and lower than the baseline's.
     """
     common = [case for case in baseline if case in treated]
     if not common:
         return None
     pairs = [{case: values[case] for case in common} for values in (baseline, treated)]
     change = np.array([pairs[1][case] - pairs[0][case] for case in common])
-    found = compare(_by_prompt(pairs[0])[:, None], _by_prompt(pairs[1])[:, None])
+    found = compare(_by_prompt(pairs[0])[:, None], _by_prompt(pairs[1])[:, None], within)
     return replace(
         found,
         difference=replace(found.difference, count=len(common)),

@@ -1,7 +1,6 @@
 """Runs a plan: batches go to an engine, and what comes back is written, the images before their records.
 
-Knows in which order things must reach the disk, so that a case whose record is there is done, whatever happened. Knows
-nothing of pipelines: whatever makes images can be run.
+A case whose record is there is done, whatever happened, because of the order in which things reach the disk.
 """
 
 import json
@@ -9,12 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from heedful.bench.cases import Batch, Case, Engine, Load, Result
-from heedful.bench.folder import PARTS
 from heedful.bench.records import shard
 from heedful.files import append_lines, sync_folders, write_atomic
+from heedful.folders import OutputFolder
+from heedful.images import Batch, Case, Engine, Load, Result
 
 _WRITERS = 8  # threads; the disk takes as long for eight files at once as for one
 
@@ -31,7 +29,7 @@ class Progress:
 
 
 def run_bench(
-    folder: Path,
+    folder: OutputFolder,
     suite: str,
     run: str,
     load: Load,
@@ -48,14 +46,15 @@ def run_bench(
     full; what was recorded until then is whole, and the same command goes on.
     """
     progress = Progress(0, 0, None)
-    path = shard(folder, process)
+    path = shard(folder.folder, process)
+    folder.inside(path.relative_to(folder.folder).as_posix())
     with ThreadPoolExecutor(_WRITERS, thread_name_prefix="heedful-writer") as writers:
         for batch, results in engine(load, batches):
             pairs = list(zip(batch.cases, results, strict=True))
             paths = list(writers.map(lambda pair: _write_image(folder, *pair), pairs))
             folders = {above for path in paths if path is not None for above in (path.parent, path.parent.parent)}
             list(writers.map(lambda each: sync_folders([each]), folders))
-            append_lines(path, _lines(batch, pairs, suite, run))
+            append_lines(path, _lines(pairs, suite, run))
             failures = [result.error for result in results if result.error is not None]
             progress = Progress(
                 progress.images + len(pairs),
@@ -66,34 +65,16 @@ def run_bench(
     return progress
 
 
-def _write_image(folder: Path, case: Case, result: Result) -> Path | None:
+def _write_image(folder: OutputFolder, case: Case, result: Result) -> Path | None:
     """Write one image, if there is one, and return its path when it is on the disk."""
-    return None if result.png is None else write_atomic(folder / case.image, result.png, through=folder / PARTS)
+    return None if result.png is None else write_atomic(folder.inside(case.image), result.png, through=folder.parts)
 
 
-def _lines(batch: Batch, pairs: Sequence[tuple[Case, Result]], suite: str, run: str) -> list[str]:
-    rows = [_record(batch, case, result) for case, result in pairs]
+def _lines(pairs: Sequence[tuple[Case, Result]], suite: str, run: str) -> list[str]:
+    rows = [result.record(case) for case, result in pairs]
     return [
         json.dumps(
             {"key": row.pop("key"), "suite": suite, **row, "run": run, "batch": [place, len(rows)]}, ensure_ascii=False
         )
         for place, row in enumerate(rows, 1)
     ]
-
-
-def _record(batch: Batch, case: Case, result: Result) -> dict[str, Any]:
-    return {
-        "key": case.key,
-        "prompt": case.prompt.text,
-        "kind": case.kind,
-        "concepts": [concept.name for concept in case.prompt.concepts],
-        "method": batch.method.name,
-        "seed": case.seed,
-        "image": case.image if result.png is not None else None,
-        "status": "done" if result.error is None else "failed",
-        "error": result.error,
-        "scores": dict(result.scores),
-        "trace": dict(result.trace),
-        "cost": result.cost,
-        "seconds": round(result.seconds, 4),
-    }

@@ -1,39 +1,28 @@
 """Prompts in files: plain text, JSONL, and the formats of GenEval and T2I-CompBench.
 
-Knows how these files are written, and says which line of which file is wrong. Knows nothing of tokenizers: whether a
-concept stands in its prompt is found out when the prompt is parsed.
+Errors say which line of which file is wrong. Whether a concept stands in its prompt is found out when the prompt is
+parsed.
 """
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from heedful.errors import SettingsError
+from heedful.images import PromptLine
 
 _FIELDS = ("prompt", "concepts", "kind")
 
 
-@dataclass(frozen=True)
-class Line:
-    """One prompt of a suite."""
-
-    prompt: str
-    """With or without `[marks]`."""
-    kind: str = ""
-    """What sort of prompt it is, for tables by kind: "animal-object", "two_object"."""
-    concepts: tuple[str, ...] | None = None
-    """What must be heeded, in words of the prompt; None for what is marked, else for what the prompt names."""
-
-    def to_json(self) -> str:
-        """Return the line as `read_prompts` reads it."""
-        concepts = None if self.concepts is None else list(self.concepts)
-        row = {"prompt": self.prompt, "concepts": concepts, "kind": self.kind}
-        return json.dumps({key: value for key, value in row.items() if value not in (None, "")}, ensure_ascii=False)
+def to_json(line: PromptLine) -> str:
+    """Return a line as `read_prompts` reads it."""
+    concepts = None if line.concepts is None else list(line.concepts)
+    row = {"prompt": line.prompt, "concepts": concepts, "kind": line.kind}
+    return json.dumps({key: value for key, value in row.items() if value not in (None, "")}, ensure_ascii=False)
 
 
-def read_prompts(file: Path) -> tuple[Line, ...]:
+def read_prompts(file: Path) -> tuple[PromptLine, ...]:
     """Return the prompts of a text file (one a line) or of a JSONL file, each once.
 
     A line of JSONL is `{"prompt": ..., "concepts": [...], "kind": ...}`; only the prompt is needed. Raises
@@ -44,11 +33,11 @@ def read_prompts(file: Path) -> tuple[Line, ...]:
             f"Expected a file of prompts that ends in .txt (one a line) or .jsonl, got {file.name!r}. Rename it."
         )
     if file.suffix.lower() == ".txt":
-        return _once(file, (Line(text, kind=file.stem) for text in _lines(file)))
+        return _once(file, (PromptLine(text, kind=file.stem) for text in _lines(file)))
     return _once(file, (_line(file, number, row) for number, row in _rows(file)))
 
 
-def read_geneval(file: Path) -> tuple[Line, ...]:
+def read_geneval(file: Path) -> tuple[PromptLine, ...]:
     """Return the prompts of GenEval's evaluation_metadata.jsonl, or of the folder that holds it, by its tags.
 
     The classes that it wants, with their colours, are the concepts; a prompt that says them in other words (plurals,
@@ -58,7 +47,7 @@ def read_geneval(file: Path) -> tuple[Line, ...]:
     return _once(place, (_geneval_line(place, number, row) for number, row in _rows(place)))
 
 
-def read_t2i_compbench(place: Path) -> tuple[Line, ...]:
+def read_t2i_compbench(place: Path) -> tuple[PromptLine, ...]:
     """Return the prompts of T2I-CompBench: of one of its text files, or of all `*_val.txt` of its folder.
 
     The kind is the name of the file without `_val`. Raises `SettingsError`.
@@ -71,13 +60,13 @@ def read_t2i_compbench(place: Path) -> tuple[Line, ...]:
         )
     return _once(
         place,
-        (Line(text, kind=file.stem.removesuffix("_val")) for file in files for text in _lines(file)),
+        (PromptLine(text, kind=file.stem.removesuffix("_val")) for file in files for text in _lines(file)),
     )
 
 
-def _once(place: Path, lines: Iterable[Line]) -> tuple[Line, ...]:
+def _once(place: Path, lines: Iterable[PromptLine]) -> tuple[PromptLine, ...]:
     """Return `lines` without those whose prompt has come before; raises `SettingsError` if there are none."""
-    found: dict[str, Line] = {}
+    found: dict[str, PromptLine] = {}
     for line in lines:
         found.setdefault(line.prompt, line)
     if not found:
@@ -115,7 +104,7 @@ def _rows(file: Path) -> list[tuple[int, dict[str, Any]]]:
     return rows
 
 
-def _line(file: Path, number: int, row: dict[str, Any]) -> Line:
+def _line(file: Path, number: int, row: dict[str, Any]) -> PromptLine:
     unknown = sorted(set(row) - set(_FIELDS))
     if unknown:
         raise _wrong(file, number, f"it has the unknown field {unknown[0]!r}; known are {', '.join(_FIELDS)}")
@@ -125,10 +114,10 @@ def _line(file: Path, number: int, row: dict[str, Any]) -> Line:
         raise _wrong(file, number, f'"concepts" is {concepts!r}, not a list of texts')
     if not isinstance(kind, str):
         raise _wrong(file, number, f'"kind" is {kind!r}, not a text')
-    return Line(row["prompt"].strip(), kind=kind, concepts=None if concepts is None else tuple(concepts))
+    return PromptLine(row["prompt"].strip(), kind=kind, concepts=None if concepts is None else tuple(concepts))
 
 
-def _geneval_line(file: Path, number: int, row: dict[str, Any]) -> Line:
+def _geneval_line(file: Path, number: int, row: dict[str, Any]) -> PromptLine:
     wanted = row.get("include")
     if not isinstance(wanted, list) or not all(isinstance(each, dict) and "class" in each for each in wanted):
         raise _wrong(file, number, 'it has no list "include" of objects with a "class", as GenEval writes it')
@@ -140,7 +129,7 @@ def _geneval_line(file: Path, number: int, row: dict[str, Any]) -> Line:
     ]
     words = f" {text} "
     is_said = all(f" {name.replace('+', ' ')} " in words for name in names)
-    return Line(text, kind=str(row.get("tag", "")), concepts=tuple(names) if is_said and names else None)
+    return PromptLine(text, kind=str(row.get("tag", "")), concepts=tuple(names) if is_said and names else None)
 
 
 def _wrong(file: Path, number: int, why: str) -> SettingsError:

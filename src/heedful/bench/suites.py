@@ -1,15 +1,12 @@
-"""Benchmark suites: lists of prompts with their kinds, as data.
-
-Knows which suites come with heedful, and that every other is a file. Knows nothing of models, and reads no file itself
-(`suite_files`).
-"""
+"""Benchmark suites: lists of prompts with their kinds, as data. Those that do not come with heedful are files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from heedful.bench.suite_files import Line, read_geneval, read_prompts, read_t2i_compbench
+from heedful.bench.suite_files import read_geneval, read_prompts, read_t2i_compbench
 from heedful.errors import SettingsError
+from heedful.images import PromptLine
 from heedful.world import (
     InstanceImage,
     one_image_concepts,
@@ -25,10 +22,10 @@ from heedful.world import (
 
 @dataclass(frozen=True)
 class Suite:
-    """Prompts to be compared on, in a fixed order: the place of a prompt decides its noise."""
+    """Prompts to be compared on, in a fixed order: the position of a prompt decides its noise."""
 
     name: str
-    lines: tuple[Line, ...]
+    lines: tuple[PromptLine, ...]
 
     def first(self, count: int | None) -> "Suite":
         """Return the suite's first `count` prompts; all of them for None. Raises `SettingsError` below 1."""
@@ -43,23 +40,23 @@ class Origin:
 
     says: str
     """One sentence."""
-    make: Callable[[], tuple[Line, ...]] | None = None
+    make: Callable[[], tuple[PromptLine, ...]] | None = None
     """The prompts that come with heedful."""
-    parts: Callable[[], dict[str, tuple[Line, ...]]] | None = None
+    parts: Callable[[], dict[str, tuple[PromptLine, ...]]] | None = None
     """Their parts by name, each a suite of its own: "one-image-concepts/cat-dog"."""
-    read: Callable[[Path], tuple[Line, ...]] | None = None
+    read: Callable[[Path], tuple[PromptLine, ...]] | None = None
     """How the user's own copy is read."""
 
 
 def _world(prompts: Callable[[], tuple[str, ...]], kind: Callable[[str], str] = prompt_kind) -> Callable[..., tuple]:
-    return lambda: tuple(Line(prompt, kind=kind(prompt)) for prompt in dict.fromkeys(prompts()))
+    return lambda: tuple(PromptLine(prompt, kind=kind(prompt)) for prompt in dict.fromkeys(prompts()))
 
 
-def _parts(images: Callable[[], tuple[InstanceImage, ...]]) -> Callable[[], dict[str, tuple[Line, ...]]]:
-    def parts() -> dict[str, tuple[Line, ...]]:
+def _parts(images: Callable[[], tuple[InstanceImage, ...]]) -> Callable[[], dict[str, tuple[PromptLine, ...]]]:
+    def parts() -> dict[str, tuple[PromptLine, ...]]:
         return {
             image.name: tuple(
-                Line(prompt.text, kind=prompt.kind, concepts=_phrases(prompt.text)) for prompt in image.prompts
+                PromptLine(prompt.text, kind=prompt.kind, concepts=_phrases(prompt.text)) for prompt in image.prompts
             )
             for image in images()
         }
@@ -72,7 +69,7 @@ def _phrases(text: str) -> tuple[str, ...]:
     return tuple(phrase.removeprefix("a ") for phrase in text.partition(" on ")[0].split(" and "))
 
 
-def _whole(parts: Callable[[], dict[str, tuple[Line, ...]]]) -> Callable[[], tuple[Line, ...]]:
+def _whole(parts: Callable[[], dict[str, tuple[PromptLine, ...]]]) -> Callable[[], tuple[PromptLine, ...]]:
     return lambda: tuple(line for lines in parts().values() for line in lines)
 
 
@@ -141,7 +138,9 @@ def find_suite(name: str, prompts: Path | None = None) -> Suite:
                 f"Expected one of the suites {', '.join(SUITES)}, or a file of prompts, got {name!r}, which is neither."
             )
         if prompts is not None:
-            raise SettingsError(f"Expected --prompts only with geneval or t2i-compbench, got it with the file {name}.")
+            raise SettingsError(
+                f"Expected a copy of the prompts only with geneval or t2i-compbench, got one with {name}."
+            )
         return Suite(file.stem, read_prompts(file))
     if origin.make is not None:
         if prompts is not None:
@@ -149,7 +148,7 @@ def find_suite(name: str, prompts: Path | None = None) -> Suite:
         return Suite(name, origin.make())
     if prompts is None:
         raise SettingsError(
-            f"Expected your copy of the prompts of {name}, got none. Pass it with --prompts. {origin.says}"
+            f"Expected your copy of the prompts of {name}, got none. Name its file or folder. {origin.says}"
         )
     assert origin.read is not None
     return Suite(name, origin.read(prompts))

@@ -1,67 +1,66 @@
-"""`heedful bench`: its commands, and those of them that need no file of their own.
+"""`heedful bench`: suites x methods x seeds, resumable, and what came of them."""
 
-Knows which there are. What is slow is imported when a command runs.
-"""
+from pathlib import Path
 
-from typing import Annotated
+from cyclopts import App
 
-import typer
-from rich.table import Table
-
-from heedful.cli.bench_report import report
+from heedful.cli import options
 from heedful.cli.bench_run import FOLDER, run
-from heedful.cli.bench_table import find_scores, say_lines
-from heedful.cli.console import FAILED, err, out, say, tell
-from heedful.cli.options import JsonOption, ModelOption, OutOption
+from heedful.cli.bench_scores import find_scores, say_lines
+from heedful.cli.console import FAILED, err, say, say_json, say_table, tell
 from heedful.cli.progress import image_progress
 
-app = typer.Typer(help="Benchmarks: suites x methods x seeds, resumable, on one machine or a cluster.")
-app.command()(run)
-app.command()(report)
+app = App(
+    name="bench",
+    group_parameters=options.OPTIONS,
+    help="Benchmarks: suites x methods x seeds, resumable, on one machine or a cluster.",
+)
+app.command(run)
 
 
-@app.command("list")
+@app.command(name="list")
 def list_() -> None:
     """List the suites and the scores."""
     from heedful.bench import SUITES
     from heedful.scores import SCORES
 
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
-    table.add_column("suite", no_wrap=True)
-    table.add_column("prompts", justify="right")
-    table.add_column("")
-    for name, origin in SUITES.items():
-        table.add_row(name, str(len(origin.make())) if origin.make else "-", origin.says)
-    table.add_row("FILE", "-", "Any text file with a prompt a line (.txt), or JSONL with prompt, concepts and kind.")
-    out.print(table, soft_wrap=False)
+    rows = [(name, str(len(origin.make())) if origin.make else "-", origin.says) for name, origin in SUITES.items()]
+    file = ("FILE", "-", "Any text file with a prompt per line (.txt), or JSONL with prompt, concepts and kind.")
+    say_table(("suite", "prompts", ""), [*rows, file], ends_in_text=True)
     say(f"\nScores: {', '.join(SCORES)}")
 
 
-@app.command("add-score")
+@app.command
 def add_score(
-    scores: Annotated[
-        str, typer.Option("--scores", metavar="NAME,NAME...", help="Scores of `heedful bench list` that need no maps.")
-    ],
-    out_folder: OutOption = FOLDER,
-    model: ModelOption = None,
-    as_json: JsonOption = False,
+    *,
+    scores: str,
+    out: options.Out = FOLDER,
+    model: options.ModelName = None,
+    as_json: options.Json = False,
 ) -> None:
     """Score images that a benchmark has made already, and add the figures to their records.
 
     --model is the model that made them; only its tokenizer is read. Images that have the scores are left alone. Exits
     with 1 if an image could not be read or scored; the same command tries it again.
+
+    Parameters
+    ----------
+    scores
+        Scores of `heedful bench list` that need no maps, with commas between them.
     """
-    from heedful.bench import BenchFolder, add_scores, read_records, tally
+    from heedful.bench import BenchFolder, add_scores, read_records
+    from heedful.images import tally
     from heedful.models import load_tokenizer
 
-    folder, found = BenchFolder(out_folder), find_scores(scores)
+    folder, found = BenchFolder(out), find_scores(scores)
+    folder.check_there()
     with folder.locked():
         tokenizer = load_tokenizer(model)
         with image_progress(err) as progress:
             task = progress.add_task("Scoring", total=None)
             added = add_scores(
                 folder,
-                found or (),
+                found,
                 tokenizer,
                 on_images=lambda done, total: progress.update(task, completed=done, total=total),
             )
@@ -70,4 +69,44 @@ def add_score(
             tell(f"Not scored: {image}: {reason}")
         say_lines(tally(read_records(folder.folder)), folder, as_json)
     if added.failures:
-        raise typer.Exit(FAILED)
+        raise SystemExit(FAILED)
+
+
+@app.command
+def report(
+    out: Path,
+    /,
+    *,
+    score: str | None = None,
+    baseline: options.MethodName | None = None,
+    title: str = "",
+    as_json: options.Json = False,
+) -> None:
+    """Write what a benchmark found to OUT/report/: index.html, which holds everything, and report.md with its images.
+
+    Reads records and images only, so it also works while a run goes on. The path of the page is the last line printed.
+
+    Example: `heedful bench report out/bench --baseline attend-and-excite`
+
+    Parameters
+    ----------
+    out
+        Folder that `heedful bench run` has written to.
+    score
+        Score that the page is about. Without it: world.success, else the first score.
+    baseline
+        Method that the others are compared with. Without it: none, else the first.
+    title
+        Title of the page.
+    """
+    from heedful.bench import read_results
+    from heedful.report import bench_page, check_plots, write_page
+
+    check_plots()
+    page = bench_page(read_results(out), score=score, baseline=baseline, title=title)
+    html, markdown = write_page(page, out / "report")
+    if as_json:
+        say_json({"html": str(html), "markdown": str(markdown)})
+        return
+    say(f"Markdown: {markdown}")
+    say(str(html))

@@ -1,109 +1,62 @@
-"""`heedful bench run`: a suite x methods x seeds, made, judged and recorded, so that no kill loses anything.
+"""`heedful bench run`: a suite x methods x seeds, made, judged and recorded, so that no kill loses anything."""
 
-Knows the options and the order of things. What is slow is imported when the command runs.
-"""
-
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
+from cyclopts import Parameter
 
-from heedful.cli.bench_table import ScoresOption, find_scores, say_lines
-from heedful.cli.console import FAILED, INTERRUPTED, err, tell
-from heedful.cli.options import (
-    BatchOption,
-    ConceptsFromOption,
-    DeviceOption,
-    DtypeOption,
-    HeightOption,
-    JsonOption,
-    LoraOption,
-    MasksOption,
-    ModelOption,
-    OutOption,
-    ScaleOption,
-    SchedulerOption,
-    StepsOption,
-    WidthOption,
-)
+from heedful.cli import options
+from heedful.cli.bench_scores import find_scores, say_lines
+from heedful.cli.console import FAILED, INTERRUPTED, err, tell, tell_concepts, tell_notes
 from heedful.cli.progress import image_progress
 from heedful.errors import OutputError, SettingsError
 
 if TYPE_CHECKING:
-    from heedful.bench import BenchFolder, BenchPlan, Engine, Load, Processes
-    from heedful.models import Model
-    from heedful.scores import Score
+    from heedful.bench import BenchFolder
+    from heedful.images import Engine, Load, Plan
+    from heedful.models import Processes
 
 FOLDER = Path("out/bench")
-_GOES_ON = "The same command makes the rest."
-_ENGINES = ("serial", "ray")
-_WHERE = "Where it runs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteOptions:
+    """Which prompts a benchmark is made of."""
+
+    suite: str
+    """A suite of `heedful bench list`, or a file of prompts (.txt or .jsonl)."""
+    prompts: Path | None = None
+    """File or folder with your copy of the prompts of geneval or t2i-compbench."""
+    limit: int | None = None
+    """How many prompts of the suite are taken, from the first on. Without it, all."""
+    same_noise: bool = False
+    """Let all prompts start from the same noises, as Attend-and-Excite's protocol does. Without it, the seeds of each
+    prompt are moved by 1000, so that no two prompts share noise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """What makes the images of a benchmark."""
+
+    engine: Literal["serial", "ray"] = "serial"
+    """One device of this machine, or every device of a Ray cluster."""
+    address: str | None = None
+    """Address of the Ray cluster, HOST:PORT. Without it, Ray takes the devices of this machine."""
 
 
 def run(
-    suite: Annotated[
-        str, typer.Option("--suite", metavar="NAME|FILE", help="A suite of `heedful bench list`, or a file of prompts.")
-    ],
-    methods: Annotated[
-        str, typer.Option("--methods", metavar="NAME,NAME...", help="How the images are steered.")
-    ] = "none,heedful",
-    seeds: Annotated[
-        str, typer.Option("--seeds", metavar="0-3", help="Images of each prompt: 0-3 (both ends), 0,5,7 or 0-3,8.")
-    ] = "0-3",
-    scores: ScoresOption = None,
-    prompts_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--prompts",
-            metavar="FILE|FOLDER",
-            help="Your copy of the prompts of geneval or t2i-compbench.",
-            show_default=False,
-        ),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", help="Only the first so many prompts of the suite.", show_default=False)
-    ] = None,
-    same_noise: Annotated[
-        bool,
-        typer.Option(
-            "--same-noise",
-            help="Let all prompts start from the same noises, as Attend-and-Excite's protocol does. Without it, the "
-            "seeds of each prompt are moved by 1000, so that no two prompts share noise.",
-        ),
-    ] = False,
-    masks: MasksOption = False,
-    out_folder: OutOption = FOLDER,
-    as_json: JsonOption = False,
-    steps: StepsOption = None,
-    guidance_scale: ScaleOption = None,
-    width: WidthOption = None,
-    height: HeightOption = None,
-    batch_size: BatchOption = None,
-    model: ModelOption = None,
-    scheduler: SchedulerOption = None,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = None,
-    concepts_from: ConceptsFromOption = None,
-    lora: LoraOption = None,
-    engine: Annotated[
-        str,
-        typer.Option(
-            "--engine",
-            metavar="serial|ray",
-            help="One device of this machine, or every device of a Ray cluster.",
-            rich_help_panel=_WHERE,
-        ),
-    ] = "serial",
-    address: Annotated[
-        str | None,
-        typer.Option(
-            "--address",
-            metavar="HOST:PORT",
-            help="Of the Ray cluster. Without it, Ray takes the devices of this machine.",
-            show_default=False,
-            rich_help_panel=_WHERE,
-        ),
-    ] = None,
+    *,
+    suite: Annotated[SuiteOptions, Parameter(name="*")],
+    methods: str = "none,heedful",
+    seeds: options.Seeds = "0-3",
+    scores: str | None = None,
+    masks: options.Masks = False,
+    out: options.Out = FOLDER,
+    as_json: options.Json = False,
+    sampling: options.Sampling = options.SamplingOptions(),
+    model: options.Model = options.ModelOptions(),
+    engine: Annotated[EngineOptions, options.group("Where it runs")] = EngineOptions(),
 ) -> None:
     """Make and score every image that is missing, and record each.
 
@@ -112,94 +65,83 @@ def run(
     if a case failed; its record says why, and the same command tries it again.
 
     Example: `heedful bench run --suite world-two-development --limit 10 --methods none,attend-and-excite,heedful`
-    """
-    from heedful.bench import (
-        BenchFolder,
-        BenchWish,
-        Painter,
-        PainterLoader,
-        find_processes,
-        find_suite,
-        make_bench_plan,
-        read_records,
-        tally,
-    )
-    from heedful.cli.choices import find_method, split_list
-    from heedful.images import Gallery, at_least, parse_seeds, write_coco
-    from heedful.models import add, find_device, load_model, parse_additions, use_scheduler
 
-    if engine not in _ENGINES:
-        raise SettingsError(f"Expected one of the engines {', '.join(_ENGINES)}, got {engine!r}.")
-    if address is not None and engine != "ray":
+    Parameters
+    ----------
+    methods
+        How the images are steered, with commas between the methods; `heedful generate --help` names them.
+    scores
+        How images are scored, with commas between the scores; `heedful bench list` names them. Without it: what needs
+        no download and can judge this model's images.
+    """
+    from heedful.bench import BenchFolder, describe_run, find_suite, read_records
+    from heedful.cli.choices import find_methods
+    from heedful.images import Gallery, Painter, PainterLoader, Request, at_least, parse_seeds, tally, write_coco
+    from heedful.models import find_device, find_processes, open_model
+    from heedful.scores import default_scores
+
+    if engine.address is not None and engine.engine != "ray":
         raise SettingsError("Expected --address only with --engine ray, whose cluster it names.")
-    at_least(1, batch_size, 1, "a batch size")
-    additions = parse_additions(concepts_from, lora)
-    chosen = [find_method(name) for name in dict.fromkeys(split_list(methods, "methods") or [])]
-    numbers = parse_seeds(seeds)
-    prompts = find_suite(suite, prompts_file).first(limit)
-    named = find_scores(scores)
-    folder, processes = BenchFolder(out_folder), find_processes(find_device(device))
+    at_least(1, sampling.batch_size, 1, "a batch size")
+    chosen, numbers = find_methods(methods), parse_seeds(seeds)
+    lines = find_suite(suite.suite, suite.prompts).first(suite.limit)
+    named = None if scores is None else find_scores(scores)
+    folder, processes = BenchFolder(out), find_processes(find_device(model.device))
     with processes.first_alone(folder.locked()):
         with err.status("Loading the model ..."):
-            maker, about = _find_engine(engine, address, processes)
+            maker, about = _find_engine(engine, processes)
             # where others make the images, the processor will do here, but at their precision
-            usual = "float16" if about.get("gpus") and model is not None else None
-            loaded = load_model(model, device="cpu" if engine == "ray" else device, dtype=dtype or usual)
-            loaded = add(loaded, additions)
-            if scheduler is not None:
-                use_scheduler(loaded, scheduler)
-        wish = BenchWish(
-            suite=prompts,
+            usual = "float16" if about.get("gpus") and model.model is not None else None
+            loaded = open_model(
+                replace(
+                    model,
+                    device="cpu" if engine.engine == "ray" else model.device,
+                    dtype=model.dtype or usual,
+                )
+            )
+        request = Request(
+            suite=lines.name,
+            prompts=lines.lines,
             methods=chosen,
             seeds=numbers,
-            scores=_default_scores(loaded) if named is None else named,
+            sampling=sampling,
+            scores=default_scores(loaded) if named is None else named,
             masks=masks,
-            same_noise=same_noise,
-            steps=steps,
-            guidance_scale=guidance_scale,
-            width=width,
-            height=height,
-            batch_size=batch_size,
+            same_noise=suite.same_noise,
+            seeds_first=True,
         )
-        plan = make_bench_plan(loaded, folder, wish)
+        plan = folder.plan(loaded, request)
+        run = describe_run(plan)
         processes.wait()  # nobody writes before all have read what is there
         if processes.is_first:
-            _say_plan(plan)
+            _tell_plan(plan)
             if plan.todo:
-                folder.write_run({**plan.run, "engine": about}, plan.suite)
+                folder.write_run({**run, "engine": about}, plan.request.prompts)
         loader = None
-        if engine == "ray":
+        if engine.engine == "ray":
             loader = PainterLoader(
-                model=model,
-                device=device,
-                dtype=loaded.dtype,
-                scheduler=scheduler,
+                options=replace(loaded.options, device=model.device, dtype=loaded.dtype),
                 weights=loaded.weights,
-                additions=additions,
                 on_top=loaded.on_top,
                 sampling=plan.sampling,
-                scores=tuple(plan.scores),
+                scores=tuple(request.scores),
                 masks=masks,
             )
-        painter = Painter(loaded, plan.sampling, plan.scores, masks)
-        failed = _make(plan, folder, processes, maker, loader or (lambda: painter))
+        painter = Painter(plan.model, plan.sampling, request.scores, masks)
+        failed = _make(plan, folder, processes, processes.agree(run["run"]), maker, loader or (lambda: painter))
         processes.wait()
         if processes.is_first:
             if masks:
                 tell(f"Masks: {write_coco(Gallery(folder.folder))}")
-            lines = tally(read_records(folder.folder))
-            say_lines(lines, folder, as_json)
-            failed += sum(line.failed for line in lines if line.method in plan.settings)
+            found = tally(read_records(folder.folder))
+            say_lines(found, folder, as_json)
+            failed += sum(line.failed for line in found if line.method in plan.settings)
     if failed:
-        raise typer.Exit(FAILED)
+        raise SystemExit(FAILED)
 
 
 def _make(
-    plan: "BenchPlan",
-    folder: "BenchFolder",
-    processes: "Processes",
-    engine: "Engine",
-    load: "Load",
+    plan: "Plan", folder: "BenchFolder", processes: "Processes", name: str, engine: "Engine", load: "Load"
 ) -> int:
     """Make what is left behind a progress bar, and return how many cases failed; after Ctrl-C say so, and exit."""
     from heedful.bench import Progress, run_bench
@@ -217,9 +159,9 @@ def _make(
 
         try:
             run_bench(
-                folder.folder,
-                plan.suite.name,
-                processes.agree(plan.run["run"]),
+                folder,
+                plan.request.suite,
+                name,
                 load,
                 processes.share(plan.batches()),
                 engine,
@@ -231,31 +173,29 @@ def _make(
             raise
         except KeyboardInterrupt:
             bar.stop()
-            tell(f"Interrupted: {latest.images} of {plan.todo} images were made and recorded. {_GOES_ON}")
-            raise typer.Exit(INTERRUPTED) from None
+            tell(
+                f"Interrupted: {latest.images} of {plan.todo} images were made and recorded. "
+                "The same command makes the rest."
+            )
+            raise SystemExit(INTERRUPTED) from None
     return latest.failed
 
 
-def _find_engine(name: str, address: str | None, processes: "Processes") -> "tuple[Engine, dict[str, Any]]":
+def _find_engine(wanted: EngineOptions, processes: "Processes") -> "tuple[Engine, dict[str, Any]]":
     """Return the engine, and what the run says of it."""
-    from heedful.bench import RayEngine, run_serially
+    from heedful.bench import RayEngine
+    from heedful.images import run_serially
 
-    if name == "serial":
-        return run_serially, {"name": name, "processes": processes.count}
-    engine = RayEngine(address)
+    if wanted.engine == "serial":
+        return run_serially, {"name": "serial", "processes": processes.count}
+    engine = RayEngine(wanted.address)
     devices = engine.devices()
-    return engine, {"name": name, "devices": len(devices), "gpus": sum(device.gpus for device in devices)}
+    return engine, {"name": "ray", "devices": len(devices), "gpus": sum(device.gpus for device in devices)}
 
 
-def _default_scores(model: "Model") -> "tuple[Score, ...]":
-    from heedful.scores import default_scores
-
-    return default_scores(model)
-
-
-def _say_plan(plan: "BenchPlan") -> None:
-    for remark in plan.remarks:
-        tell(f"Note: {remark}")
+def _tell_plan(plan: "Plan") -> None:
+    tell_concepts(plan.prompts)
+    tell_notes(plan.remarks)
     done = len(plan) - plan.todo
     if done:
         tell(f"{done} of {len(plan)} images are done already.")

@@ -1,91 +1,92 @@
-"""What a person may write for a choice, and what it stands for.
-
-Knows names. It is the only place where a method is a string.
-"""
+"""Names and lists that a person writes, and what they stand for."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
+from heedful.catalogue import check_name
 from heedful.errors import SettingsError
+from heedful.fields import check_fields
 from heedful.guidance import METHODS, Method, Settings
+from heedful.losses import parts_of
+from heedful.teaching import METHODS as TEACHING_METHODS
+from heedful.teaching import TeachingMethod
 
 
-def find_method(name: str) -> Method:
-    """Return the method called `name`, with other settings if they follow it: `a-star@step_size=10@guided=0.3`.
+def find_method(text: str) -> Method:
+    """Return the method called `text`, with other settings if they follow it: `a-star@step_size=10@guided=0.3`.
 
-    The settings are those of `heedful.Settings` that are one number or word. The method is then called by the whole
-    name, so that several settings of one method stand side by side. Raises `SettingsError`, which lists what there is.
+    The settings are those of `heedful.Settings` that one word can say. The method is then called by the whole text, so
+    that several settings of one method stand side by side. Raises `SettingsError`, which lists what there is.
     """
-    base, *changes = name.split("@")
-    if base not in METHODS:
-        raise SettingsError(f"Expected one of the methods {', '.join(METHODS)}, got {base!r}.")
-    method = METHODS[base]
+    base, *changes = text.split("@")
+    method = METHODS[check_name(base, METHODS, "a method")]
     if not changes:
         return method
-    told = dict(_setting(change, name) for change in changes)
-    world = None if method.world is None else replace(method.world, **told)
-    return replace(method, name=name, settings=replace(method.settings, **told), world=world)
+    values = read_fields(Settings, changes, "settings after the @ of a method")
+    embedded = None if method.embedded is None else replace(method.embedded, **values)
+    return replace(method, name=text, settings=replace(method.settings, **values), embedded=embedded)
 
 
-def _setting(text: str, name: str) -> tuple[str, Any]:
-    """Return the field of `Settings` that `text` names, and its value."""
-    field, _, value = text.partition("=")
-    simple = {key: known for key, known in vars(Settings()).items() if isinstance(known, str | int | float)}
-    try:
-        read = simple[field] if isinstance(simple[field], str) else ast.literal_eval(value)
-        read = value if isinstance(read, str) else read
-    except (KeyError, ValueError, SyntaxError):
-        read = None
-    # a bool is an int to Python, and no number of steps
-    if (
-        read is None
-        or isinstance(read, bool) != isinstance(simple[field], bool)
-        or not isinstance(read, str | int | float)
-    ):
-        raise SettingsError(
-            f"Expected settings as NAME=VALUE after the @ of a method, with one of the names {', '.join(simple)}, got "
-            f"{text!r} in {name!r}. Write attend-and-excite@step_size=10@guided=0.3."
-        )
-    # 25 guided steps and the share 0.25 of them are both numbers: only there does an int stay one
-    is_share = isinstance(simple[field], float) and field != "guided"
-    return field, float(read) if is_share else read
+def find_methods(text: str) -> list[Method]:
+    """Return the methods of a list with commas, each once; raises `SettingsError`."""
+    return [find_method(name) for name in dict.fromkeys(split_list(text, "methods"))]
 
 
-def split_list(text: str | None, of: str) -> list[str] | None:
-    """Return the parts of a list with commas, or None for None; raises `SettingsError` for an empty part."""
-    if text is None:
-        return None
+def find_teaching_method(name: str, rank: int | None = None, loss_options: Iterable[str] = ()) -> TeachingMethod:
+    """Return the teaching method called `name`; raises `SettingsError`.
+
+    `rank`: of a LoRA that learns in place of the weights; None leaves the method as it is.
+    `loss_options`: NAME=VALUE for fields of the method's losses on maps.
+    """
+    method = TEACHING_METHODS[check_name(name, TEACHING_METHODS, "a teaching method")]
+    if rank is not None:
+        method = method.as_lora(rank)
+    texts = list(loss_options)
+    if not texts:
+        return method
+    values: dict[str, Any] = {}
+    for part in parts_of(method.loss) if method.loss is not None else ():
+        known = [text for text in texts if text.partition("=")[0] in vars(part)]
+        values |= read_fields(type(part), known, "fields of the losses on maps")
+    unknown = {text.partition("=")[0]: None for text in texts}
+    return method.with_loss(**{**unknown, **values})
+
+
+def find_any_method(name: str) -> Method | TeachingMethod:
+    """Return the method of steering, or else of teaching, that is called `name`; raises `SettingsError`."""
+    check_name(name.split("@")[0], (*METHODS, *TEACHING_METHODS), "a method")
+    return TEACHING_METHODS[name] if name in TEACHING_METHODS and name not in METHODS else find_method(name)
+
+
+def split_list(text: str, of: str) -> list[str]:
+    """Return the parts of a list with commas; raises `SettingsError` for an empty part."""
     parts = [part.strip() for part in text.split(",")]
     if not all(parts):
         raise SettingsError(f"Expected {of} with commas between them, got {text!r}, which has a gap.")
     return parts
 
 
-def read_values(texts: Sequence[str]) -> dict[str, Any]:
-    """Return NAME=VALUE texts as names and values: Python's numbers, None and truths, else words."""
+def read_fields(of: type, texts: Iterable[str], what: str) -> dict[str, Any]:
+    """Return NAME=VALUE texts as fields of a dataclass, which `what` names in errors.
+
+    Values are numbers, True, False and None as Python writes them, else words. Raises `SettingsError` for another text,
+    for a field that there is not or that comes twice, and for a value of another type.
+    """
     values: dict[str, Any] = {}
     for text in texts:
-        name, found, value = text.partition("=")
-        if not found or not name or not value:
-            raise SettingsError(f"Expected NAME=VALUE, got {text!r}. Write suppressions=2.")
+        name, _, value = text.partition("=")
+        if not name or not value or name in values:
+            raise SettingsError(f"Expected NAME=VALUE, each name once, got {text!r}. Write step_size=10.")
         try:
-            values[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            values[name] = value
-    return values
-
-
-def read_prompts(file: Path) -> list[str]:
-    """Return the prompts of a text file, one a line; empty lines are left out. Raises `SettingsError`."""
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as reason:
-        why = reason.strerror.lower() if isinstance(reason, OSError) and reason.strerror else "it is no UTF-8 text"
-        raise SettingsError(f"Expected a text file of prompts at {file}, but it cannot be read ({why}).") from reason
-    prompts = [line.strip() for line in lines if line.strip()]
-    if not prompts:
-        raise SettingsError(f"Expected one prompt a line in {file}, found none.")
-    return prompts
+            read = ast.literal_eval(value)
+        except (MemoryError, RecursionError, SyntaxError, ValueError):
+            read = value
+        values[name] = read if read is None or isinstance(read, bool | int | float) else value
+    check_fields(of, values, what)
+    hints = get_type_hints(of)
+    return {
+        name: float(value) if type(value) is int and float in (hints[name], *get_args(hints[name])) else value
+        for name, value in values.items()
+    }

@@ -1,23 +1,19 @@
 """`heedful cite`: whom to cite for what ran."""
 
-from typing import Annotated
-
-import typer
-
 from heedful.cli.console import say
+from heedful.cli.options import AnyMethodName
 
 
-def cite(
-    methods: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="METHOD...", help="Names of methods, such as a-star.", show_default=False),
-    ] = None,
-) -> None:
+def cite(*methods: AnyMethodName) -> None:
     """Print the BibTeX of methods, and of heedful itself.
 
-    Without a METHOD it prints heedful's own entry.
+    Parameters
+    ----------
+    methods
+        Names of methods of steering or teaching, such as a-star or disendiff. Without one, heedful's own entry is
+        printed.
     """
     from heedful import references
-    from heedful.cli.choices import find_method
+    from heedful.cli.choices import find_any_method
 
-    say(references.cite(*(find_method(name) for name in methods or ())).rstrip())
+    say(references.cite(*(find_any_method(name) for name in methods)).rstrip())

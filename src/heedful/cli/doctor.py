@@ -3,22 +3,20 @@
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.markup import escape
 from rich.table import Table
 
+from heedful.cli import options
 from heedful.cli.console import out, say_json
 
-CORE = ("heedful", "torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "pillow")
-EXTRAS = {"app": "gradio", "ray": "ray", "train": "peft", "report": "matplotlib", "syntax": "spacy"}
+CORE = ("heedful", "torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "scipy", "pillow")
+EXTRAS = {"ray": "ray", "train": "peft", "report": "matplotlib", "syntax": "spacy"}
 """Each extra and the package that shows whether it is installed."""
 
 
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
-) -> None:
+def doctor(*, as_json: options.Json = False) -> None:
     """Show versions, devices, optional parts and the embedded model.
 
     Paste its output into a bug report.
@@ -42,7 +40,7 @@ def doctor(
     table.add_row("embedded model", f"found, {world['megabytes']} MB" if world["is_found"] else world["remedy"])
     for name, extra in found["extras"].items():
         state = f"{extra['package']} {extra['version']}" if extra["version"] else f"not installed; {extra['remedy']}"
-        table.add_row(f"extra {name}", escape(state))  # heedful[app] is no markup
+        table.add_row(f"extra {name}", escape(state))  # heedful[ray] is no markup
     out.print(table, soft_wrap=False)
 
 

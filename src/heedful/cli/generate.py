@@ -1,99 +1,62 @@
-"""`heedful generate`: prompts in, guided images out.
+"""`heedful generate`: prompts in, guided images out."""
 
-Knows the order of things: check everything, make what is not there yet, say what came of it.
-"""
-
-from dataclasses import asdict
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-from rich.table import Table
+from cyclopts import Parameter
 
-from heedful.cli.console import INTERRUPTED, err, out, say, say_json, tell
-from heedful.cli.options import (
-    BatchOption,
-    ConceptsFromOption,
-    ConceptsOption,
-    DeviceOption,
-    DtypeOption,
-    HeightOption,
-    ImageOption,
-    JsonOption,
-    LoraOption,
-    MaskImageOption,
-    MasksOption,
-    ModelOption,
-    OutOption,
-    OverwriteOption,
-    ScaleOption,
-    SchedulerOption,
-    StepsOption,
-    StrengthOption,
-    WidthOption,
+from heedful.catalogue import DEFAULT_METHOD, METHODS
+from heedful.cli import options
+from heedful.cli.console import (
+    FAILED,
+    INTERRUPTED,
+    err,
+    number,
+    say,
+    say_json,
+    say_table,
+    tell,
+    tell_concepts,
+    tell_notes,
+    write_png,
 )
 from heedful.cli.progress import image_progress
 from heedful.errors import SettingsError
 
 if TYPE_CHECKING:
-    from heedful.images import Gallery, Line, Made, Plan
-    from heedful.models import Model
+    from heedful.images import Case, Gallery, MethodTally, Plan, Result
 
-DEFAULT_METHOD = "heedful"
-METHOD_NAMES = (
-    "none, attend-and-excite, a-star, attend-and-excite+a-star, initno, divide-and-bind, syngen, ebama, conform, "
-    "focus, heedful, random, wrong-tokens"
-)
+SUCCESS = "world.success"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which images are made: the prompts, methods and seeds."""
+
+    prompts_file: Annotated[Path | None, Parameter("--prompts")] = None
+    """Text file with one more prompt per line."""
+    method: Annotated[
+        options.MethodName | None,
+        Parameter(help=f"How the images are steered: {', '.join(METHODS)}. Without it: {DEFAULT_METHOD}."),
+    ] = None
+    compare: str | None = None
+    """Several methods on the same seeds, side by side in one grid: none,a-star."""
+    seeds: options.Seeds = "0-3"
+    concepts: options.Concepts = None
 
 
 def generate(
-    prompts: Annotated[
-        list[str] | None, typer.Argument(metavar="PROMPT...", help="What the images should show.", show_default=False)
-    ] = None,
-    prompts_file: Annotated[
-        Path | None,
-        typer.Option("--prompts", metavar="FILE", help="Text file with one more prompt a line.", show_default=False),
-    ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            "--method",
-            metavar="NAME",
-            help=f"How the images are steered: {METHOD_NAMES}. Without it: {DEFAULT_METHOD}.",
-            show_default=False,
-        ),
-    ] = None,
-    compare: Annotated[
-        str | None,
-        typer.Option(
-            "--compare",
-            metavar="NAME,NAME...",
-            help="Several methods on the same seeds, side by side in one grid: none,a-star.",
-            show_default=False,
-        ),
-    ] = None,
-    seeds: Annotated[
-        str, typer.Option("--seeds", metavar="0-3", help="One image per seed: 0-3 (both ends), 0,5,7 or 0-3,8.")
-    ] = "0-3",
-    concepts: ConceptsOption = None,
-    out_folder: OutOption = Path("out"),
-    overwrite: OverwriteOption = False,
-    masks: MasksOption = False,
-    as_json: JsonOption = False,
-    steps: StepsOption = None,
-    guidance_scale: ScaleOption = None,
-    width: WidthOption = None,
-    height: HeightOption = None,
-    batch_size: BatchOption = None,
-    model: ModelOption = None,
-    scheduler: SchedulerOption = None,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = None,
-    concepts_from: ConceptsFromOption = None,
-    lora: LoraOption = None,
-    image: ImageOption = None,
-    mask_image: MaskImageOption = None,
-    strength: StrengthOption = None,
+    *prompts: str,
+    choice: Annotated[Choice, Parameter(name="*")] = Choice(),
+    out: options.Out = Path("out"),
+    overwrite: options.Overwrite = False,
+    masks: options.Masks = False,
+    as_json: options.Json = False,
+    sampling: options.Sampling = options.SamplingOptions(),
+    model: options.Model = options.ModelOptions(),
+    inpainting: options.Inpainting = options.InpaintingOptions(),
 ) -> None:
     """Make images in which every concept of the prompt is heeded.
 
@@ -102,160 +65,161 @@ def generate(
     nothing twice.
 
     Example: `heedful generate "a cat and a blue clock" --compare none,attend-and-excite --seeds 0-3`
+
+    Parameters
+    ----------
+    prompts
+        What the images should show.
     """
-    from heedful.cli.choices import find_method, read_prompts, split_list
+    from heedful.cli.choices import find_method, find_methods, split_list
+    from heedful.cli.reading import read_prompts
     from heedful.images import (
         Gallery,
-        Wish,
+        Request,
         clear,
-        find_judge,
-        for_inpainting,
+        find_images,
         make_plan,
         parse_seeds,
+        prompt_lines,
         read_inpainting,
-        summarize,
+        tally_images,
+        write_coco,
     )
-    from heedful.models import add, load_model, parse_additions, use_scheduler
+    from heedful.models import open_model
+    from heedful.scores import verdict_scores
 
-    if method is not None and compare is not None:
+    if choice.method is not None and choice.compare is not None:
         raise SettingsError("Expected either --method or --compare, got both. --compare none,a-star holds the methods.")
-    names = split_list(compare, "methods") or [method or DEFAULT_METHOD]
-    methods = [find_method(name) for name in dict.fromkeys(names)]
-    numbers = parse_seeds(seeds)
-    things = split_list(concepts, "concepts")
-    texts = [*(prompts or []), *(read_prompts(prompts_file) if prompts_file is not None else [])]
-    gallery = Gallery(out_folder)
-    additions = parse_additions(concepts_from, lora)
-    inpainting = read_inpainting(image, mask_image, strength)
+    methods = find_methods(choice.compare) if choice.compare else [find_method(choice.method or DEFAULT_METHOD)]
+    seeds = parse_seeds(choice.seeds)
+    concepts = None if choice.concepts is None else split_list(choice.concepts, "concepts")
+    texts = [*prompts, *(read_prompts(choice.prompts_file) if choice.prompts_file is not None else [])]
+    lines = prompt_lines(texts, concepts)
+    gallery, image = Gallery(out), read_inpainting(inpainting)
     gallery.check()
     with err.status("Loading the model ..."):
-        loaded = add(load_model(model, device=device, dtype=dtype), additions)
-        if inpainting is not None:
-            loaded = for_inpainting(loaded)
-        if scheduler is not None:
-            use_scheduler(loaded, scheduler)
-    wish = Wish(
-        prompts=texts,
+        loaded = open_model(model)
+    request = Request(
+        prompts=lines,
         methods=methods,
-        seeds=numbers,
-        concepts=things,
-        steps=steps,
-        guidance_scale=guidance_scale,
-        width=width,
-        height=height,
-        batch_size=batch_size,
+        seeds=seeds,
+        sampling=sampling,
+        inpainting=image,
         masks=masks,
-        inpainting=inpainting,
+        scores=verdict_scores(loaded),
     )
-    plan = make_plan(loaded, gallery, wish, overwrite=overwrite)
-    for remark in plan.remarks:
-        tell(f"Note: {remark}")
-    if overwrite:
-        clear(plan)
-    if plan.done:
-        tell(f"{len(plan.done)} of {len(plan.cases)} images are there already.")
-    made = _make(loaded, gallery, plan)
-    skipped = sum(one.outcome.skipped_updates for one in made)
-    if skipped:
-        tell(f"Note: {skipped} updates were left out because their gradient was not finite; try --dtype float32.")
-    lines = summarize(plan.cases, made, find_judge(loaded))
-    grid = _write_grid(loaded, gallery, plan)
-    found = _write_masks(gallery) if masks else None
+    plan = make_plan(loaded, request)
+    tell_concepts(plan.prompts)
+    with gallery.locked():
+        gallery.claim("metadata.jsonl", "grid.png", *(["masks.json"] if masks else []))
+        plan = plan if overwrite else find_images(plan, gallery)
+        tell_notes(plan.remarks)
+        if overwrite:
+            clear(plan, gallery)
+        if plan.todo < len(plan):
+            tell(f"{len(plan) - plan.todo} of {len(plan)} images are there already.")
+        made = _make(gallery, plan)
+        skipped = sum(result.trace.get("skipped_updates", 0) for result in made.values())
+        if skipped:
+            tell(f"Note: {skipped} updates were left out because their gradient was not finite; try --dtype float32.")
+        tallied = tally_images(plan, gallery, made)
+        grid = _write_grid(gallery, plan, made)
+        found = write_coco(gallery) if masks else None
+    new = Counter(case.method.name for case in plan.cases() if case.key in made and made[case.key].error is None)
     if as_json:
-        say_json(_summary(loaded, gallery, plan, lines, grid) | ({"masks": str(found)} if found else {}))
+        say_json(_summary(gallery, plan, tallied, new, grid) | ({"masks": str(found)} if found else {}))
     else:
-        out.print(_table(lines), soft_wrap=False)
+        _say_lines(tallied, new)
         if found:
             say(f"Masks: {found}")
         say(str(grid))
+    errors = [result.error for result in made.values() if result.error is not None]
+    if errors:
+        tell(f"{len(errors)} images failed: {errors[-1]}")
+        raise SystemExit(FAILED)
 
 
-def _make(model: "Model", gallery: "Gallery", plan: "Plan") -> "list[Made]":
+def _make(gallery: "Gallery", plan: "Plan") -> "dict[str, Result]":
     """Make what is left of `plan` behind a progress bar; after Ctrl-C say what is there, and exit."""
     from heedful.images import make_images
 
-    made: list[Made] = []
+    made: dict[str, Result] = {}
     with image_progress(err, disable=not plan.todo) as progress:
         task = progress.add_task("Images", total=plan.todo)
         try:
-            for one in make_images(model, gallery, plan, lambda share: progress.advance(task, share)):
-                made.append(one)
+            for case, result in make_images(plan, gallery, lambda share: progress.advance(task, share)):
+                made[case.key] = result
         except KeyboardInterrupt:
             progress.stop()
-            there = sum(case.path.exists() for case in plan.cases)
+            there = sum((gallery.folder / case.image).exists() for case in plan.cases())
             tell(
-                f"Interrupted: {there} of {len(plan.cases)} images are done and whole, in {gallery.folder}. "
+                f"Interrupted: {there} of {len(plan)} images are done and whole, in {gallery.folder}. "
                 "The same command (without --overwrite) makes the rest."
             )
-            raise typer.Exit(INTERRUPTED) from None
+            raise SystemExit(INTERRUPTED) from None
     return made
 
 
-def _write_grid(model: "Model", gallery: "Gallery", plan: "Plan") -> Path:
+def _write_grid(gallery: "Gallery", plan: "Plan", made: "dict[str, Result]") -> Path:
     """Write the labelled grid and return its path."""
-    from io import BytesIO
-
-    from heedful.files import write_atomic
     from heedful.report import arrange, compose
 
-    buffer = BytesIO()
-    compose(
-        arrange(
-            plan, note=f"{model.name} · {plan.sampling.steps} steps · guidance scale {plan.sampling.guidance_scale:g}"
-        )
-    ).save(buffer, format="PNG")
-    return write_atomic(gallery.folder / "grid.png", buffer.getvalue())
+    def find(case: "Case") -> "Path | bytes | None":
+        path = gallery.folder / case.image
+        png = made[case.key].png if case.key in made else None
+        return png or (path if path.exists() else None)
+
+    sampling = plan.sampling
+    note = f"{plan.model.name} · {sampling.steps} steps · guidance scale {sampling.guidance_scale:g}"
+    return write_png(gallery.inside("grid.png"), compose(arrange(plan.cases(), find, note=note)))
 
 
-def _write_masks(gallery: "Gallery") -> Path:
-    """Write the masks that the images carry as one COCO file, and return its path."""
-    from heedful.images import write_coco
-
-    return write_coco(gallery)
-
-
-def _summary(model: "Model", gallery: "Gallery", plan: "Plan", lines: "list[Line]", grid: Path) -> dict[str, Any]:
+def _summary(
+    gallery: "Gallery", plan: "Plan", tallied: "list[MethodTally]", new: "Counter[str]", grid: Path
+) -> dict[str, Any]:
     """Return what --json prints."""
     return {
         "out": str(gallery.folder),
         "grid": str(grid),
         "metadata": str(gallery.folder / "metadata.jsonl"),
-        "model": model.name,
+        "model": plan.model.name,
         "steps": plan.sampling.steps,
         "guidance_scale": plan.sampling.guidance_scale,
-        "methods": [asdict(line) for line in lines],
+        "methods": [
+            {
+                "method": line.method,
+                "images": line.done,
+                "made": new[line.method],
+                "seconds_per_image": line.seconds_per_image,
+                "loss": line.loss,
+                "success": line.figures.get(SUCCESS),
+            }
+            for line in tallied
+        ],
         "images": [
             {
-                "file": str(case.path),
+                "file": str(gallery.folder / case.image),
                 "method": case.method.name,
                 "prompt": case.prompt.text,
-                "concepts": [concept.name for concept in case.prompt.concepts],
+                "concepts": case.concepts,
                 "seed": case.seed,
             }
-            for case in plan.cases
+            for case in plan.cases()
         ],
     }
 
 
-def _table(lines: "list[Line]") -> Table:
-    """Return what a person reads after a run; columns that nobody can fill are left out."""
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
-    table.add_column("method")
-    for title in ("images", "s/image", "final loss", "success"):
-        table.add_column(title, justify="right")
-    for line in lines:
-        table.add_row(
-            line.method,
-            str(line.images) if line.made == line.images else f"{line.images} ({line.made} new)",
-            _number(line.seconds_per_image, ".2f"),
-            _number(line.loss, ".3f"),
-            _number(line.success, ".0%"),
-        )
-    for position, values in ((4, [line.success for line in lines]), (3, [line.loss for line in lines])):
-        if all(value is None for value in values):
-            table.columns.pop(position)
-    return table
-
-
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+def _say_lines(tallied: "list[MethodTally]", new: "Counter[str]") -> None:
+    """Print what a person reads after a run; columns that nobody can fill are left out."""
+    columns = {
+        "method": [one.method for one in tallied],
+        "images": [
+            f"{one.done}" if new[one.method] == one.done else f"{one.done} ({new[one.method]} new)" for one in tallied
+        ],
+        "s/image": [number(one.seconds_per_image, ".2f") for one in tallied],
+        "final loss": [number(one.loss, ".3f") for one in tallied],
+        "success": [number(one.figures.get(SUCCESS), ".0%") for one in tallied],
+    }
+    always = ("method", "images", "s/image")
+    kept = {title: cells for title, cells in columns.items() if title in always or set(cells) != {"-"}}
+    say_table([*kept], zip(*kept.values(), strict=True))

@@ -1,37 +1,31 @@
-"""Learning behind a progress bar: what `heedful teach` shows while it runs, after Ctrl-C, and at the end.
-
-Knows the terminal, and what a training tells. Knows no options.
-"""
+"""Learning behind a progress bar: what `heedful teach` shows while it runs, after Ctrl-C, and at the end."""
 
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import typer
 from PIL import Image
 from rich.progress import Progress
-from rich.table import Table
 
-from heedful.cli.console import INTERRUPTED, err, out, say, say_json, tell
+from heedful.cli.console import INTERRUPTED, err, say, say_json, say_table, tell
 from heedful.cli.progress import image_progress, step_progress
 from heedful.cli.validation import Validation
 from heedful.errors import SettingsError
+from heedful.image_files import read_image
 from heedful.models import EMBEDDED, Model
+from heedful.options import ClassImageOptions, TrainingOptions
 from heedful.teaching import (
     CARD,
     CHECKPOINT,
     CLASS_IMAGES,
     LOSSES,
-    TEACHING_METHODS,
+    VALIDATION,
+    Callbacks,
     TaughtConcepts,
     TeachingMethod,
     TeachingSettings,
-    Watch,
-    read_picture,
-    read_pictures,
+    read_image_folder,
     steps_kept,
     teach,
 )
@@ -40,22 +34,12 @@ _AVERAGED = 10
 """Steps at either end over which the parts of the loss are averaged for the table."""
 
 
-def find_teaching_method(name: str, rank: int | None = None) -> TeachingMethod:
-    """Return the method called `name`, with a LoRA of this rank if there is one; raises `SettingsError`."""
-    if name not in TEACHING_METHODS:
-        raise SettingsError(f"Expected one of the methods {', '.join(TEACHING_METHODS)}, got {name!r}.")
-    method = TEACHING_METHODS[name]
-    if rank is None:
-        return method
-    return method.as_lora(rank) if method.rank is None else replace(method, rank=rank)
-
-
 def read_images(places: Sequence[Path]) -> list[Image.Image]:
-    """Return the pictures of files, or of one folder; raises `SettingsError`."""
+    """Return the images in files, or in one folder; raises `SettingsError`."""
     folders = [place for place in places if place.is_dir()]
     if folders and len(places) > 1:
-        raise SettingsError(f"Expected pictures or one folder of them, got the folder {folders[0]} among others.")
-    return list(read_pictures(folders[0], "").images) if folders else [read_picture(place) for place in places]
+        raise SettingsError(f"Expected images or one folder of them, got the folder {folders[0]} among others.")
+    return list(read_image_folder(folders[0], "").images) if folders else [read_image(place) for place in places]
 
 
 def learn(
@@ -67,20 +51,19 @@ def learn(
     out: Path,
     settings: TeachingSettings,
     validation: Validation | None,
-    validation_steps: int,
-    report_to: str | None,
-    class_data_dir: Path | None,
+    masks: Sequence[Image.Image] | None,
+    class_images: ClassImageOptions,
+    training: TrainingOptions,
     is_shown: bool = True,
-    **told: Any,
 ) -> TaughtConcepts:
-    """Teach behind two bars, prior pictures and steps, if `is_shown`; after Ctrl-C say what is there, and exit."""
-    shelf = class_data_dir or out / CLASS_IMAGES
+    """Teach behind two bars, class images and steps, if `is_shown`; after Ctrl-C say what is there, and exit."""
+    shelf = class_images.class_data_dir or out / CLASS_IMAGES
     painting, learning = image_progress(err, disable=not is_shown), step_progress(err, disable=not is_shown)
-    pictures = painting.add_task("Prior pictures", total=settings.num_class_images)
+    pictures = painting.add_task("Class images", total=settings.num_class_images)
     steps = learning.add_task("Steps", total=settings.max_train_steps, losses="")
     seen = {"pictures": 0, "step": 0}
 
-    def on_class_picture(done: int, total: int) -> None:
+    def on_class_image(done: int, total: int) -> None:
         seen["pictures"] = done
         if not painting.live.is_started and done < total:
             painting.start()
@@ -99,13 +82,6 @@ def learn(
             steps, completed=step, losses="  ".join(f"{name} {value:.4f}" for name, value in losses.items())
         )
 
-    watch = Watch(
-        on_class_picture=on_class_picture,
-        on_step=on_step,
-        on_validation=validation,
-        validation_steps=validation_steps,
-        report_to=report_to,
-    )
     try:
         return teach(
             model.pipe,
@@ -114,11 +90,11 @@ def learn(
             method,
             out=out,
             settings=settings,
-            class_data_dir=class_data_dir,
+            masks=masks,
+            class_images=class_images,
+            training=training,
             base_model=model.name,
-            class_arguments={"num_inference_steps": model.steps, "guidance_scale": model.guidance_scale},
-            watch=watch,
-            **told,
+            callbacks=Callbacks(on_class_image=on_class_image, on_step=on_step, on_validation=validation),
         )
     except KeyboardInterrupt:
         _stop(painting, learning)
@@ -127,11 +103,11 @@ def learn(
             what = f"{seen['step'] or kept} of {settings.max_train_steps} steps are done"
             where = f"{kept} of them are kept in {out / CHECKPOINT}" if kept else "none of them is kept yet"
         else:
-            what = f"{seen['pictures']} of {settings.num_class_images} prior pictures are done"
+            what = f"{seen['pictures']} of {settings.num_class_images} class images are done"
             where = f"whole, in {shelf}"
         if is_shown:
             tell(f"Interrupted: {what}, {where}. The same command (without --overwrite) goes on from there.")
-        raise typer.Exit(INTERRUPTED) from None
+        raise SystemExit(INTERRUPTED) from None
     finally:
         _stop(painting, learning)
 
@@ -156,14 +132,11 @@ def say_taught(model: Model, taught: TaughtConcepts, as_json: bool) -> None:
         )
         return
     span = min(_AVERAGED, len(losses))
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
-    for title in ("mean loss", f"first {span} steps", f"last {span} steps"):
-        table.add_column(title, justify="left" if title == "mean loss" else "right")
-    for name in last:
-        table.add_row(name, f"{first[name]:.4f}", f"{last[name]:.4f}")
-    out.print(table, soft_wrap=False)
+    head = ("mean loss", f"first {span} steps", f"last {span} steps")
+    say_table(head, [(name, f"{first[name]:.4f}", f"{last[name]:.4f}") for name in last])
     model_option = "" if model.name == EMBEDDED else f" --model {shlex.quote(model.name)}"
-    say(f'Use them: heedful generate "{taught.prompt}" --concepts-from {shlex.quote(str(taught.folder))}{model_option}')
+    words = f"heedful generate {shlex.quote(taught.prompt)} --method none --concepts-from"
+    say(f"Use them: {words} {shlex.quote(str(taught.folder))}{model_option}")
     say(str(taught.folder))
 
 
@@ -181,4 +154,4 @@ def _means(losses: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _sheets(folder: Path) -> list[Path]:
-    return sorted((folder / "validation").glob("*.png"), key=lambda path: (len(path.stem), path.stem))
+    return sorted((folder / VALIDATION).glob("*.png"), key=lambda path: (len(path.stem), path.stem))

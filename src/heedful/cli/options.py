@@ -1,154 +1,71 @@
-"""Options that several commands share, said once.
+"""Options that several commands share, each said once: groups that a command takes whole, and single ones.
 
-Knows their names and help texts. Knows nothing of what they do.
+The fields of a group are its options, and their docstrings the help texts.
 """
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
+from cyclopts import Group, Parameter
 
-_MODEL, _MAKING, _INPAINTING = "Model", "How the images are made", "Painting into a picture"
+from heedful.catalogue import METHODS, TEACHING_METHODS
+from heedful.errors import SettingsError
+from heedful.options import InpaintingOptions, LoadOptions, ModelOptions, SamplingOptions
 
-ModelOption = Annotated[
+OPTIONS = Group("Options", sort_key=0)
+"""What belongs to the command itself; it stands first."""
+
+
+def group(title: str, **more: Any) -> Parameter:
+    """Return what makes the fields of a dataclass options of a command, in a panel of their own."""
+    return Parameter(name="*", group=Group(title, sort_key=1), **more)
+
+
+Loading = Annotated[LoadOptions, group("Model")]
+Model = Annotated[ModelOptions, group("Model")]
+Sampling = Annotated[SamplingOptions, group("How the images are made")]
+Inpainting = Annotated[InpaintingOptions, group("Painting into an image")]
+
+
+def _names(known: Iterable[str]) -> Callable[[Any], list[str]]:
+    return lambda _context: list(known)
+
+
+MethodName = Annotated[str, Parameter(completer=_names(METHODS))]
+TeachingName = Annotated[str, Parameter(completer=_names(TEACHING_METHODS))]
+AnyMethodName = Annotated[str, Parameter(completer=_names(dict.fromkeys((*METHODS, *TEACHING_METHODS))))]
+Out = Annotated[Path, Parameter("--out", help="Folder that the results are written to.")]
+Json = Annotated[bool, Parameter("--json", help="Print one JSON object to stdout; progress goes to stderr.")]
+Overwrite = Annotated[bool, Parameter(help="Make again what is there, instead of going on from it.")]
+Seeds = Annotated[str, Parameter(help="Seeds, one image each: 0-3 (both ends), 0,5,7 or 0-3,8.")]
+Masks = Annotated[
+    bool, Parameter(help="Find each concept's mask and box in the maps, and write them to OUT/masks.json (COCO).")
+]
+Concepts = Annotated[
     str | None,
-    typer.Option(
-        "--model",
-        metavar="FOLDER|ID",
-        help="Folder of a diffusers pipeline (safetensors), or a hub id such as owner/name. "
-        "Without it, the small embedded model is used, which needs no download.",
-        show_default=False,
-        rich_help_panel=_MODEL,
+    Parameter(
+        help='Concepts that must be heeded, in words of the prompt: "cat,blue clock". Without it: what is [marked] in '
+        "the prompt, else the things that the prompt names."
     ),
 ]
-DeviceOption = Annotated[
-    str, typer.Option("--device", metavar="auto|cpu|cuda|mps", help="Where it runs.", rich_help_panel=_MODEL)
-]
-DtypeOption = Annotated[
+ModelName = Annotated[
     str | None,
-    typer.Option(
-        "--dtype",
-        metavar="float32|float16|bfloat16",
-        help="Precision of the model. Without it: float32 on a CPU and for the embedded model, float16 on a GPU.",
-        show_default=False,
-        rich_help_panel=_MODEL,
-    ),
+    Parameter(help="Folder of a diffusers pipeline, or a hub id such as owner/name. Without it, the embedded model."),
 ]
-SchedulerOption = Annotated[
-    str | None,
-    typer.Option(
-        "--scheduler",
-        metavar="NAME",
-        help="Another scheduler of diffusers, such as ddim or euler. Without it, the model's own.",
-        show_default=False,
-        rich_help_panel=_MODEL,
-    ),
+WorldFolder = Annotated[
+    Path | None, Parameter("--model", help="Folder of a world model of your own. Without it, the embedded one.")
 ]
-StepsOption = Annotated[
-    int | None,
-    typer.Option(
-        "--steps",
-        help="Denoising steps. Without it: 20 on the embedded model, else 50.",
-        show_default=False,
-        rich_help_panel=_MAKING,
-    ),
-]
-ScaleOption = Annotated[
-    float | None,
-    typer.Option(
-        "--guidance-scale",
-        help="Weight of classifier-free guidance. Without it: 3 on the embedded model, else 7.5.",
-        show_default=False,
-        rich_help_panel=_MAKING,
-    ),
-]
-BatchOption = Annotated[
-    int | None,
-    typer.Option(
-        "--batch-size",
-        help="Images made together. Without it: 8 on the embedded model, else 1.",
-        show_default=False,
-        rich_help_panel=_MAKING,
-    ),
-]
-WidthOption = Annotated[
-    int | None,
-    typer.Option("--width", help="Pixels. Without it, the model's own.", show_default=False, rich_help_panel=_MAKING),
-]
-HeightOption = Annotated[
-    int | None,
-    typer.Option("--height", help="Pixels. Without it, the model's own.", show_default=False, rich_help_panel=_MAKING),
-]
-ConceptsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--concepts",
-        metavar='"cat,blue clock"',
-        help="What must be heeded, in words of the prompt. Without it: what is \\[marked] in the prompt, "
-        "else the things that the prompt names.",
-        show_default=False,
-    ),
-]
-ConceptsFromOption = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--concepts-from",
-        metavar="FOLDER",
-        help="Concepts that `heedful teach` has written; may be repeated.",
-        show_default=False,
-        rich_help_panel=_MODEL,
-    ),
-]
-LoraOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--lora",
-        metavar="FILE|FOLDER|ID\\[=WEIGHT]",
-        help="A LoRA (safetensors) on top, of weight 1 unless given; may be repeated. "
-        "On a hub: owner/name or owner/name/FILE.safetensors.",
-        show_default=False,
-        rich_help_panel=_MODEL,
-    ),
-]
-ImageOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--image", metavar="FILE", help="A picture to paint into.", show_default=False, rich_help_panel=_INPAINTING
-    ),
-]
-MaskImageOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--mask-image",
-        metavar="FILE",
-        help="White where it is painted anew.",
-        show_default=False,
-        rich_help_panel=_INPAINTING,
-    ),
-]
-StrengthOption = Annotated[
-    float | None,
-    typer.Option(
-        "--strength",
-        help="Of the noise that the painting begins from, at most 1. Without it: 1.",
-        show_default=False,
-        rich_help_panel=_INPAINTING,
-    ),
-]
-OutOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the images go.")]
-OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Make images again that are there, instead of going on from them.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout; progress goes to stderr.")]
-WorldModelOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--model", metavar="FOLDER", help="A world model of your own. Without it, the embedded one.", show_default=False
-    ),
-]
-ThreadsOption = Annotated[
-    int | None, typer.Option("--threads", help="Threads of torch. Without it, torch's choice.", show_default=False)
-]
-MasksOption = Annotated[
-    bool, typer.Option("--masks", help="Find each concept's mask and box in the maps; OUT/masks.json has them (COCO).")
-]
+Device = Annotated[str, Parameter(help="Where the model runs: auto, cpu, cuda or mps.")]
+Threads = Annotated[int | None, Parameter(help="Threads that torch uses. Without it, torch's choice.")]
+
+
+def use_threads(threads: int | None) -> None:
+    """Let torch use so many threads; None leaves it alone. Raises `SettingsError`."""
+    if threads is None:
+        return
+    if threads < 1:
+        raise SettingsError(f"Expected 1 thread or more, got {threads}.")
+    import torch
+
+    torch.set_num_threads(threads)

@@ -1,7 +1,19 @@
-"""Progress bars: how many, how fast, how long still. Knows the terminal, and nothing of what is done."""
+"""Progress bars: how many are done, how fast it goes, and the time left."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 
@@ -12,9 +24,24 @@ def image_progress(console: Console, *, disable: bool = False) -> Progress:
 
 
 def step_progress(console: Console, *, disable: bool = False) -> Progress:
-    """Return a bar with steps, steps per second, the time left, and what the field `losses` of its task says."""
-    columns = (TextColumn("{task.description}"), BarColumn(), _Count(), _Speed("steps"), TimeRemainingColumn())
+    """Return a bar with steps, steps per second, the time left, and the text in the field `losses` of its task."""
+    columns = (TextColumn("{task.description}"), BarColumn(24), _Count(), _Speed("steps"), TimeRemainingColumn())
     return Progress(*columns, TextColumn("{task.fields[losses]}"), console=console, disable=disable)
+
+
+@contextmanager
+def counting(console: Console) -> Iterator[Callable[..., None]]:
+    """Yield `show(name, done, total, note="")`, which draws a bar for each name."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def show(name: str, done: int, total: int, note: str = "") -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total)
+            bar.update(tasks[name], completed=done, total=total, description=f"{name}{note}")
+
+        yield show
 
 
 class _Count(ProgressColumn):

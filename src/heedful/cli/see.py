@@ -1,55 +1,28 @@
-"""`heedful see`: what the denoiser looks at for each concept, step by step.
+"""`heedful see`: what the denoiser looks at for each concept, step by step."""
 
-Knows which pictures and files are made of it.
-"""
-
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.progress import Progress
-from rich.table import Table
 
-from heedful.cli.console import err, out, say, say_json, tell
-from heedful.cli.options import (
-    ConceptsFromOption,
-    ConceptsOption,
-    DeviceOption,
-    DtypeOption,
-    HeightOption,
-    JsonOption,
-    LoraOption,
-    ModelOption,
-    ScaleOption,
-    SchedulerOption,
-    StepsOption,
-    WidthOption,
-)
+from heedful.cli import options
+from heedful.cli.console import err, say, say_json, say_table, tell_concepts, tell_notes
 
 if TYPE_CHECKING:
     from heedful.images import Sight
 
 
 def see(
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What the image should show.", show_default=False)],
-    seed: Annotated[int, typer.Option("--seed", help="The image's seed.", min=0)] = 0,
-    method: Annotated[
-        str, typer.Option("--method", metavar="NAME", help="How the image is steered; none only looks.")
-    ] = "none",
-    concepts: ConceptsOption = None,
-    out_folder: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the files go.")] = Path("out/see"),
-    as_json: JsonOption = False,
-    steps: StepsOption = None,
-    guidance_scale: ScaleOption = None,
-    width: WidthOption = None,
-    height: HeightOption = None,
-    model: ModelOption = None,
-    scheduler: SchedulerOption = None,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = None,
-    concepts_from: ConceptsFromOption = None,
-    lora: LoraOption = None,
+    prompt: str,
+    /,
+    *,
+    seed: int = 0,
+    method: options.MethodName = "none",
+    concepts: options.Concepts = None,
+    out: options.Out = Path("out/see"),
+    as_json: options.Json = False,
+    sampling: options.Sampling = options.SamplingOptions(),
+    model: options.Model = options.ModelOptions(),
 ) -> None:
     """Make one image and show where the model looks for each concept.
 
@@ -58,62 +31,59 @@ def see(
     The path of the sheet is the last line printed. Files of an earlier run are replaced.
 
     Example: `heedful see "a cat and a blue clock" --seed 3`
+
+    Parameters
+    ----------
+    prompt
+        What the image should show.
+    seed
+        Seed of the image.
+    method
+        How the image is steered; none only looks. The names are those of `heedful generate --help`.
     """
     from heedful.cli.choices import find_method, split_list
-    from heedful.files import write_atomic
-    from heedful.images import Gallery, Wish, folder_name, look, make_plan
-    from heedful.models import add, load_model, parse_additions, use_scheduler
+    from heedful.image_files import png_bytes
+    from heedful.images import Gallery, Request, folder_name, look, make_plan, parse_seeds, prompt_lines
+    from heedful.models import open_model
     from heedful.report import concept_overlay, step_sheet
 
-    additions = parse_additions(concepts_from, lora)
-    chosen, things = find_method(method), split_list(concepts, "concepts")
-    Gallery(out_folder).check()
+    chosen, seeds = find_method(method), parse_seeds(str(seed))
+    named = None if concepts is None else split_list(concepts, "concepts")
+    gallery = Gallery(out)
+    gallery.check()
     with err.status("Loading the model ..."):
-        loaded = add(load_model(model, device=device, dtype=dtype), additions)
-        if scheduler is not None:
-            use_scheduler(loaded, scheduler)
-    wish = Wish(
-        prompts=[prompt],
-        methods=[chosen],
-        seeds=[seed],
-        concepts=things,
-        steps=steps,
-        guidance_scale=guidance_scale,
-        width=width,
-        height=height,
-    )
-    plan = make_plan(loaded, Gallery(out_folder), wish, overwrite=True)
-    for remark in plan.remarks:
-        tell(f"Note: {remark}")
-    with Progress(console=err) as progress:
-        task = progress.add_task("Steps", total=plan.sampling.steps)
-        sight = look(loaded, plan, on_step=lambda: progress.advance(task))
-    folder = out_folder / chosen.name / folder_name(sight.prompt.text) / str(seed)
-    files = {"image.png": sight.image, "sheet.png": step_sheet(sight)}
-    for place, name in enumerate(sight.names):
-        files[f"overlay {folder_name(name)}.png"] = concept_overlay(sight, place)
-    for file, picture in files.items():
-        buffer = BytesIO()
-        picture.save(buffer, format="PNG")
-        write_atomic(folder / file, buffer.getvalue())
-    sight.write_maps(folder)
+        loaded = open_model(model)
+    request = Request(prompts=prompt_lines([prompt], named), methods=[chosen], seeds=seeds, sampling=sampling)
+    plan = make_plan(loaded, request)
+    tell_concepts(plan.prompts)
+    tell_notes(plan.remarks)
+    with gallery.locked():
+        with Progress(console=err) as progress:
+            task = progress.add_task("Steps", total=plan.sampling.steps)
+            sight = look(plan, on_step=lambda: progress.advance(task))
+        images = {"image.png": sight.image, "sheet.png": step_sheet(sight)}
+        for position, name in enumerate(sight.names):
+            images[f"overlay {folder_name(name)}.png"] = concept_overlay(sight, position)
+        files = {name: png_bytes(image) for name, image in images.items()} | sight.files()
+        where = next(plan.cases()).image.removesuffix(".png")
+        gallery.claim(*(f"{where}/{name}" for name in files))
+        gallery.write({f"{where}/{name}": content for name, content in files.items()})
+    folder = out / where
     if as_json:
-        say_json({"folder": str(folder), "files": [*files, "maps.safetensors", "maps.json"]} | sight.figures())
-    else:
-        out.print(_table(sight), soft_wrap=False)
-        say(str(folder / "sheet.png"))
+        say_json({"out": str(folder), "files": [*files]} | sight.figures())
+        return
+    _say_figures(sight)
+    say(str(folder / "sheet.png"))
 
 
-def _table(sight: "Sight") -> Table:
-    """Return the figures of the last step, and the means over all steps."""
-    figures = sight.figures()["steps"]
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
-    for title in ("", "mean over the steps", "last step"):
-        table.add_column(title, justify="left" if not title else "right")
+def _say_figures(sight: "Sight") -> None:
+    """Print the figures of the last step, and the means over all steps."""
+    steps = sight.figures()["steps"]
+    rows = []
     for kind in ("overlap", "retention"):
-        for name in figures[-1][kind]:
-            values = [step[kind][name] for step in figures if name in step[kind]]
-            table.add_row(f"{kind} {name}", f"{sum(values) / len(values):.2f}", f"{values[-1]:.2f}")
-    for name, (x, y) in figures[-1]["peak"].items():
-        table.add_row(f"peak {name} (x, y)", "", f"{x:.2f}, {y:.2f}")
-    return table
+        for name in steps[-1][kind]:
+            values = [step[kind][name] for step in steps if name in step[kind]]
+            rows.append((f"{kind} {name}", f"{sum(values) / len(values):.2f}", f"{values[-1]:.2f}"))
+    for name, (x, y) in steps[-1]["peak"].items():
+        rows.append((f"peak {name} (x, y)", "", f"{x:.2f}, {y:.2f}"))
+    say_table(("", "mean over the steps", "last step"), rows)

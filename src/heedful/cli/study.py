@@ -1,190 +1,138 @@
-"""`heedful study`: what the papers and our own first idea claim, tested on the embedded model, with plots.
-
-Knows the options. What is slow is imported when a command runs.
-"""
+"""`heedful study`: what the papers and our own first idea claim, tested on the embedded model, with plots."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from cyclopts import App, Parameter
 
-from heedful.cli.console import err, say, say_json
-from heedful.cli.options import DeviceOption, JsonOption, ThreadsOption, WorldModelOption
+from heedful.cli import options
+from heedful.cli.console import err, say, say_json, tell
+from heedful.cli.progress import counting
+from heedful.cli.reading import expecting, read_json, read_text
 
-app = typer.Typer(help="Claims about attention, tested on the embedded model, with plots.", no_args_is_help=True)
-
-_FOLDER = Path("out/study")
-
-Prompts = Annotated[
-    int, typer.Option("--prompts", min=1, help="How many of the 138 two-concept prompts of the development half.")
-]
-Seeds = Annotated[str, typer.Option("--seeds", help="Seeds of each prompt: 0-3, 0,5,7 or 0-3,8.")]
-Steps = Annotated[int, typer.Option("--steps", min=3, help="Denoising steps.")]
-Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where records, figures and plot go.")]
+app = App(
+    name="study",
+    group_parameters=options.OPTIONS,
+    help="Claims about attention, tested on the embedded model, with plots.",
+)
 
 
-@app.command()
-def overlap(
-    prompts: Prompts = 60,
-    seeds: Seeds = "500-515",
-    steps: Steps = 20,
-    out: Out = _FOLDER,
-    model: WorldModelOption = None,
-    device: DeviceOption = "auto",
-    threads: ThreadsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Does overlap of two concepts' maps foretell the failure, and from which step on? (A-STAR's first observation)
+@dataclass(frozen=True, kw_only=True)
+class StudyOptions:
+    """Which images a study looks at, and where it writes."""
 
-    A killed run goes on. `retention` with the same options looks at the same images, and paints none again.
+    prompts: int | None = None
+    """How many of the 138 two-concept prompts of the development half. Without it: 30 for evenness, else 60."""
+    seeds: str | None = None
+    """Seeds of each prompt: 0-3, 0,5,7 or 0-3,8. Without it: 500-505 for evenness, else 500-515."""
+    steps: int = 20
+    """Denoising steps, 3 or more."""
+    out: Path = Path("out/study")
+    """Folder of the records, the figures and the plot."""
+    model: options.WorldFolder = None
+    device: options.Device = "auto"
+    threads: options.Threads = None
+    as_json: options.Json = False
+
+
+Study = Annotated[StudyOptions, Parameter(name="*")]
+
+
+@app.command
+def overlap(*, study: Study = StudyOptions()) -> None:
+    """Test whether the overlap of two concepts' maps predicts the failure, and from which step on.
+
+    This is A-STAR's first observation. A killed run goes on. `retention` with the same options looks at the same
+    images, and makes none again.
     """
-    from heedful.lab import overlap as study
-
-    _run_plain(study.figures, prompts, seeds, steps, out, model, device, threads, as_json)
+    _run("overlap", study, prompts=60, seeds="500-515")
 
 
-@app.command()
-def retention(
-    prompts: Prompts = 60,
-    seeds: Seeds = "500-515",
-    steps: Steps = 20,
-    out: Out = _FOLDER,
-    model: WorldModelOption = None,
-    device: DeviceOption = "auto",
-    threads: ThreadsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Is what the first steps see of a concept lost where images fail? (A-STAR's second observation)
+@app.command
+def retention(*, study: Study = StudyOptions()) -> None:
+    """Test whether what the first steps see of a concept is lost where images fail.
 
-    A killed run goes on. `overlap` with the same options looks at the same images, and paints none again.
+    This is A-STAR's second observation. A killed run goes on. `overlap` with the same options looks at the same images,
+    and makes none again.
     """
-    from heedful.lab import retention as study
-
-    _run_plain(study.figures, prompts, seeds, steps, out, model, device, threads, as_json)
+    _run("retention", study, prompts=60, seeds="500-515")
 
 
-@app.command()
-def evenness(
-    prompts: Prompts = 30,
-    seeds: Seeds = "500-505",
-    steps: Steps = 20,
-    out: Out = _FOLDER,
-    model: WorldModelOption = None,
-    device: DeviceOption = "auto",
-    threads: ThreadsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Does even attention over an object mean a better one? Correlations, and guidance by evenness alone.
+@app.command
+def evenness(*, study: Study = StudyOptions()) -> None:
+    """Test whether even attention over an object means a better one, by correlations and by guidance.
 
-    Paints each image five times: plain, by Attend-and-Excite, towards evenness, away from it, and by random steps. A
+    Makes each image five times: plain, by Attend-and-Excite, towards evenness, away from it, and by random steps. A
     killed run goes on.
     """
-    from heedful.cli.console import tell
-    from heedful.lab import evenness as study
-    from heedful.lab import weights_of
     from heedful.world import font_is_installed
 
-    loaded, detector, trial = _prepare(prompts, seeds, steps, model, device, threads)
     if not font_is_installed():
         tell("The emoji font is not installed, so the distance to the nearest render is left out.")
-    with _counting() as on_images:
-        records = study.watch_all(loaded.pipe, detector, trial, out, weights=weights_of(loaded), on_images=on_images)
-    _finish(study.figures(records, trial), loaded, out, as_json)
+    _run("evenness", study, prompts=30, seeds="500-505")
 
 
-@app.command()
-def page(
-    figures: Annotated[
-        Path, typer.Argument(metavar="FIGURES", help="The JSON that a study has written.", exists=True, dir_okay=False)
-    ],
-    target: Annotated[Path, typer.Argument(metavar="PAGE", help="A Markdown page.", exists=True, dir_okay=False)],
-) -> None:
-    """Put the figures of a study into the section "Figures" of a page, and its plot into `images/` beside the page."""
+@app.command
+def page(figures: Path, target: Path, /) -> None:
+    """Put the figures of a study into the section "Figures" of a page, and its plot into `images/` next to the page.
+
+    Parameters
+    ----------
+    figures
+        JSON file that a study has written.
+    target
+        Markdown file of the page.
+    """
     from heedful.files import write_atomic
     from heedful.report import plot, with_study
 
-    found = json.loads(figures.read_text(encoding="utf-8"))
-    picture = Path("images") / f"{found['study']}.png"
-    plot(found, target.parent / picture)
-    write_atomic(target, with_study(target.read_text(encoding="utf-8"), found, picture.as_posix()))
+    found, text = read_json(figures, "the figures of a study"), read_text(target, "a Markdown page")
+    with expecting("the figures of a study", figures):
+        image = Path("images") / f"{found['study']}.png"
+        changed = with_study(text, found, image.as_posix())
+        plot(found, target.parent / image)
+    write_atomic(target, changed)
     say(f"Page: {target}")
 
 
-def _run_plain(
-    figures: Callable[..., dict[str, Any]],
-    prompts: int,
-    seeds: str,
-    steps: int,
-    out: Path,
-    model: Path | None,
-    device: str,
-    threads: int | None,
-    as_json: bool,
-) -> None:
-    from heedful.lab import watch_plain, weights_of
-
-    loaded, detector, trial = _prepare(prompts, seeds, steps, model, device, threads)
-    with _counting() as on_images:
-        records = watch_plain(
-            loaded.pipe,
-            detector,
-            trial,
-            out,
-            weights=weights_of(loaded),
-            on_images=lambda done, total: on_images("plain", done, total),
-        )
-    _finish(figures(records, trial), loaded, out, as_json)
-
-
-def _prepare(
-    prompts: int, seeds: str, steps: int, model: Path | None, device: str, threads: int | None
-) -> tuple[Any, Any, Any]:
-    """Refuse what cannot work, then load the model and its detector, and plan the images."""
-    from heedful.images import parse_seeds
-    from heedful.lab import Trial, study_prompts
-    from heedful.models import load_model
-    from heedful.report import check_plots
-    from heedful.world import load_detector
-
-    check_plots()
-    trial = Trial(prompts=study_prompts(prompts), seeds=parse_seeds(seeds), steps=steps)
-    detector = load_detector(model)
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
-    return load_model(None if model is None else str(model), device=device, dtype="float32"), detector, trial
-
-
-def _finish(found: dict[str, Any], loaded: Any, out: Path, as_json: bool) -> None:
+def _run(name: str, study: StudyOptions, *, prompts: int, seeds: str) -> None:
     from heedful.files import write_atomic
-    from heedful.lab import weights_of
+    from heedful.lab import STUDIES, weights_of
     from heedful.report import plot, summary
 
-    found |= {"weights": weights_of(loaded)}
-    figures = write_atomic(out / f"{found['study']}.json", json.dumps(found, indent=1) + "\n")
-    picture = plot(found, out / f"{found['study']}.png")
-    if as_json:
+    loaded, detector, trial = _prepare(study, prompts=prompts, seeds=seeds)
+    weights = weights_of(loaded)
+    with counting(err) as on_images:
+        records = STUDIES[name].watch(loaded.pipe, detector, trial, study.out, weights=weights, on_images=on_images)
+    found = {**STUDIES[name].figures(records, trial), "weights": weights}
+    figures = write_atomic(study.out / f"{name}.json", json.dumps(found, indent=1) + "\n")
+    image = plot(found, study.out / f"{name}.png")
+    if study.as_json:
         say_json(found)
         return
     say(summary(found))
     say(f"Figures: {figures}")
-    say(f"Plot: {picture}")
+    say(f"Plot: {image}")
 
 
-@contextmanager
-def _counting() -> Iterator[Callable[[str, int, int], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err) as bar:
-        tasks: dict[str, Any] = {}
+def _prepare(study: StudyOptions, *, prompts: int, seeds: str) -> tuple[Any, Any, Any]:
+    """Refuse what cannot work, then load the model and its detector, and plan the images."""
+    from heedful.images import at_least, parse_seeds
+    from heedful.lab import Trial, study_prompts
+    from heedful.models import open_model
+    from heedful.options import ModelOptions
+    from heedful.report import check_plots
+    from heedful.world import load_detector
 
-        def on_images(name: str, done: int, total: int) -> None:
-            if name not in tasks:
-                tasks[name] = bar.add_task(name, total=total)
-            bar.update(tasks[name], completed=done)
-
-        yield on_images
+    check_plots()
+    trial = Trial(
+        prompts=study_prompts(at_least(1, study.prompts, prompts, "prompts")),
+        seeds=parse_seeds(study.seeds or seeds),
+        steps=at_least(3, study.steps, 20, "steps"),
+    )
+    options.use_threads(study.threads)
+    detector = load_detector(study.model)
+    model = None if study.model is None else str(study.model)
+    return open_model(ModelOptions(model=model, device=study.device, dtype="float32")), detector, trial

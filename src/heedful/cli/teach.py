@@ -1,163 +1,143 @@
-"""`heedful teach`: pictures in, a folder of concepts out.
+"""`heedful teach`: images in, a folder of concepts out."""
 
-Knows the order of things: check everything, let it learn behind a bar, say what came of it.
-"""
-
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
-from heedful.cli import teach_options as options
-from heedful.cli.console import err, tell
-from heedful.cli.options import DeviceOption, DtypeOption, JsonOption, ModelOption
-from heedful.errors import SettingsError, require
+from heedful.catalogue import TEACHING_METHODS
+from heedful.cli import options
+from heedful.cli.console import err, tell, tell_concepts
+from heedful.errors import require
+from heedful.options import ClassImageOptions, LoadOptions, SamplingOptions, TeachingOptions, TrainingOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What is taught, and by which method."""
+
+    prompt: str
+    """What the images show, with a new word in angle brackets before each noun that is to be learnt:
+    `a <cat1> cat and a <dog1> dog`."""
+    mask: tuple[Path, ...] = ()
+    """Image that is white where the training image counts; once for each training image, in order."""
+    method: Annotated[
+        options.TeachingName,
+        Parameter(help=f"What learns, and from which losses: {', '.join(TEACHING_METHODS)}."),
+    ] = "disendiff"
+    rank: int | None = None
+    """Rank of a LoRA that learns in place of the denoiser's own weights."""
+    loss_option: tuple[str, ...] = ()
+    """Field of the losses on maps, NAME=VALUE: suppressions=2, sigma=None, ratio=true, normalisation=none,
+    reduction=sum. It may be repeated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers(TeachingOptions):
+    """The numbers of a training, as a command line writes them."""
+
+    with_prior_preservation: Annotated[
+        bool | None,
+        Parameter(
+            negative="--no-prior-preservation",
+            help="Show images of the classes alone too, so that the classes keep their meaning (DreamBooth).",
+        ),
+    ] = None
+    initializer_token: tuple[str, ...] | None = None
+    """Initial meaning of each new word, one token each, with commas between them or repeated. Without it: rare tokens
+    if the tokenizer has them, else the class nouns."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationOptions:
+    """Which images show what is learnt on the way."""
+
+    validation_prompt: tuple[str, ...] = ()
+    """Prompt of the validation images; it may be repeated. Without it: the prompt that is taught."""
+    num_validation_images: int = 4
+    """Number of validation images per prompt; 0 turns validation off."""
 
 
 def teach(
-    images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of the concepts, or one folder of them.")
-    ],
-    prompt: Annotated[
-        str,
-        typer.Option(
-            "--prompt",
-            metavar='"a <cat1> cat and a <dog1> dog"',
-            help="What the pictures show, with a new word in angle brackets before each noun that is to be learnt.",
-        ),
-    ],
-    out_folder: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the concepts go.")],
-    method: Annotated[
-        str,
-        typer.Option("--method", metavar="NAME", help=f"What learns, and from which loss: {options.TEACHING_NAMES}."),
-    ] = "disendiff",
-    seed: Annotated[int, typer.Option("--seed", help="All that is random follows from it.", min=0)] = 0,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Begin anew, instead of going on from what is in the folder.")
-    ] = False,
-    as_json: JsonOption = False,
-    learning_rate: options.LearningRate = None,
-    max_train_steps: options.MaxTrainSteps = None,
-    train_batch_size: options.TrainBatchSize = None,
-    gradient_accumulation_steps: options.AccumulationSteps = None,
-    lr_scheduler: options.RateScheduler = None,
-    lr_warmup_steps: options.WarmupSteps = None,
-    resolution: options.Resolution = None,
-    mixed_precision: options.MixedPrecision = None,
-    gradient_checkpointing: options.Checkpointing = False,
-    initializer_token: options.Initializer = None,
-    num_vectors: options.Vectors = None,
-    loss_weight: options.LossWeight = None,
-    loss_option: options.LossOptions = None,
-    rank: options.Rank = None,
-    mask: options.Masks = None,
-    with_prior_preservation: options.PriorPreservation = None,
-    prior_loss_weight: options.PriorWeight = None,
-    class_data_dir: options.ClassFolder = None,
-    class_prompt: options.ClassPrompts = None,
-    num_class_images: options.ClassImages = None,
-    validation_prompt: options.ValidationPrompts = None,
-    num_validation_images: options.ValidationImages = 4,
-    validation_steps: options.ValidationSteps = 50,
-    checkpointing_steps: options.CheckpointingSteps = 50,
-    report_to: options.ReportTo = None,
-    model: ModelOption = None,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = None,
+    images: tuple[Path, ...],
+    /,
+    *,
+    out: options.Out,
+    lesson: Annotated[Lesson, Parameter(name="*")],
+    as_json: options.Json = False,
+    numbers: Annotated[Numbers, options.group("How it learns", negative_bool="no-")] = Numbers(),
+    training: Annotated[TrainingOptions, options.group("How the training runs")] = TrainingOptions(),
+    class_images: Annotated[ClassImageOptions, options.group("Prior preservation")] = ClassImageOptions(),
+    validation: Annotated[ValidationOptions, options.group("Validation")] = ValidationOptions(),
+    model: options.Loading = LoadOptions(),
 ) -> None:
-    """Teach the model several concepts from one picture.
+    """Teach the model several concepts from one image.
 
     OUT gets embeddings and weights in formats that diffusers reads, a card, and on the way sheets of images and concept
     maps (OUT/validation/STEP.png). Its path is the last line printed. The same command again goes on where it was
     stopped, to the same result. What is left out is the method's own setting for the model.
 
     Example: `heedful teach photo.png --prompt "a <cat1> cat and a <dog1> dog" --out out/taught`
-    """
-    from heedful.bench import find_processes
-    from heedful.cli.choices import read_values, split_list
-    from heedful.cli.learning import find_teaching_method, learn, read_images, say_taught
-    from heedful.cli.validation import Validation, parse_validation
-    from heedful.guidance import denoiser_of
-    from heedful.images import Gallery, at_least, choose_sampling
-    from heedful.models import find_device, load_model
-    from heedful.teaching import MANIFEST, clear, read_picture
 
-    chosen = find_teaching_method(method, rank)
-    if loss_option:
-        chosen = chosen.with_loss(**read_values(loss_option))
-    at_least(0, num_validation_images, 0, "validation images")
-    at_least(1, validation_steps, 1, "steps between validations")
-    at_least(1, checkpointing_steps, 1, "steps between checkpoints")
-    if mixed_precision not in (None, "no", "fp16", "bf16"):
-        raise SettingsError(f"Expected one of the precisions no, fp16, bf16, got {mixed_precision!r}.")
-    if report_to not in (None, "tensorboard"):
-        raise SettingsError(f"Expected --report-to tensorboard, got {report_to!r}.")
-    if report_to is not None:
+    Parameters
+    ----------
+    images
+        Images of the concepts, or one folder of them.
+    """
+    from heedful.cli.choices import find_teaching_method, split_list
+    from heedful.cli.learning import learn, read_images, say_taught
+    from heedful.cli.validation import Validation, parse_validation
+    from heedful.folders import OutputFolder
+    from heedful.guidance import denoiser_of
+    from heedful.image_files import read_mask
+    from heedful.images import at_least, choose_sampling
+    from heedful.models import ModelOptions, find_device, find_processes, open_model
+    from heedful.teaching import MANIFEST
+
+    method = find_teaching_method(lesson.method, lesson.rank, lesson.loss_option)
+    at_least(0, validation.num_validation_images, 0, "validation images")
+    if training.report_to is not None:
         require("tensorboard", "train")
-    if chosen.rank is not None:
+    if method.rank is not None:
         require("peft", "train")
-    initializers = split_list(initializer_token, "tokens")
-    pictures = read_images(images)
-    masks = [read_picture(file) for file in mask] if mask else None
-    Gallery(out_folder).check()
-    processes = find_processes(find_device(device))
-    with err.status("Loading the model ..."):
-        loaded = load_model(model, device=device, dtype=dtype)
-    given = {
-        "learning_rate": learning_rate,
-        "max_train_steps": max_train_steps,
-        "train_batch_size": train_batch_size,
-        "gradient_accumulation_steps": gradient_accumulation_steps,
-        "lr_scheduler": lr_scheduler,
-        "lr_warmup_steps": lr_warmup_steps,
-        "initializer_token": None if initializers is None else tuple(initializers),
-        "num_vectors": num_vectors,
-        "loss_weight": loss_weight,
-        "with_prior_preservation": with_prior_preservation,
-        "prior_loss_weight": prior_loss_weight,
-        "num_class_images": num_class_images,
-    }
-    own = chosen.settings_for(denoiser_of(loaded.pipe))
-    settings = replace(own, **{name: value for name, value in given.items() if value is not None})
-    sampling = choose_sampling(loaded, width=resolution, height=resolution)
-    texts = validation_prompt or [prompt]
-    # before anything is painted or learnt: a prompt that cannot be read must not be found out at the first sheet
-    parsed = parse_validation(loaded.pipe, prompt, texts, settings)
-    validation = None
-    if num_validation_images:
-        validation = Validation(
-            model=loaded,
-            prompts=parsed,
-            images=num_validation_images,
-            sampling=sampling,
-            folder=out_folder / "validation",
+    if numbers.initializer_token is not None:
+        numbers = replace(
+            numbers, initializer_token=tuple(split_list(",".join(numbers.initializer_token), "initializer tokens"))
         )
+    shown = read_images(images)
+    masks = [read_mask(file) for file in lesson.mask] or None
+    OutputFolder(out).check()
+    processes = find_processes(find_device(model.device))
+    with err.status("Loading the model ..."):
+        loaded = open_model(ModelOptions(**vars(model)))
+    settings = method.settings_for(denoiser_of(loaded.pipe), numbers)
+    sampling = choose_sampling(loaded, SamplingOptions(width=training.resolution, height=training.resolution))
+    # before anything is made or learnt: a prompt that cannot be read must not be found out at the first sheet
+    parsed = parse_validation(loaded.pipe, lesson.prompt, validation.validation_prompt or [lesson.prompt], settings)
+    watch = Validation(
+        model=loaded,
+        prompts=parsed,
+        images=validation.num_validation_images,
+        sampling=sampling,
+    )
     if processes.is_first:
-        if overwrite:
-            clear(out_folder)
-        elif (out_folder / MANIFEST).exists():
-            tell(f"{out_folder} holds taught concepts already.")
+        tell_concepts(parsed)
+        if (out / MANIFEST).exists() and not training.overwrite:
+            tell(f"{out} holds taught concepts already.")
     processes.wait()
     taught = learn(
         loaded,
-        pictures,
-        prompt,
-        chosen,
-        out=out_folder,
+        shown,
+        lesson.prompt,
+        method,
+        out=out,
         settings=settings,
-        validation=validation,
-        validation_steps=validation_steps,
-        report_to=report_to,
-        is_shown=processes.is_first,
+        validation=watch if watch.images else None,
         masks=masks,
-        class_data_dir=class_data_dir,
-        class_prompts=class_prompt,
-        resolution=resolution,
-        seed=seed,
-        mixed_precision=mixed_precision,
-        gradient_checkpointing=gradient_checkpointing,
-        checkpointing_steps=checkpointing_steps,
+        class_images=class_images,
+        training=training,
+        is_shown=processes.is_first,
     )
     if processes.is_first:
         say_taught(loaded, taught, as_json)

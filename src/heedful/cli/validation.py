@@ -1,18 +1,12 @@
-"""What a model has learnt so far, for the eye: images of the same prompts and seeds, and where it looks in them.
-
-Knows which images are made, and where their sheet goes. Knows no training.
-"""
+"""Sheets of what a model has learnt so far: images of the same prompts and seeds, and where it looks in them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from heedful.errors import UnsuitablePrompt
-from heedful.files import write_atomic
 from heedful.guidance import NONE
 from heedful.images import Sampling, Sight, look_at
 from heedful.models import Model
@@ -23,18 +17,17 @@ from heedful.teaching import TeachingSettings, check_captions, check_placeholder
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """Makes a sheet whenever it is called with the number of a training step: `validation(50)` writes 50.png."""
+    """Makes a sheet whenever it is called with the number of a training step."""
 
     model: Model
     prompts: Sequence[Prompt]
     """Each names concepts."""
     images: int
-    """Of each prompt, from the seeds 0, 1, ..., the same at every step."""
+    """How many of each prompt, from the seeds 0, 1, ..., the same at every step."""
     sampling: Sampling
-    folder: Path
 
     def __call__(self, step: int, on_image: Callable[[float], None] = lambda images: None) -> Image.Image:
-        """Make the images, write their sheet to STEP.png, whole or not at all, and return it.
+        """Make the images and return their sheet.
 
         `on_image` is called after each denoising step with the share of images that it did.
         """
@@ -44,11 +37,7 @@ class Validation:
                 seeds = range(start, min(start + self.model.batch_size, self.images))
                 prompts = [prompt] * len(seeds)
                 sights += look_at(self.model, self.sampling, prompts, NONE, seeds, on_step=on_image)
-        sheet = seed_sheet(sights, title=f"step {step}", note=self._note())
-        buffer = BytesIO()
-        sheet.save(buffer, format="PNG")
-        write_atomic(self.folder / f"{step}.png", buffer.getvalue())
-        return sheet
+        return seed_sheet(sights, title=f"step {step}", note=self._note())
 
     def _note(self) -> str:
         scale = self.sampling.guidance_scale

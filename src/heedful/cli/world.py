@@ -1,35 +1,35 @@
-"""`heedful world`: the embedded model's card and samples, its figures, and how to make it again from nothing.
-
-Knows the options. What is slow is imported when a command runs.
-"""
+"""`heedful world`: the embedded model's card and samples, its figures, and how to make it again from nothing."""
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from cyclopts import App
 
+from heedful.cli import options
 from heedful.cli.console import err, say, say_json, tell
-from heedful.cli.options import ThreadsOption, WorldModelOption
+from heedful.cli.progress import counting
+from heedful.cli.reading import expecting, read_json, read_text
 from heedful.errors import ModelNotFound, SettingsError
 
-app = typer.Typer(help="The embedded model: its card, samples and figures, and how it is made.", no_args_is_help=True)
+app = App(
+    name="world",
+    group_parameters=options.OPTIONS,
+    help="The embedded model: its card, samples and figures, and how it is made.",
+)
 
 
-@app.command()
-def card(
-    model: WorldModelOption = None,
-    figures: Annotated[
-        Path | None,
-        typer.Option("--figures", metavar="FILE", help="Put in these figures.", show_default=False, exists=True),
-    ] = None,
-) -> None:
+@app.command
+def card(*, model: options.WorldFolder = None, figures: Path | None = None) -> None:
     """Print the model card: how it was made, what it can and cannot do, and its measured figures.
 
     `--figures FOLDER/figures.json`, which `heedful world evaluate` wrote, replaces the figures of the card.
+
+    Parameters
+    ----------
+    figures
+        JSON file whose figures are put into the card.
     """
     from heedful.report import with_figures
     from heedful.world import WEIGHTS
@@ -39,66 +39,82 @@ def card(
         raise ModelNotFound(
             f"Expected a model card at {path}, found none. Make the model: heedful world train --out FOLDER"
         )
-    text = path.read_text(encoding="utf-8")
-    say(text if figures is None else with_figures(text, json.loads(figures.read_text(encoding="utf-8"))))
+    text = read_text(path, "a model card")
+    if figures is not None:
+        with expecting("figures of heedful world evaluate", figures):
+            text = with_figures(text, read_json(figures, "figures of heedful world evaluate"))
+    say(text)
 
 
-@app.command()
-def sample(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The PNG to write.")] = Path("out/world.png"),
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the noise, the same for every prompt.")] = 0,
-    model: WorldModelOption = None,
-) -> None:
-    """Write a sheet of samples: every class, some colours, and pairs, without guidance."""
+@app.command
+def sample(*, out: Path = Path("out/world.png"), seed: int = 0, model: options.WorldFolder = None) -> None:
+    """Write a sheet of samples: every class, some colours, and pairs, without guidance.
+
+    Parameters
+    ----------
+    out
+        PNG file that the sheet is written to.
+    seed
+        Seed of the noise, the same for every prompt.
+    """
+    from heedful.images import Gallery, parse_seeds
     from heedful.report import sheet
     from heedful.world import load
 
+    parse_seeds(str(seed))
+    Gallery(out.parent).check()
     say(f"Samples: {sheet(load(model), out, seed)}")
 
 
-@app.command()
+@app.command
 def evaluate(
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where records and figures go.")] = Path(
-        "out/world"
-    ),
-    single_seeds: Annotated[int, typer.Option("--single-seeds", help="Seeds of the 156 single-concept prompts.")] = 16,
-    single_steps: Annotated[
-        str,
-        typer.Option("--single-steps", metavar="N[,N...]", help="Denoising steps of the single concepts: a row each."),
-    ] = "20",
-    two_seeds: Annotated[int, typer.Option("--two-seeds", help="Seeds of the 276 two-concept prompts.")] = 8,
-    three_seeds: Annotated[int, typer.Option("--three-seeds", help="Seeds of the 60 three-concept prompts.")] = 4,
-    pointing_seeds: Annotated[
-        int, typer.Option("--pointing-seeds", help="Seeds of the 276 two-concept prompts whose maps are read.")
-    ] = 2,
-    miniature: Annotated[
-        bool, typer.Option("--miniature", help="A few images and renders of each kind, to try the machinery.")
-    ] = False,
-    model: WorldModelOption = None,
-    threads: ThreadsOption = None,
+    *,
+    out: options.Out = Path("out/world"),
+    single_seeds: int = 16,
+    single_steps: str = "20",
+    two_seeds: int = 8,
+    three_seeds: int = 4,
+    pointing_seeds: int = 2,
+    miniature: bool = False,
+    model: options.WorldFolder = None,
+    threads: options.Threads = None,
 ) -> None:
     """Measure the figures of the card, as JSON: painting, maps, speed, detector, autoencoder, CLIP.
 
     A killed run goes on.
+
+    Parameters
+    ----------
+    single_seeds
+        Seeds of the 156 single-concept prompts.
+    single_steps
+        Denoising steps of the single concepts, with commas: a row for each number.
+    two_seeds
+        Seeds of the 276 two-concept prompts.
+    three_seeds
+        Seeds of the 60 three-concept prompts.
+    pointing_seeds
+        Seeds of the 276 two-concept prompts whose maps are read.
+    miniature
+        Make a few images and renders of each kind, to try the machinery.
     """
     from heedful.files import write_atomic
-    from heedful.lab import Trial, play, pointing_figures, pointing_table, retrieval_figures
+    from heedful.images import at_least
+    from heedful.lab import Trial, play, pointing_figures, retrieval_figures
     from heedful.lab import world_figures as figures
     from heedful.world import font_is_installed, load, load_clip, load_detector, two_concept_prompts
 
-    _use(threads)
+    options.use_threads(threads)
     steps = _numbers(single_steps)
+    seeds = {"single": single_seeds, "two": two_seeds, "three": three_seeds}
+    for name, count in {**seeds, "pointing": pointing_seeds}.items():
+        at_least(0, count, 0, f"seeds for {name}")
+    if not any(seeds.values()):
+        raise SettingsError("Expected seeds for one kind of prompt or more, got 0 for all of them.")
     pipe, detector = load(model), load_detector(model)
     pipe.set_progress_bar_config(disable=True)
-    seeds = {"single": single_seeds, "two": two_seeds, "three": three_seeds}
     every, part = (92, 64) if miniature else (1, 1)
-    with _progress() as bar:
-        rows = (*(figures.row_name("single", each) for each in steps), "two", "three", "pointing")
-        tasks = {row: bar.add_task(row, total=None) for row in rows}
-
-        def on_images(row: str, done: int, total: int) -> None:
-            bar.update(tasks[row], completed=done, total=total)
-
+    with counting(err) as on_images:
         measured: dict[str, Any] = figures.painting_figures(
             pipe, detector, out, seeds, on_images, single_steps=steps, every=every
         )
@@ -108,6 +124,8 @@ def evaluate(
                 pipe, detector, trial, out / "pointing.jsonl", lambda done, total: on_images("pointing", done, total)
             )
             measured["pointing"] = pointing_figures(objects)
+            from heedful.report import pointing_table
+
             tell(pointing_table(measured["pointing"]))
     measured["speed"] = figures.speed_figures(pipe, 32 // min(part, 16))
     if not miniature:
@@ -120,121 +138,143 @@ def evaluate(
     say_json(measured)
 
 
-@app.command()
+@app.command
 def audit(
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where pages and list go.")] = Path("out/audit"),
-    images: Annotated[int, typer.Option("--images", min=1, help="How many images to look at.")] = 300,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Seeds of the 276 prompts to draw from.")] = 4,
-    records: Annotated[
-        Path | None,
-        typer.Option(
-            "--records", metavar="FILE", help="Draw from these records instead: FOLDER/two.jsonl of evaluate."
-        ),
-    ] = None,
-    blind: Annotated[bool, typer.Option("--blind", help="Leave the verdicts off the pages.")] = False,
-    model: WorldModelOption = None,
-    threads: ThreadsOption = None,
+    *,
+    out: options.Out = Path("out/audit"),
+    images: int = 300,
+    seeds: int = 4,
+    records: Path | None = None,
+    blind: bool = False,
+    model: options.WorldFolder = None,
+    threads: options.Threads = None,
 ) -> None:
-    """Write sheets of painted images, as many of each verdict, and a list to fill in. A killed run goes on.
+    """Write sheets of images, as many of each verdict, and a list to fill in. A killed run goes on.
 
     Write into the field `seen` of the list what you see, `success` or faults with commas, then: heedful world agreement
+
+    Parameters
+    ----------
+    images
+        How many images to look at.
+    seeds
+        Seeds of the 276 two-concept prompts that images are drawn from.
+    records
+        File of records that images are drawn from instead: FOLDER/two.jsonl of evaluate.
+    blind
+        Leave the verdicts off the pages.
     """
     from heedful.guidance import NONE
+    from heedful.images import at_least
     from heedful.lab import Trial, run_trial
     from heedful.lab import audit as audits
     from heedful.report import write_audit
     from heedful.world import load, load_detector, two_concept_prompts
 
-    _use(threads)
+    options.use_threads(threads)
+    at_least(1, images, 1, "images")
+    at_least(1, seeds, 1, "seeds")
+    found = None if records is None else _draw(records, images)
     pipe, detector = load(model), load_detector(model)
     pipe.set_progress_bar_config(disable=True)
-    with _progress() as bar:
-
-        def counted(name: str) -> Callable[[int, int], None]:
-            task = bar.add_task(name, total=None)
-            return lambda done, total: bar.update(task, completed=done, total=total)
-
-        if records is None:
+    with counting(err) as on_images:
+        if found is None:
             fresh = range(audits.AUDIT_SEED, audits.AUDIT_SEED + seeds)
             trial = Trial(prompts=two_concept_prompts(), seeds=tuple(fresh))
             records = out / "records.jsonl"
-            run_trial(pipe, detector, trial, NONE, records, on_images=counted("painting"))
-        made, how = audits.read_records(records)
-        cases = audits.draw_cases(made, images)
+            run_trial(
+                pipe, detector, trial, NONE, records, on_images=lambda done, total: on_images("making", done, total)
+            )
+            found = _draw(records, images)
+        made, cases, how = found
         judged = audits.judge_again(
             pipe,
             detector,
             cases,
-            steps=how["steps"],
-            guidance_scale=how["guidance_scale"],
-            on_images=counted("painting those drawn"),
+            **how,
+            on_images=lambda done, total: on_images("making those drawn", done, total),
         )
     drawn = Counter(case.kind for case in cases)
     tell("Drawn: " + ", ".join(f"{drawn[kind]} {kind}" for kind in audits.KINDS))
     say(f"List: {write_audit(judged, audits.shares_of(made), out, blind=blind)}")
 
 
-@app.command()
-def agreement(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The list of an audit, filled in.", exists=True)],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
-) -> None:
-    """Say how far a person's verdicts agree with the judge's, with 95 % intervals."""
+@app.command
+def agreement(file: Path, /, *, as_json: options.Json = False) -> None:
+    """Say how far a person's verdicts agree with the judge's, with 95 % intervals.
+
+    Parameters
+    ----------
+    file
+        List of an audit (audit.json), filled in.
+    """
     from heedful.lab import agreement as agree
     from heedful.report import agreement_lines
 
-    found = agree(file)
+    with expecting("the list of an audit", file):
+        found = agree(file)
     if as_json:
         say_json(found)
     else:
         say("\n".join(agreement_lines(found)))
 
 
-@app.command()
-def instances(
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where pictures and their JSON go.")] = Path(
-        "out/instances"
-    ),
-) -> None:
+@app.command
+def instances(*, out: options.Out = Path("out/instances")) -> None:
     """Draw the one-image concepts that come with heedful again, from their stated seeds; needs the emoji font."""
     from heedful.world import write_instances
 
     say(f"One-image concepts: {write_instances(out)}")
 
 
-@app.command()
+@app.command
 def train(
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the model goes.")],
-    start: Annotated[
-        Path | None,
-        typer.Option("--start", metavar="FOLDER", help="Train this world model further.", show_default=False),
-    ] = None,
-    device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where to train.")] = "auto",
-    threads: ThreadsOption = None,
-    miniature: Annotated[
-        bool, typer.Option("--miniature", help="A recipe of seconds that paints nothing, to try the machinery.")
-    ] = False,
+    *,
+    out: options.Out,
+    start: Path | None = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    miniature: bool = False,
 ) -> None:
-    """Make the model from nothing, or from `--start`; killed at any moment, the same command goes on."""
+    """Make the model from nothing, or from `--start`; killed at any moment, the same command goes on.
+
+    Parameters
+    ----------
+    start
+        Folder of a world model that is trained further.
+    miniature
+        Take a recipe of seconds that makes no usable model, to try the machinery.
+    """
+    from heedful.models import find_device
     from heedful.report import loss_curves
     from heedful.world.training import MINIATURE, RECIPES
     from heedful.world.training import train as train_world
 
-    _use(threads)
-    with _progress() as bar:
-        tasks: dict[str, Any] = {}
+    options.use_threads(threads)
+    find_device(device)
+    with counting(err) as show:
+        phases: set[str] = set()
 
         def on_step(phase: str, step: int, steps: int, loss: float) -> None:
-            if phase not in tasks:
-                if tasks:  # a phase has ended, and its losses are written
-                    loss_curves(out / "training")
-                tasks[phase] = bar.add_task(phase, total=steps)
-            bar.update(tasks[phase], completed=step, description=f"{phase} (loss {loss:.4f})")
+            if phases and phase not in phases:  # a phase has ended, and its losses are written
+                loss_curves(out / "training")
+            phases.add(phase)
+            show(phase, step, steps, f" (loss {loss:.4f})")
 
         recipe = MINIATURE if miniature else RECIPES["sprites"]
         folder = train_world(out, recipe, start=start, device=device, on_step=on_step)
     say(f"Losses: {loss_curves(out / 'training')}")
     say(f"Model: {folder}")
+
+
+def _draw(records: Path, count: int) -> tuple[Any, Any, dict[str, Any]]:
+    """Return records, those drawn of them, and how they are made again; raises `SettingsError`."""
+    from heedful.lab import audit as audits
+
+    with expecting("records of heedful world evaluate", records):
+        made, how = audits.read_records(records)
+        again = {"steps": int(how["steps"]), "guidance_scale": float(how["guidance_scale"])}
+        return made, audits.draw_cases(made, count), again
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -244,15 +284,3 @@ def _numbers(text: str) -> tuple[int, ...]:
         raise SettingsError(
             f"Expected numbers of denoising steps with commas, such as 20,30,50, got {text!r}."
         ) from error
-
-
-def _use(threads: int | None) -> None:
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=err)

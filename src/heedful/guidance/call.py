@@ -1,7 +1,6 @@
 """One call that a pipeline makes to its denoiser: which of its rows are the images, and how to change them.
 
-Knows batches: classifier-free guidance doubles them, or makes three of them. Knows nothing of losses or schedulers, and
-of pipelines only how their batches are laid out.
+How many rows a call has for each image is a fact of the pipeline (`batching`).
 """
 
 from collections.abc import Sequence
@@ -11,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedful.attention import Layout, Maps, Size
-from heedful.errors import SettingsError
+from heedful.attention import Forward, Layout, Maps, Size, by_position
 from heedful.shapes import Latents
 
 
@@ -28,6 +26,12 @@ class Call:
     """Channels of the latents; an inpainting denoiser's input has more after them."""
     condition: int = -1
     """Which of the copies has the whole condition: the last one, in most pipelines."""
+    positional: int = 0
+    """How many of the arguments the pipeline passed by position: the first ones."""
+
+    def through(self, forward: Forward) -> Forward:
+        """Return `forward` for arguments by name, which passes on by position what the pipeline passed so."""
+        return by_position(forward, self.positional)
 
     @property
     def batch(self) -> int:
@@ -53,12 +57,12 @@ class Call:
     @property
     def timestep(self) -> float:
         """The scheduler's timestep, which pipelines pass as a number, a scalar or one for each row."""
-        told = self.arguments["timestep"]
-        return self.layout.times * (float(told.flatten()[0]) if isinstance(told, Tensor) else float(told))
+        passed = self.arguments["timestep"]
+        return self.layout.times * (float(passed.flatten()[0]) if isinstance(passed, Tensor) else float(passed))
 
     @property
     def dtype_and_device(self) -> Tensor:
-        """An empty tensor of the denoiser's input's kind, for `Tensor.to`."""
+        """An empty tensor like the denoiser's input, for `Tensor.to`."""
         return self._input.new_empty(0)
 
     def conditional(self, items: Sequence[int], latents: Latents) -> dict[str, Any]:
@@ -116,36 +120,6 @@ class Call:
         latents = latents.to(whole.dtype)
         rest = whole[:, self.channels :]
         return self.layout.pack(torch.cat([latents, rest], dim=1) if rest.shape[1] else latents)
-
-
-def copies_in(pipe: Any, layout: Layout, arguments: dict[str, Any], prompts: int) -> tuple[int, int]:
-    """Return how many rows a call has for each image, and which copy has the whole condition.
-
-    The pipeline knows whether it doubles its batch; the number of rows alone does not tell two images from one image
-    under classifier-free guidance. Where it does not say (PixArt, FLUX), a doubled batch shows the same latents twice,
-    under different text.
-
-    Raises `SettingsError` if prompts and rows disagree.
-    """
-    latents: Tensor = arguments[layout.latents]
-    batch = latents.shape[0]
-    is_doubled = getattr(pipe, "do_classifier_free_guidance", None)
-    if is_doubled is None:
-        is_doubled = batch % 2 == 0 and _is_repeated(latents) and not _is_repeated(arguments[layout.text])
-    # InstructPix2Pix guides by text and image apart: text and image, image alone, neither
-    copies, condition = (1, -1) if not is_doubled else (3, 0) if hasattr(pipe, "image_guidance_scale") else (2, -1)
-    if batch % (copies * prompts) != 0:
-        raise SettingsError(
-            f"Expected the prompts that were given to heedful.guide ({prompts}) in the pipeline's call, got "
-            f"{batch // copies} images, which is no multiple. Give both the same prompts, in the same order."
-        )
-    return copies, condition
-
-
-def _is_repeated(rows: Tensor) -> bool:
-    """Return whether the second half of a batch is the first half again."""
-    first, second = rows.chunk(2)
-    return first.equal(second)
 
 
 def prediction(output: Any) -> Tensor:

@@ -54,7 +54,7 @@ def gradient_shares(denoiser: Any, sites: Sites, arguments: dict[str, Any]) -> G
 
     def forward() -> torch.Tensor:
         record = Record()
-        reader.run(denoiser.forward, arguments | {name: latents}, record, stop_after_last=True)
+        reader.run(denoiser.forward, arguments | {name: latents}, record, after_last="stop")
         return record.maps().tokens.square().sum()
 
     with torch.no_grad():

@@ -1,7 +1,4 @@
-"""One pass of a denoiser whose maps say something of its latents: what they say, and the gradient of it.
-
-Knows passes and gradients. Knows nothing of losses (`measure` is passed in), steps or schedulers.
-"""
+"""One pass of a denoiser whose maps say something of its latents: what they say, and the gradient of it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +19,7 @@ class Differentiated:
     values: Tensor
     """What `measure` said of the maps, without graph."""
     gradient: Latents
-    """Of the sum of the values, with respect to the latents."""
+    """The gradient of the sum of the values, with respect to the latents."""
     maps: Maps
     """Without graph, and without self-attention."""
     output: Any
@@ -42,7 +39,13 @@ def differentiate(
 ) -> Differentiated:
     """Run the conditional rows of `items` at `latents` with gradients, up to the last wanted site.
 
-    There the pass ends; or, to `predict`, it goes on without gradients. The graph is freed before this returns.
+    - `reader` knows the wanted sites, and `forward` is the denoiser's own.
+    - `call` is the pipeline's call of the denoiser, whose conditional rows of `items` run at `latents` instead.
+    - `measure` turns the maps of that pass into the values whose sum is differentiated.
+    - `self_attention` says whether it needs self-attention.
+    - `predict`: the pass goes on to its end, without gradients; otherwise it ends at the last wanted site.
+
+    The graph is freed before this returns.
     """
     record = Record()
     with torch.enable_grad():
@@ -50,12 +53,11 @@ def differentiate(
         reading = reader.reading(
             call.conditional(items, latents),
             record,
-            stop_after_last=not predict,
-            detach_after_last=predict,
+            after_last="detach" if predict else "stop",
             self_attention=self_attention,
         )
         with reading as once:
-            output = once(forward)
+            output = once(call.through(forward))
             torch.set_grad_enabled(True)  # the pass that goes on has turned them off
             with full_precision(latents.device.type):
                 maps = record.maps()

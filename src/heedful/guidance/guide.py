@@ -1,31 +1,34 @@
 """`heedful.guide`: steer an unmodified pipeline while a `with` block is open.
 
-Knows what a user passes and gets. Knows nothing of what happens inside a step (`steering`).
+This is what a user passes and gets; what happens inside a step is in `steering`.
 """
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from torch import nn
 
-from heedful.attention import find_denoiser, frozen, held, layout_of, recomputing, replaced
+from heedful.attention import Pipeline, find_denoiser, layout_of, one_block, uncompiled
+from heedful.catalogue import DEFAULT_METHOD
 from heedful.errors import PipelineError, SettingsError, UnsuitablePrompt, UnsupportedPipeline
+from heedful.guidance.batching import check_rows
+from heedful.guidance.checks import check_hooks, check_weights
 from heedful.guidance.history import MapHistory
-from heedful.guidance.methods import Method
+from heedful.guidance.methods import METHODS, Method, find_method
+from heedful.guidance.notebook import paragraph
 from heedful.guidance.policy import policy_of
 from heedful.guidance.run import Run
 from heedful.guidance.settings import Settings
 from heedful.guidance.steering import Steering
-from heedful.guidance.suitable import check_hooks
+from heedful.guidance.step import Task
 from heedful.guidance.texts import parse_prompt
 from heedful.guidance.trace import Trace
 from heedful.losses import AnyLoss, Loss
 from heedful.prompts import Prompt
 
 Concepts = Sequence[str] | Sequence[Sequence[str]]
-"""Concepts of every prompt, or a list of them for each."""
+"""The concepts of every prompt, or a list of them for each."""
 
 
 class Guided:
@@ -58,65 +61,105 @@ class Guided:
             raise PipelineError("Expected a call of the pipeline inside the block of heedful.guide, got none yet.")
         return self._steering.run
 
+    def _head(self) -> str:
+        """Return the method, and each prompt with its concepts."""
+        prompts = (
+            f"{prompt.text!r}: {', '.join(concept.name for concept in prompt.concepts) or 'no concepts'}"
+            for prompt in self.prompts
+        )
+        return "\n".join([f"Guided by {self.method.name}", *prompts])
+
     def __repr__(self) -> str:
         run = self._steering.run
-        return f"Guided by {self.method.name}: " + ("no run yet" if run is None else repr(run.trace))
+        return f"{self._head()}\n" + ("no run yet" if run is None else repr(run.trace))
+
+    def _repr_html_(self) -> str:
+        run = self._steering.run
+        if run is None:
+            return paragraph(f"{self._head()}\nno run yet")
+        return paragraph(self._head()) + run.trace._repr_html_() + run.maps._repr_html_()
 
 
-@contextmanager
+@one_block
 def guide(
-    pipe: Any,
+    pipe: Pipeline,
     prompt: str | Prompt | Sequence[str | Prompt],
-    method: Method | AnyLoss,
+    method: str | Method | AnyLoss = DEFAULT_METHOD,
     concepts: Concepts | None = None,
     *,
     settings: Settings | None = None,
-    seeds: Sequence[int] | None = None,
+    retry_seeds: Sequence[int] | None = None,
     keep_maps: bool = True,
-    checkpoint: bool = False,
     keep_self_attention: bool = False,
+    gradient_checkpointing: bool = False,
 ) -> Iterator[Guided]:
     """Guide every image that `pipe` makes of `prompt` by `method`, while the block is open.
 
-    `prompt` is what the pipeline is called with; a list for several prompts, in the same order. `concepts` are found in
-    each prompt unless given: a list for all prompts, or a list of lists. `method` is one of `heedful.methods`, or a
-    loss. `settings` replace the method's own. `seeds`, one per image, are those of random directions, and of further
-    noises where a method tries several or begins again.
-    With `keep_maps=False`, only the latest maps stay in memory. With `keep_self_attention`, the maps of a step also say
-    how image positions look at each other, except at steps whose update is made in the pass that predicts the noise.
-    With `checkpoint`, a gradient pass keeps the activations of one block at a time and computes them again on the way
-    back: for small cards; the same gradients.
-
-    Nothing is subclassed or patched for good: the instances of denoiser and scheduler have their `forward`, `step` and
-    `set_timesteps` replaced, and the denoiser's parameters frozen. After the block, also after an error, all is as it
-    was. Losses and updates are computed in float32 or wider, one gradient pass for all images, each independent of the
-    others; an update that is not finite is left out and counted in the trace.
-
-    Raises `UnsupportedPipeline`, `UnsupportedScheduler`, `UnsuitablePrompt` (no concept), and what `Prompt.parse`
-    raises, before anything is touched; inside the block, `SettingsError` if prompts and images do not go together.
-
-        with heedful.guide(pipe, "a cat and a blue clock", heedful.methods.A_STAR) as guided:
+        with heedful.guide(pipe, "a cat and a blue clock", "a-star") as guided:
             images = pipe("a cat and a blue clock", num_images_per_prompt=4).images
         guided.trace
+
+    - `pipe`: any diffusers pipeline with a denoiser that heedful can read.
+    - `prompt`: what the pipeline is called with; a list for several prompts, in the same order.
+    - `method`: the name of a method, one of `heedful.methods`, or a loss.
+    - `concepts`: found in each prompt unless given; a list for all prompts, or a list of lists.
+    - `settings`: used instead of the method's own.
+    - `retry_seeds`: one per image; they seed the further noises of methods that try several or restart, and random
+      directions. The pipeline's own noise comes from its `generator`, as ever.
+    - `keep_maps`: False keeps only the latest maps in memory.
+    - `keep_self_attention`: the maps of a step also say how image positions look at each other, except at steps whose
+      update is made in the pass that predicts the noise.
+    - `gradient_checkpointing`: a gradient pass keeps the activations of one block at a time and computes them again on
+      the way back: for small cards; the same gradients.
+
+    Nothing is subclassed or patched for good: the instances of denoiser, scheduler and pipeline have their `forward`,
+    `step`, `set_timesteps` and `encode_prompt` replaced. After the block, also after an error, all is as it was. Losses
+    and updates are computed in float32 or wider, one gradient pass for all images, each independent of the others; an
+    update that is not finite is left out and counted in the trace.
+
+    Raises `SettingsError` for a method that is not there, `UnsupportedPipeline`, `UnsupportedScheduler`,
+    `UnsuitablePrompt` (no concept), and what `Prompt.parse` raises, before anything is touched; inside the block,
+    `SettingsError` if prompts and images do not go together.
     """
-    if not isinstance(method, Method):
-        method = Method(name="custom", loss=method)
+    method = _method(method)
     denoiser = denoiser_of(pipe)
     settings = settings or method.settings_for(denoiser)
     is_moved = not (method.loss is None and settings.initial_noise is None and settings.restart is None)
     policy = policy_of(pipe.scheduler) if is_moved else None
+    if is_moved:
+        check_weights(denoiser)
     prompts = _prompts(pipe, prompt, concepts)
     _check_prompts(prompts, method, settings)
-    steering = Steering(pipe, denoiser, prompts, method, settings, policy, seeds, keep_maps, keep_self_attention)
-    with ExitStack() as stack:
-        if is_moved:
-            stack.enter_context(frozen(denoiser))
-            stack.enter_context(recomputing(denoiser, wanted=checkpoint))
-        stack.enter_context(held(denoiser, "_compiled_call_impl", None))  # or its code would not see what is replaced
-        stack.enter_context(replaced(denoiser, "forward", steering.forward))
-        stack.enter_context(replaced(steering.scheduler, "step", steering.step))
-        stack.enter_context(replaced(steering.scheduler, "set_timesteps", steering.set_timesteps))
+    task = Task(
+        pipe=pipe,
+        denoiser=denoiser,
+        prompts=prompts,
+        method=method,
+        settings=settings,
+        policy=policy,
+        seeds=retry_seeds,
+        keep_maps=keep_maps,
+        keep_self_attention=keep_self_attention,
+        gradient_checkpointing=gradient_checkpointing,
+    )
+    steering = Steering(task)
+    with steering.opened():
         yield Guided(prompts, method, settings, steering)
+
+
+def _method(method: str | Method | AnyLoss) -> Method:
+    """Return a method by its name, or a loss as a method; raises `SettingsError` for anything else."""
+    if isinstance(method, str):
+        return find_method(method)
+    if isinstance(method, Method):
+        return method
+    if isinstance(method, type) or not callable(method):
+        name = getattr(method, "__name__", None)
+        raise SettingsError(
+            f"Expected a method, its name, or a loss, got {f'the class {name}' if name else repr(method)}. "
+            + (f"Make one of the class: {name}()." if name else f"The names are {', '.join(METHODS)}.")
+        )
+    return Method(name="custom", loss=method)
 
 
 def denoiser_of(pipe: Any) -> nn.Module:
@@ -126,7 +169,12 @@ def denoiser_of(pipe: Any) -> nn.Module:
         raise UnsupportedPipeline(
             f"Expected a diffusers pipeline with a denoiser and a scheduler, got {type(pipe).__name__}."
         )
-    layout_of(denoiser)
+    if not layout_of(denoiser).find_sites(uncompiled(denoiser)):
+        raise UnsupportedPipeline(
+            f"Expected a denoiser that looks at text in attention of its own, got the {type(denoiser).__name__} of "
+            f"{type(pipe).__name__}, which has no such attention. Use a pipeline of docs/pipelines.md."
+        )
+    check_rows(pipe)
     check_hooks(denoiser)
     return denoiser
 
@@ -166,4 +214,4 @@ def _check_prompts(prompts: Sequence[Prompt], method: Method, settings: Settings
             )
     reasons = dict.fromkeys(reason for prompt in prompts for loss in losses for reason in loss.idle_for(prompt))
     for reason in reasons:
-        warnings.warn(reason, UserWarning, stacklevel=4)  # where the block begins
+        warnings.warn(reason, UserWarning, stacklevel=5)  # where the block begins

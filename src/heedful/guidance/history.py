@@ -1,16 +1,15 @@
-"""The maps of a run: what each image looked at, step by step.
-
-Knows prompts and maps. Knows nothing of pipelines. Kept are the tokens of the text, not the padding.
-"""
+"""The maps of a run: what each image looked at, step by step. The tokens of the text are kept, not the padding."""
 
 from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 
-from heedful.attention import Maps
-from heedful.errors import ConceptNotFound
+from heedful.attention import Maps, overlay
+from heedful.errors import ConceptNotFound, SettingsError
+from heedful.guidance.notebook import View, slider
 from heedful.prompts import Prompt
 from heedful.shapes import ConceptMaps
 
@@ -77,6 +76,46 @@ class MapHistory:
             for item, found in enumerate(indices)
         ]
         return torch.stack(maps)
+
+    def overlay(
+        self, name: str, image: Image.Image, *, item: int = 0, step: int | None = None, opacity: float = 0.6
+    ) -> Image.Image:
+        """Return `image` with the map of a concept or token laid over it.
+
+        - `item` says which image of the batch it is.
+        - `step` chooses one step; by default, the mean over all steps is shown.
+        - `opacity` of the map is in [0, 1].
+
+        Raises `ConceptNotFound`, or `SettingsError` for an item or a step that is not there.
+        """
+        maps = self[name]  # -> (batch, step, height, width)
+        if not 0 <= item < len(maps) or not (step is None or -len(self) <= step < len(self)):
+            raise SettingsError(
+                f"Expected one of {len(maps)} images and of {len(self)} steps, counted from 0, got image {item} and "
+                f"step {step}."
+            )
+        values = maps[item].mean(0) if step is None else maps[item, step]
+        if values.isnan().all():
+            raise ConceptNotFound(
+                f"Expected a concept or a token of {self.prompts[item].text!r}, got {name!r}. Pass item=..., the "
+                "number of an image whose prompt has it."
+            )
+        return overlay(image, values, opacity=opacity)
+
+    def show(self, images: int = 4) -> View:
+        """Return the concepts' maps of the first `images` images, with a slider over the steps, for a notebook."""
+        chosen = list(enumerate(self.prompts))[:images] if len(self) else []
+        return View(
+            slider(
+                [
+                    (f"image {item}: {prompt.text}", {c.name: self[c.name][item].cpu() for c in prompt.concepts})
+                    for item, prompt in chosen
+                ]
+            )
+        )
+
+    def _repr_html_(self) -> str:
+        return self.show().html
 
     def __repr__(self) -> str:
         return f"MapHistory of {len(self.prompts)} images, {len(self)} steps: {', '.join(self.names)}"

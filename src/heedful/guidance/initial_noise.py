@@ -1,13 +1,12 @@
 """The initial noise of each image, chosen and moved before the first step (InitNO, Guo et al., CVPR 2024).
 
-Knows noises, two losses at the first step and their limits. Knows no denoiser: whoever calls passes `look`. Images
-never mix: each has its own noises, drawn from its own seed, its own optimiser and its own end.
+No denoiser is known here: whoever calls passes `look`. Images never mix: each has its own noises, drawn from its own
+seed, its own optimiser and its own end.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -17,7 +16,15 @@ from heedful.attention import Maps
 from heedful.errors import SettingsError
 from heedful.guidance.trace import NoiseTrace
 from heedful.guidance.update import stream
-from heedful.losses import AnyLoss, AttendAndExcite, SelfConflict, Total, citations_of, needs_self_attention
+from heedful.losses import (
+    PUBLISHED_SHARES,
+    AnyLoss,
+    AttendAndExcite,
+    SelfConflict,
+    Total,
+    citations_of,
+    needs_self_attention,
+)
 from heedful.prompts import Prompt
 from heedful.shapes import Latents
 
@@ -28,13 +35,6 @@ Look = Callable[[Sequence[int], Latents], tuple[Scores, Latents]]
 """(items, their noises) -> (their scores, gradient of the sum of each one's scores with respect to its noise)."""
 
 Noise = Float[Tensor, "channel height width"]
-
-
-RESPONSE = AttendAndExcite(reference_tokens=77)
-"""The published cross response exactly for Stable Diffusion's 77 tokens, and as sharp for other text lengths."""
-
-CONFLICT = SelfConflict(reference_tokens=77)
-"""The published self-attention conflict, likewise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +59,15 @@ class InitialNoise:
     for numbers that are not possible.
     """
 
-    citation: ClassVar[str] = "guo2024initno"
-
-    cross: AnyLoss = RESPONSE
-    """Cross response: Attend-and-Excite's loss, whose maximum leaves all but the least heeded concept without gradient,
-    as published."""
-    conflict: AnyLoss = CONFLICT
+    cross: AnyLoss = field(default_factory=lambda: AttendAndExcite(shares=PUBLISHED_SHARES))
+    """Cross response: Attend-and-Excite's loss, whose maximum leaves all but the least attended concept without
+    gradient, as published."""
+    conflict: AnyLoss = field(default_factory=lambda: SelfConflict(shares=PUBLISHED_SHARES))
+    """Overlap of the self-attention of the cells in which the concepts peak."""
     cross_limit: float = 0.2
-    """A noise is accepted if its cross response is below this, and"""
+    """A noise is accepted if its cross response is below this,"""
     conflict_limit: float = 0.3
-    """its conflict below this."""
+    """and its conflict below this."""
     gate: float = 0.5
     """While the cross response is above this, the conflict passes no gradient."""
     noises: int = 5
@@ -81,7 +80,7 @@ class InitialNoise:
     epsilon: float = 1e-3
     """Of Adam: gradients much smaller than this move the noise by less than the learning rate."""
     divergence: float = 1e-3
-    """Largest KL divergence per number; .001 lets m have a root mean square of .045."""
+    """Largest KL divergence per number; 0.001 lets m have a root mean square of 0.045."""
 
     def __post_init__(self) -> None:
         if self.noises < 1 or self.iterations < 1 or self.final_iterations < 0:
@@ -102,8 +101,8 @@ class InitialNoise:
 
     @property
     def citations(self) -> tuple[str, ...]:
-        """Keys of the papers behind its losses."""
-        return citations_of(self.loss)
+        """Keys of the papers behind it and its losses."""
+        return tuple(dict.fromkeys(["guo2024initno", *citations_of(self.loss)]))
 
     @property
     def needs_self_attention(self) -> bool:

@@ -1,18 +1,19 @@
 """The passes of the denoiser that guidance asks for: what a loss says of some images, and which way is down.
 
-Knows the method's loss and the rows that each pass costs. Knows nothing of steps, or of what becomes of a gradient.
+Each pass counts the rows that it costs.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor
 
-from heedful.attention import Forward, Maps, Reader
+from heedful.attention import Forward, Maps, Reader, frozen, recomputing
 from heedful.errors import SettingsError
 from heedful.guidance.call import Call
 from heedful.guidance.gradient import Differentiated, differentiate
 from heedful.guidance.initial_noise import InitialNoise, Scores
-from heedful.guidance.methods import Method
+from heedful.guidance.methods.method import Method
 from heedful.guidance.run import Run
 from heedful.guidance.update import Look
 from heedful.losses import needs_self_attention
@@ -20,12 +21,14 @@ from heedful.shapes import Latents, PerItem
 
 
 class Passes:
-    """Gradient passes of one denoiser for one method."""
+    """Gradient passes of one denoiser for one method; in them alone, parameters take no gradient."""
 
-    def __init__(self, reader: Reader, forward: Forward, method: Method):
+    def __init__(self, denoiser: Any, reader: Reader, forward: Forward, method: Method, gradient_checkpointing: bool):
+        self._denoiser = denoiser
         self._reader = reader
         self._forward = forward
         self._method = method
+        self._recomputes = gradient_checkpointing
 
     def look(self, call: Call, run: Run) -> Look:
         """Return a function that reads loss and gradient of some images of `call` at any latents."""
@@ -53,15 +56,9 @@ class Passes:
         """Predict the noise of the conditional rows, and read loss and gradient from the same pass."""
         items = list(range(call.images))
         run.trace.backward_rows += len(items)
-        return differentiate(
-            self._reader,
-            self._forward,
-            call,
-            items,
-            call.latents,
-            lambda maps: self._loss(maps, run, items),
-            self_attention=needs_self_attention(self._method.loss),
-            predict=True,
+        needed = needs_self_attention(self._method.loss)
+        return self._differentiate(
+            call, items, call.latents, lambda maps: self._loss(maps, run, items), needed, predict=True
         )
 
     def _gradient(
@@ -75,8 +72,29 @@ class Passes:
     ) -> tuple[Tensor, Latents]:
         """Return what `measure` says of the maps of `items` at `latents`, and the gradient of its sum."""
         run.trace.gradient_rows += len(items)
-        found = differentiate(self._reader, self._forward, call, items, latents, measure, self_attention=self_attention)
+        found = self._differentiate(call, items, latents, measure, self_attention)
         return found.values, found.gradient
+
+    def _differentiate(
+        self,
+        call: Call,
+        items: Sequence[int],
+        latents: Latents,
+        measure: Callable[[Maps], Tensor],
+        self_attention: bool,
+        predict: bool = False,
+    ) -> Differentiated:
+        with frozen(self._denoiser), recomputing(self._denoiser, wanted=self._recomputes):
+            return differentiate(
+                self._reader,
+                self._forward,
+                call,
+                items,
+                latents,
+                measure,
+                self_attention=self_attention,
+                predict=predict,
+            )
 
     def _loss(self, maps: Maps, run: Run, items: Sequence[int]) -> PerItem:
         """Return the method's loss; raises `SettingsError` if it is not one value per item."""

@@ -1,7 +1,7 @@
 """Which schedulers keep an update of the latents, and at which of their steps.
 
-Knows schedulers by the names of their classes. Knows nothing of losses or denoisers. Some schedulers remember the
-latents of an earlier call and go on from there, so an update that is passed to `step` is lost; measured on each.
+Schedulers are known by the names of their classes. Some remember the latents of an earlier call and go on from there,
+so an update that is passed to `step` is lost; this was measured on each.
 """
 
 from collections.abc import Callable

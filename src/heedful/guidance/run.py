@@ -1,20 +1,36 @@
-"""One run of a pipeline, from its first denoiser call to its last step: how far it is, and what it has done so far.
-
-Knows steps, targets and results. Knows nothing of how they are made (`steering`).
-"""
+"""One run of a pipeline, from its first denoiser call to its last step: how far it is, and what it has done so far."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from heedful.attention import Maps
 from heedful.guidance.history import MapHistory
-from heedful.guidance.methods import Method
-from heedful.guidance.restart import Past
+from heedful.guidance.methods.method import Method
+from heedful.guidance.past import Past
 from heedful.guidance.settings import Settings
 from heedful.guidance.trace import Trace
 from heedful.guidance.update import Direction
 from heedful.prompts import Prompt
 from heedful.shapes import Latents
+
+
+@dataclass
+class Step:
+    """What has happened so far in one step of a run."""
+
+    is_steered: bool = False
+    """Whether the denoiser has been called, so that this step's update is made, or found not to be due."""
+    is_update_due: bool = False
+    """Whether the pass that predicts the noise makes the update too."""
+    timestep: Any = None
+    """The timestep as the denoiser got it."""
+    delta: Latents | None = None
+    """The update, as the denoiser sees latents; None without one."""
+    committed: Latents | None = None
+    """The same update as the scheduler sees latents."""
+    seen: Maps | None = None
+    """The maps of the pass that predicted the noise, so after the update."""
 
 
 class Run:
@@ -35,35 +51,25 @@ class Run:
         self.seeds = tuple(seeds)
         """One per image."""
         self.scheduler = scheduler
-        """The pipeline's, or one of its own for a run that is made again."""
+        """The pipeline's, or one of its own for the run of a restart."""
         self.past: Past | None = None
-        """The steps so far, if some images may begin again."""
+        """The steps so far, if some images may restart."""
         self.steps = steps
         self.step = 0
         """The step that is being made, counted from 0."""
         self.trace = Trace(images=len(prompts))
         self.maps = MapHistory(prompts)
-        self.seen: Maps | None = None
-        """The maps of this step, of the pass that predicted its noise, so after its update."""
+        self.now = Step()
+        """What has happened in the step that is being made."""
         self.previous: Maps | None = None
-        """The same of the step before."""
-        self.is_steered = False
-        """Whether this step's update has been made (or found not to be due)."""
-        self.delta: Latents | None = None
-        """This step's update, as the denoiser sees latents; None without one."""
-        self.committed: Latents | None = None
-        """The same update as the scheduler sees latents."""
+        """The maps of the step before."""
         self.active: tuple[int, ...] = tuple(range(len(prompts)))
         """Images whose loss has not been good enough yet."""
-        self.is_update_due = False
-        """Whether the pass that predicts this step's noise makes its update too."""
-        self.told: Any = None
-        """The timestep that the denoiser was told in this step."""
         self.direct = Direction(settings.step_rule, method.direction, seeds)
         self._guided = settings.guided_steps(steps) if method.loss is not None else 0
         self._restart = settings.restart_step(steps)
         self._sizes = settings.step_sizes(steps)
-        self._targets = settings.targets(steps) if method.loss is not None else {}
+        self._targets = settings.target_steps(steps) if method.loss is not None else {}
 
     @property
     def is_over(self) -> bool:
@@ -82,12 +88,12 @@ class Run:
 
     @property
     def needs_maps_later(self) -> bool:
-        """Whether a later step may make an update or begin again, for which a loss may ask for the maps of this one."""
+        """Whether a later step may make an update or restart, for which a loss may ask for the maps of this one."""
         is_asked = self._restart is not None or any(where > self.step for where in self._targets)
         return self.step + 1 < self._guided or is_asked
 
     def take_restart(self) -> bool:
-        """Return whether this step asks which images are to begin again; once, and at the next step if this cannot."""
+        """Return whether this step asks which images restart; once, and at the next step if this one cannot."""
         is_due = self.past is not None and self._restart is not None and self.step >= self._restart
         if is_due:
             self._restart = None
@@ -115,10 +121,7 @@ class Run:
 
     def advance(self, *, keep_maps: bool) -> None:
         """Go on to the next step."""
-        if keep_maps and self.seen is not None:
-            self.maps.append(self.seen)
+        if keep_maps and self.now.seen is not None:
+            self.maps.append(self.now.seen)
         self.step += 1
-        self.previous, self.seen = self.seen, None
-        self.is_steered = False
-        self.is_update_due = False
-        self.delta = self.committed = None
+        self.previous, self.now = self.now.seen, Step()

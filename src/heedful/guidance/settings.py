@@ -1,7 +1,7 @@
 """How hard, how long and by what a method steers, relative to the number of steps.
 
-Knows numbers, and the search for an initial noise, which brings losses of its own. Knows no pipeline. The numbers of
-each method are data in `presets`.
+Published settings were made for raw gradients, 16x16 maps and 50 steps. Here they are shares of the run, so that 50
+steps give the published numbers exactly.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from heedful.guidance.restart import Restart
 PUBLISHED_SITES = SiteSelection(scale=4)
 """Every cross-attention with 16x16 maps at 512 px, in all blocks (Attend-and-Excite and its descendants)."""
 
-Position = float | int
-"""A place in the run: a fraction of its steps if it is a float (0.5), a step counted from 0 if it is an int (25)."""
+EMBEDDED_SITES = SiteSelection(blocks=("up",), scale=2)
+"""The embedded models' best maps: 8x8, in the first up block that attends to the text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,28 +46,30 @@ class Settings:
     condition_alone: bool = False
     """In one-pass steps, leave the unconditional rows out, as if the guidance scale were 1. Where nearly all is noise,
     classifier-free guidance has little to say (Kynkäänniemi et al. 2024, arXiv 2404.07724), and is half of the step."""
-    guided: Position = 0.5
-    """Steps up to here are guided: 0.5 is the first half, 1.0 all of them, 25 the first 25."""
-    thresholds: tuple[tuple[Position, float], ...] = ()
-    """(where, target): at this step, refine an image until its loss is at most 1 - target."""
+    guided: float | int = 0.5
+    """Share of the steps that is guided, from the first on: 0.5 is the first half, 1 all of them. For 25 of 40 steps,
+    write 25 / 40."""
+    targets: tuple[tuple[float | int, float], ...] = ()
+    """(share of the run, loss): at this step, refine an image until its loss is at most this."""
     max_refinements: int = 20
     """Updates of one image in one refinement, at most."""
     initial_noise: InitialNoise | None = None
     """How the noise is chosen and moved before the first step; None takes the pipeline's."""
     restart: Restart | None = None
-    """When an image begins again with another noise; None for never."""
+    """When an image restarts with another noise; None for never."""
 
     def __post_init__(self) -> None:
         if self.condition_alone and self.scheme != "one-pass":
             raise SettingsError(
                 'Expected scheme="one-pass" with condition_alone, got "exact", whose steps are published.'
             )
-        if self.step_size < 0 or self.max_refinements < 0 or self.guided < 0:
-            raise SettingsError(f"Expected no negative step size, number of refinements or guided part, got {self}.")
-        for where in (self.guided, *(where for where, _ in self.thresholds)):
-            if isinstance(where, float) and not 0 <= where <= 1:
+        if self.step_size < 0 or self.max_refinements < 0:
+            raise SettingsError(f"Expected no negative step size or number of refinements, got {self}.")
+        for share in (self.guided, *(share for share, _ in self.targets)):
+            if not 0 <= share <= 1:
                 raise SettingsError(
-                    f"Expected a fraction of the run in [0, 1], got {where}. Write an int to count steps: {int(where)}."
+                    f"Expected a share of the run in [0, 1], got {share}. For a number of steps, divide it by the "
+                    "number of steps of the run: 25 / 50."
                 )
 
     def step_sizes(self, steps: int) -> tuple[float, ...]:
@@ -77,17 +79,19 @@ class Settings:
 
     def guided_steps(self, steps: int) -> int:
         """Return how many of `steps` steps are guided; they are the first ones."""
-        return min(_place(self.guided, steps), steps)
+        return step_at(self.guided, steps)
 
     def restart_step(self, steps: int) -> int | None:
-        """Return the step at which images may begin again, if any."""
-        return None if self.restart is None else min(max(_place(self.restart.step, steps), 1), steps - 1)
+        """Return the step at which images may restart, if any."""
+        if self.restart is None or steps < 2:  # a run of one step has none to restart after
+            return None
+        return min(max(step_at(self.restart.step, steps), 1), steps - 1)
 
-    def targets(self, steps: int) -> dict[int, float]:
+    def target_steps(self, steps: int) -> dict[int, float]:
         """Return the largest loss that refinement accepts, by the step at which it is asked for."""
-        return {_place(where, steps): 1.0 - target for where, target in self.thresholds}
+        return {step_at(share, steps): loss for share, loss in self.targets}
 
 
-def _place(where: Position, steps: int) -> int:
-    """Return the step at a position; halves round up."""
-    return int(where * steps + 0.5) if isinstance(where, float) else where
+def step_at(share: float | int, steps: int) -> int:
+    """Return the step at a share of a run; halves round up."""
+    return int(share * steps + 0.5)

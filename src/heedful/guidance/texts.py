@@ -1,28 +1,111 @@
-"""A prompt as a pipeline's text encoders read it: which tokenizer, and where its tokens stand among the denoiser's.
-
-Knows, for each family, which of a pipeline's tokenizers its denoiser's text comes from. Knows nothing of concepts.
-"""
+"""The text that a pipeline's denoiser sees: as it is parsed, and as the pipeline encodes it when it is called."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from heedful.attention import CROSS_ATTENTION_TRANSFORMER, FLUX, STABLE_DIFFUSION_3, find_denoiser, layout_of
-from heedful.prompts import Prompt
+import torch
+from torch import Tensor
+
+from heedful.attention import Layout, find_denoiser, layout_of
+from heedful.errors import PromptError, UnsupportedPipeline
+from heedful.prompts import Concept, Prompt
 
 
 def parse_prompt(pipe: Any, text: str, concepts: Sequence[str] | None = None) -> Prompt:
     """Return the prompt `text` with its concepts, as `pipe` will read it; raises what `Prompt.parse` raises.
 
-    Stable Diffusion 3 reads it twice, by CLIP and by T5, and a concept has its tokens of both. FLUX shows its denoiser
-    T5's alone; PixArt's T5 reads lower case. The second encoder of SDXL has the tokens of the first.
+    Raises `UnsupportedPipeline` for a pipeline without a denoiser that heedful can read, or without a tokenizer.
     """
     denoiser = find_denoiser(pipe)
-    layout = None if denoiser is None else layout_of(denoiser)
-    if layout is FLUX:
-        return Prompt.parse(text, pipe.tokenizer_2, concepts)
-    if layout is CROSS_ATTENTION_TRANSFORMER:
-        return Prompt.parse(text.lower().strip(), pipe.tokenizer, concepts)
-    prompt = Prompt.parse(text, pipe.tokenizer, concepts)
-    if layout is STABLE_DIFFUSION_3 and pipe.tokenizer_3 is not None:
-        return prompt.beside(Prompt.parse(text, pipe.tokenizer_3, concepts), shift=pipe.tokenizer_max_length)
-    return prompt
+    if denoiser is None:
+        raise UnsupportedPipeline(f"Expected a diffusers pipeline with a denoiser, got {type(pipe).__name__}.")
+    return layout_of(denoiser).read_prompt(pipe, text, concepts)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One call of a pipeline's `encode_prompt`."""
+
+    texts: tuple[tuple[str, ...], ...]
+    """For each argument whose tokens the denoiser sees, its texts; empty if embeddings were passed instead."""
+    is_guided: bool | None
+    """Whether an unconditional prediction was asked for; None if that was not said."""
+    clean_caption: bool
+    """Whether the pipeline was asked to clean the text up."""
+
+    @classmethod
+    def of(cls, layout: Layout, arguments: dict[str, Any]) -> "Encoded":
+        """Return what the `arguments` of `encode_prompt` say."""
+        given = [arguments.get(name) or arguments.get("prompt") for name in layout.prompt_arguments]
+        texts = tuple((text,) if isinstance(text, str) else tuple(text) for text in given if text is not None)
+        return cls(
+            texts if len(texts) == len(given) and arguments.get("prompt_embeds") is None else (),
+            arguments.get("do_classifier_free_guidance"),
+            bool(arguments.get("clean_caption", False)),
+        )
+
+
+def prompts_of_images(
+    pipe: Any, layout: Layout, prompts: Sequence[Prompt], encoded: Sequence[Encoded], images: int
+) -> list[Prompt]:
+    """Return the prompt of each image, as the pipeline has just encoded it.
+
+    `encoded` are the calls of `encode_prompt` for this run: the first has the prompts, a second one the negative
+    prompts of a pipeline that asks for both apart. Where the pipeline cleans its text up, as PixArt does, the concepts
+    are looked for in the cleaned text. Embeddings that were made elsewhere are not compared.
+
+    Raises `PromptError` if the pipeline encodes another text than the one that is guided.
+    """
+    guided = [prompt for prompt in prompts for _ in range(images // len(prompts))]
+    if not encoded or not all(call.texts for call in encoded):
+        return guided
+    first = encoded[0]
+    for texts in first.texts:
+        each = [text for text in texts for _ in range(images // len(texts))]
+        if len(each) != images:
+            raise _other_text(list(texts), prompts)
+        rewritten = layout.rewritten
+        read = each if rewritten is None else [rewritten(pipe, text, first.clean_caption) for text in each]
+        for item, (prompt, written, text) in enumerate(zip(guided, each, read, strict=True)):
+            if text == prompt.text:
+                continue
+            if rewritten is None or rewritten(pipe, written, False) != prompt.text:
+                raise _other_text(list(texts), prompts)
+            guided[item] = _read_again(pipe, layout, prompt, text)
+    return guided
+
+
+def _read_again(pipe: Any, layout: Layout, prompt: Prompt, text: str) -> Prompt:
+    """Return `prompt` with its concepts in `text`, which the pipeline made of it."""
+    try:
+        return layout.read_prompt(pipe, text, [_written(concept) for concept in prompt.concepts])
+    except PromptError as error:
+        raise PromptError(
+            f"Expected the concepts of {prompt.text!r} in what the pipeline made of it, got {text!r}. {error} "
+            "Or pass clean_caption=False to the pipeline."
+        ) from error
+
+
+def _written(concept: Concept) -> str:
+    """Return a concept as a user lists it: modifiers first, a noun of several words joined by `+`."""
+    return " ".join([*(modifier.text for modifier in concept.modifiers), concept.noun.replace(" ", "+")])
+
+
+def _other_text(texts: list[str], prompts: Sequence[Prompt]) -> PromptError:
+    return PromptError(
+        f"Expected the pipeline to be called with the text that is guided, {[prompt.text for prompt in prompts]}, got "
+        f"{texts}. Give heedful.guide and the pipeline the same prompts, in the same order; where some words are "
+        "marked, give the pipeline the text without marks: guided.prompts[0].text."
+    )
+
+
+def is_empty_text(pipe: Any, rows: Tensor) -> bool:
+    """Return whether `rows` are what the text encoder of a hand-written loop makes of the empty prompt."""
+    encoder, tokenizer = (getattr(pipe, name, None) for name in ("text_encoder", "tokenizer"))
+    if encoder is None or tokenizer is None or rows.shape[1] > tokenizer.model_max_length:
+        return False
+    ids = tokenizer("", padding="max_length", max_length=rows.shape[1], truncation=True, return_tensors="pt").input_ids
+    with torch.no_grad():
+        empty = encoder(ids.to(encoder.device))[0].to(rows)
+    return empty.shape[1:] == rows.shape[1:] and bool(torch.isclose(rows, empty, rtol=1e-3, atol=1e-3).all())

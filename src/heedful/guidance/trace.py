@@ -1,12 +1,14 @@
 """What guidance did: loss, step size and refinements of every image at every step, and what it cost.
 
-Knows numbers only; everything here goes to JSON.
+Everything here goes to JSON.
 """
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+from heedful.guidance.notebook import paragraph, table
 
 FORWARD, BACKWARD = 0.494, 0.587
 """Shares of one forward of Stable Diffusion 1.5 (512 px): up to its last 16x16 cross-attention, and back from it."""
@@ -54,12 +56,12 @@ class NoiseTrace:
 
 @dataclass(frozen=True)
 class RestartTrace:
-    """What was foretold of one image, and whether it began again."""
+    """What was predicted of one image, and whether it restarted."""
 
     tries: int
     """Other noises tried; 0 if the loss was not above the limit."""
     loss: tuple[float, float]
-    """Of the noise that the image began with, and of the one that went on."""
+    """The loss of the noise that the image began with, and of the one that went on."""
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Trace(Sequence[StepTrace]):
     noises: tuple[NoiseTrace, ...] = ()
     """One per image; empty if the initial noise is the pipeline's own."""
     restarts: tuple[RestartTrace, ...] = ()
-    """One per image; empty if no step asked whether to begin again."""
+    """One per image; empty if no step asked whether to restart."""
     plain_rows: int = 0
     """Rows that the pipeline's own calls brought through the denoiser (two per image and step under CFG)."""
     gradient_rows: int = 0
@@ -82,7 +84,7 @@ class Trace(Sequence[StepTrace]):
     spared_rows: int = 0
     """Rows of the pipeline's own calls that were left out, because the condition was asked alone."""
     restart_rows: int = 0
-    """Rows of the steps that were made again from another noise, without those of their guidance."""
+    """Rows of the steps that were repeated from another noise, without those of their guidance."""
 
     @property
     def relative_cost(self) -> float:
@@ -105,7 +107,7 @@ class Trace(Sequence[StepTrace]):
 
     def put(self, item: int, other: "Trace", index: int) -> None:
         """Replace what happened to one image by what happened to image `index` of another run, which is as long."""
-        for place, (mine, theirs) in enumerate(zip(self.steps, other.steps, strict=True)):
+        for step, (mine, theirs) in enumerate(zip(self.steps, other.steps, strict=True)):
             rows = {
                 name: (
                     *values[:item],
@@ -115,7 +117,7 @@ class Trace(Sequence[StepTrace]):
                 for name, nothing in (("loss", float("nan")), ("refinements", 0), ("skipped", False))
                 if (values := getattr(mine, name))
             }
-            self.steps[place] = replace(mine, **rows)
+            self.steps[step] = replace(mine, **rows)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -141,10 +143,11 @@ class Trace(Sequence[StepTrace]):
         """Return everything as JSON."""
         return json.dumps(self.to_dict())
 
-    def __repr__(self) -> str:
-        guided = [step for step in self.steps if step.is_guided]
+    def _head(self) -> str:
+        """Return what happened in one or a few lines."""
+        guided = sum(step.is_guided for step in self.steps)
         head = (
-            f"Trace of {self.images} images, {len(self.steps)} steps, {len(guided)} guided, "
+            f"Trace of {self.images} images, {len(self.steps)} steps, {guided} guided, "
             f"{self.skipped} updates skipped, {self.relative_cost:.2f} times the operations of a plain run"
         )
         if self.noises:
@@ -156,8 +159,18 @@ class Trace(Sequence[StepTrace]):
         if self.restarts:
             begun = sum(restart.tries > 0 for restart in self.restarts)
             head += f"\nrestarts: {begun} of {self.images} images, {sum(r.tries for r in self.restarts)} noises tried"
-        rows = [f"{'step':>4} {'timestep':>8} {'size':>8}  loss (refinements)"] if guided else []
-        return "\n".join([head, *rows, *(_row(step) for step in guided)])
+        return head
+
+    def __repr__(self) -> str:
+        rows = [_cells(step) for step in self.steps if step.is_guided]
+        rows = [["step", "timestep", "size", "loss (refinements)"], *rows] if rows else []
+        lines = (f"{row[0]:>4} {row[1]:>8} {row[2]:>8}  {'  '.join(row[3:])}" for row in rows)
+        return "\n".join([self._head(), *lines])
+
+    def _repr_html_(self) -> str:
+        rows = [_cells(step) for step in self.steps if step.is_guided]
+        titles = ["step", "timestep", "size", *(f"image {item}: loss (refinements)" for item in range(self.images))]
+        return paragraph(self._head()) + (table(titles, rows) if rows else "")
 
 
 def _sayable(values: Sequence[float]) -> list[float | None]:
@@ -165,7 +178,8 @@ def _sayable(values: Sequence[float]) -> list[float | None]:
     return [value if abs(value) < float("inf") else None for value in values]
 
 
-def _row(step: StepTrace) -> str:
+def _cells(step: StepTrace) -> list[str]:
+    """Return step, timestep, step size, and each image's loss with its refinements."""
     values = zip(step.loss, step.refinements, strict=True)
-    losses = "  ".join(f"{loss:.4f}" + (f" ({count})" if count else "") for loss, count in values)
-    return f"{step.step:>4} {step.timestep:>8g} {step.step_size:>8.4g}  {losses}"
+    losses = (f"{loss:.4f}" + (f" ({count})" if count else "") for loss, count in values)
+    return [f"{step.step}", f"{step.timestep:g}", f"{step.step_size:.4g}", *losses]

@@ -1,7 +1,7 @@
 """How latents move along a gradient: one update, or refinement until the loss is low enough.
 
-Knows latents, gradients and step sizes. Knows no denoiser: whoever calls passes `look`, which returns loss and gradient
-at given latents. Items never mix: each has its own step, its own target, its own end.
+Whoever calls passes `look`, which returns loss and gradient at given latents. Items never mix: each has its own step,
+its own target, its own end.
 """
 
 import hashlib
@@ -50,7 +50,13 @@ def move(
 ) -> Move:
     """Refine each item whose loss is above `target` until it is not, then make one `update` of every item.
 
-    Only `items` are looked at, all of them by default; those whose loss is at most `enough` stay where they are.
+    - `look` returns loss and gradient of some items at given latents; `direct` turns their gradients into directions.
+    - `step_size` is the length of a step along them.
+    - `update`: False only refines.
+    - `target`: the largest loss that is accepted without refinement; None refines nothing.
+    - `max_refinements` of one item, at most.
+    - `items` are looked at; all of them by default.
+    - `enough`: items whose loss is at most this stay where they are.
 
     As in the published code of Attend-and-Excite, an update is also made from the point at which a refinement first
     reaches its target, and at most `max_refinements` are made. Unlike there, no point is looked at twice, and only

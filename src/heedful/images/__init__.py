@@ -1,53 +1,67 @@
-"""Images made in bulk: which, where they lie, how well they did. Knows methods and models, and no command line."""
+"""Images made in bulk: what is asked for, what there is to make, who makes it, and where it lies."""
 
+from heedful.images.cases import Batch, Case, Engine, Load, Make, Result, run_serially
 from heedful.images.coco import describe_segments, write_coco
-from heedful.images.gallery import MASKS_NOTE, Entry, Gallery, differences, encode, folder_name, read_entry
-from heedful.images.generate import Made, make_images
-from heedful.images.inpainting import for_inpainting, read_inpainting
-from heedful.images.judges import Judge, find_judge
-from heedful.images.painting import VERSIONS, outcomes, paint
-from heedful.images.plan import Case, Plan, Wish, clear, make_plan
-from heedful.images.sampling import Sampling, at_least, choose_sampling, rehearse, settings_of
+from heedful.images.gallery import Entry, Gallery, differences, encode, folder_name, read_entry
+from heedful.images.generate import clear, find_images, make_images, tally_images, version_changes
+from heedful.images.inpainting import Inpainting, read_inpainting
+from heedful.images.painter import Painter, PainterLoader
+from heedful.images.painting import Painted, paint, rounded, sample, to_pixels
+from heedful.images.plan import Plan, load_scores, make_plan
+from heedful.images.request import PromptLine, Request, prompt_lines
+from heedful.images.sampling import Sampling, at_least, choose_sampling
 from heedful.images.seeds import parse_seeds
 from heedful.images.sight import Sight, look, look_at
-from heedful.images.summary import Line, summarize
-from heedful.models import Model, load_model
+from heedful.images.tally import MethodTally, tally
+from heedful.images.versions import VERSIONS
+from heedful.options import InpaintingOptions, SamplingOptions
 
 __all__ = [
-    "MASKS_NOTE",
     "VERSIONS",
+    "Batch",
     "Case",
+    "Engine",
     "Entry",
     "Gallery",
-    "Judge",
-    "Line",
-    "Made",
-    "Model",
+    "Inpainting",
+    "InpaintingOptions",
+    "Load",
+    "Make",
+    "MethodTally",
+    "Painted",
+    "Painter",
+    "PainterLoader",
     "Plan",
+    "PromptLine",
+    "Request",
+    "Result",
     "Sampling",
+    "SamplingOptions",
     "Sight",
-    "Wish",
     "at_least",
     "choose_sampling",
     "clear",
     "describe_segments",
     "differences",
     "encode",
-    "find_judge",
+    "find_images",
     "folder_name",
-    "for_inpainting",
-    "load_model",
+    "load_scores",
     "look",
     "look_at",
     "make_images",
     "make_plan",
-    "outcomes",
     "paint",
     "parse_seeds",
+    "prompt_lines",
     "read_entry",
     "read_inpainting",
-    "rehearse",
-    "settings_of",
-    "summarize",
+    "rounded",
+    "run_serially",
+    "sample",
+    "tally",
+    "tally_images",
+    "to_pixels",
+    "version_changes",
     "write_coco",
 ]

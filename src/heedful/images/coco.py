@@ -1,6 +1,6 @@
 """Masks and boxes as COCO JSON, the format that detection and segmentation tools read.
 
-Knows the format. Knows nothing of maps. Masks are run-length encoded without compression, which pycocotools and what is
+Masks are run-length encoded without compression, which pycocotools and what is
 built on it read as they are; boxes are [left, top, width, height] in pixels.
 """
 
@@ -39,10 +39,12 @@ def describe_segments(segments: Iterable[Segment]) -> list[dict[str, Any]]:
 def write_coco(gallery: Gallery) -> Path:
     """Write `masks.json` from the images of a gallery that carry masks, and return its path.
 
+    The caller holds the gallery's lock.
     A category is a concept's noun, in any colour; `concept` of an annotation has it with its modifiers. One image is
     held at a time: those of a benchmark can be more than memory takes.
     """
-    return write_parts(gallery.folder / MASKS, _parts(gallery))
+    gallery.claim(MASKS)
+    return write_parts(gallery.inside(MASKS), _parts(gallery))
 
 
 def _parts(gallery: Gallery) -> Iterator[str]:

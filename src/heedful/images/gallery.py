@@ -3,8 +3,8 @@
     OUT/METHOD/PROMPT/SEED.png      the layout that the field's metric scripts read
     OUT/metadata.jsonl              one line per image, for datasets.load_dataset("imagefolder", data_dir=OUT)
 
-Knows files and the settings written into them. Knows nothing of models. Every image carries its settings in a PNG text
-chunk, so an image alone says whether it is done, and metadata.jsonl can be made again from the images at any time.
+Every image carries its settings in a PNG text chunk, so an image alone says whether it is done, and metadata.jsonl can
+be made again from the images at any time.
 """
 
 import json
@@ -16,16 +16,19 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image
 
-from heedful.errors import OutputError, SettingsError
-from heedful.files import make_folder, write_atomic
+from heedful.errors import SettingsError
+from heedful.files import write_atomic
+from heedful.folders import OutputFolder
+from heedful.image_files import BROKEN, is_whole_png, png_bytes
 
 CHUNK = "heedful"
 METADATA = "metadata.jsonl"
 MASKS_NOTE = "masks"
 """The note in which an image carries the masks of its concepts; it is left out of metadata.jsonl."""
 _LONGEST = 180  # bytes of a folder name; file systems allow 255, and archives add their own
+_REMEDY = "Choose another folder, or overwrite what is there."
 
 
 @dataclass(frozen=True)
@@ -39,104 +42,122 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class Gallery(OutputFolder):
     """The images under one folder."""
 
-    folder: Path
+    _lines: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """The line in metadata.jsonl of each image that has been read or written, so that none is opened again."""
 
-    def path(self, method: str, prompt: str, seed: int) -> Path:
-        """Return where the image of this method, prompt and seed lies."""
-        return self.folder / method / folder_name(prompt) / f"{seed}.png"
+    def find(self, name: str, settings: Mapping[str, Any]) -> Entry | None:
+        """Return how the image called `name` was made, or None if it is not there, or cut off.
 
-    def check(self) -> None:
-        """Raise `OutputError` if the folder cannot be made or written, and leave nothing behind."""
-        nearest = next(path for path in [self.folder, *self.folder.absolute().parents] if path.exists())
-        if not nearest.is_dir():
-            raise OutputError(
-                f"Expected a folder to write to, got {self.folder}, but {nearest} is a file. Choose another with --out."
-            )
-        had = self.folder.exists()
-        make_folder(nearest if not had else self.folder)  # proves by a probe that one can write there
-
-    def is_done(self, path: Path, settings: Mapping[str, Any]) -> bool:
-        """Return whether the image at `path` exists and was made with `settings`.
-
-        Raises `SettingsError` if it exists but was made in another way: heedful neither mixes nor replaces unasked.
+        Raises `SettingsError` if it was made with other settings: heedful neither mixes nor replaces unasked.
         """
+        path = self.folder / name
         if not path.exists():
-            return False
+            return None
         entry = read_entry(path)
         if entry is None:
             raise SettingsError(f"{path} is not an image of heedful's. {_REMEDY}")
         changes = differences(entry.settings, settings)
         if changes:
             raise SettingsError(f"{path} was made with other settings: {'; '.join(changes)}. {_REMEDY}")
-        return True
+        if not is_whole(path):
+            return None
+        self._remember(name, entry)
+        return entry
 
-    def save(self, path: Path, image: Image.Image, entry: Entry) -> None:
-        """Write one image with its settings, whole or not at all."""
-        write_atomic(path, encode(image, entry))
+    def write_images(self, images: Mapping[str, bytes]) -> None:
+        """Write the images of a batch together, so that the next run never finds a part of one."""
+        self.write(images)
+        for name, content in images.items():
+            entry = read_entry(content)
+            assert entry is not None
+            self._remember(name, entry)
 
     def entries(self) -> Iterator[tuple[Path, Entry]]:
         """Yield every image of heedful's in the folder, by method, prompt and seed."""
-        for path in sorted(self.folder.glob("*/*/*.png"), key=_order):
+        for path in self._paths():
             entry = read_entry(path)
-            if entry is not None:
+            if entry is not None and is_whole(path):
                 yield path, entry
 
     def write_metadata(self) -> Path:
         """Make metadata.jsonl again from the images that are there, and return its path."""
-        rows = []
-        for path, entry in self.entries():
-            row = {"file_name": path.relative_to(self.folder).as_posix(), "text": entry.settings.get("prompt", "")}
-            row |= {key: value for key, value in entry.settings.items() if key != "prompt"}
-            row |= {key: value for key, value in entry.notes.items() if key != MASKS_NOTE}
-            rows.append(json.dumps(row, ensure_ascii=False) + "\n")
-        return write_atomic(self.folder / METADATA, "".join(rows))
+        lines = []
+        for path in self._paths():
+            name = path.relative_to(self.folder).as_posix()
+            if name not in self._lines:
+                entry = read_entry(path)
+                if entry is None or not is_whole(path):
+                    continue
+                self._remember(name, entry)
+            lines.append(self._lines[name])
+        return write_atomic(self.inside(METADATA), "".join(lines))
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob("*/*/*.png"), key=_order)
+
+    def _remember(self, name: str, entry: Entry) -> None:
+        row = {"file_name": name, "text": entry.settings.get("prompt", "")}
+        row |= {key: value for key, value in entry.settings.items() if key != "prompt"}
+        row |= {key: value for key, value in entry.notes.items() if key != MASKS_NOTE}
+        self._lines[name] = json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def encode(image: Image.Image, entry: Entry) -> bytes:
     """Return an image with its settings as a PNG file: the same image and entry give the same bytes."""
-    chunk = PngImagePlugin.PngInfo()
-    chunk.add_text(CHUNK, json.dumps({"settings": dict(entry.settings), "notes": dict(entry.notes)}, sort_keys=True))
-    buffer = BytesIO()
-    image.save(buffer, format="PNG", pnginfo=chunk)
-    return buffer.getvalue()
+    settings = {"settings": dict(entry.settings), "notes": dict(entry.notes)}
+    return png_bytes(image, **{CHUNK: json.dumps(settings, sort_keys=True)})
 
 
-def read_entry(path: Path) -> Entry | None:
-    """Return how the image at `path` was made, or None if it does not say so in heedful's way."""
+def read_entry(image: Path | bytes) -> Entry | None:
+    """Return how an image was made, or None if it does not say so in heedful's way."""
     try:
-        with Image.open(path) as image:
-            written = json.loads(image.info[CHUNK])
-        return Entry(written["settings"], written["notes"])
-    except (UnidentifiedImageError, KeyError, TypeError, ValueError):
+        with Image.open(image if isinstance(image, Path) else BytesIO(image)) as opened:
+            written = json.loads(opened.info[CHUNK])
+        return Entry(dict(written["settings"]), dict(written["notes"]))
+    except (*BROKEN, KeyError, TypeError):
         return None
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def is_whole(path: Path) -> bool:
+    """Return whether the end of the PNG file at `path` is there."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - 12))
+        return is_whole_png(stream.read())
+
+
+def differences(old: Any, new: Any, name: str = "") -> list[str]:
     """Return in words how `new` settings differ from `old` ones, after both went through JSON."""
-    new = json.loads(json.dumps(dict(new)))
-    return [
-        f"{key.replace('_', ' ')} {_short(old.get(key))}, now {_short(new.get(key))}"
-        for key in dict.fromkeys([*new, *old])
-        if old.get(key) != new.get(key)
-    ]
+    new = json.loads(json.dumps(new, default=dict))
+    if old == new:
+        return []
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        keys = dict.fromkeys([*new, *old])
+        return [
+            change
+            for key in keys
+            for change in differences(old.get(key), new.get(key), f"{name} {key}".strip().replace("_", " "))
+        ]
+    return [f"{name} {_short(old)}, now {_short(new)}"]
 
 
-def folder_name(prompt: str) -> str:
-    """Return `prompt` as the name of a folder: the prompt itself wherever a file system takes it.
+def image_name(method: str, prompt: str) -> str:
+    """Return the name of an image below its folder, with {} for its seed."""
+    return "/".join(folder_name(part).replace("{", "{{").replace("}", "}}") for part in (method, prompt)) + "/{}.png"
+
+
+def folder_name(text: str) -> str:
+    """Return `text` as the name of a folder: the text itself wherever a file system takes it.
 
     Slashes, backslashes and control characters become `_`, so do leading dots, and what is longer than 180 bytes is
-    cut. A changed name ends in eight digits of the prompt's hash, so different prompts never share a folder.
+    cut. A changed name ends in eight digits of the text's hash, so different texts never share a folder.
     """
-    name = re.sub(r"[/\\\x00-\x1f\x7f]", "_", prompt)
+    name = re.sub(r"[/\\\x00-\x1f\x7f]", "_", text)
     name = re.sub(r"^\.+", lambda dots: "_" * len(dots[0]), name).strip()
     cut = name.encode()[:_LONGEST].decode(errors="ignore").rstrip()
-    return cut if cut == prompt else f"{cut} {sha256(prompt.encode()).hexdigest()[:8]}"
-
-
-_REMEDY = "Choose another folder with --out, or pass --overwrite to make it again."
+    return cut if cut == text else f"{cut} {sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _order(path: Path) -> tuple[str, str, int, str]:

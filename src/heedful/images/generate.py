@@ -1,81 +1,100 @@
-"""Makes the images of a plan, batch by batch, and writes each whole or not at all.
+"""Makes the images of a plan in this process; the gallery is the record of what is done."""
 
-Knows in which order things are written. Knows no terminal: whoever asks for the images takes them one by one and sees
-how far it is.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from time import perf_counter
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from heedful.attention import MaskRule
-from heedful.images.coco import describe_segments
-from heedful.images.gallery import MASKS_NOTE, Entry, Gallery
-from heedful.images.painting import VERSIONS, Outcome, outcomes, paint
-from heedful.images.plan import Case, Plan
-from heedful.models import Model
+from heedful.errors import SettingsError
+from heedful.image_files import read_image
+from heedful.images.cases import Case, Result, run_serially
+from heedful.images.gallery import MASKS_NOTE, METADATA, Gallery, read_entry
+from heedful.images.painter import Painter
+from heedful.images.plan import Plan
+from heedful.images.tally import MethodTally, tally
+from heedful.images.versions import VERSIONS
+from heedful.scores import evaluate
 
 
-@dataclass(frozen=True)
-class Made:
-    """One image that has just been written."""
+def find_images(plan: Plan, gallery: Gallery) -> Plan:
+    """Return `plan` with what is done of it in the gallery; raises `SettingsError` for images made in another way."""
+    is_done = bytearray(len(plan))
+    other: Counter[str] = Counter()
+    for position, case in enumerate(plan.cases()):
+        entry = gallery.find(case.image, case.settings(plan.settings[case.method.name]))
+        if entry is None:
+            continue
+        if plan.request.masks and MASKS_NOTE not in entry.notes:
+            raise SettingsError(
+                f"Expected masks in {gallery.folder / case.image}, but it was made without them. "
+                "Choose another folder, or overwrite what is there."
+            )
+        is_done[position] = 1
+        other.update(version_changes(entry.notes.get("versions", {})))
+    remarks = [f"{count} images that are there were made with {change}." for change, count in other.items()]
+    return replace(plan, is_done=bytes(is_done), remarks=(*plan.remarks, *remarks))
 
-    case: Case
-    outcome: Outcome
-    seconds: float
-    """Its share of the time of its batch."""
+
+def version_changes(versions: dict[str, Any]) -> list[str]:
+    """Return in words how `versions` differ from today's: images of both may differ."""
+    return [
+        f"{'other sources of heedful' if name == 'sources' else f'{name} {versions.get(name)}, now {now}'}"
+        for name, now in VERSIONS.items()
+        if versions.get(name) != now
+    ]
 
 
 def make_images(
-    model: Model, gallery: Gallery, plan: Plan, on_step: Callable[[float], None] = lambda images: None
-) -> Iterator[Made]:
-    """Make what `plan` leaves to do, and yield each image after it was written.
+    plan: Plan, gallery: Gallery, on_step: Callable[[float], None] = lambda images: None
+) -> Iterator[tuple[Case, Result]]:
+    """Make what `plan` leaves to do, and yield each case with its result after its batch was written.
 
-    `on_step` is called after each denoising step with the share of images that it did: the sum over a run is the number
-    of images. Each image has its own generator on the CPU, seeded with its seed, so it does not depend on the batch it
-    is made in, beyond what the last bit of a sum in another order may do. Whatever ends this, also Ctrl-C, only whole
-    images are left; metadata.jsonl is made again from them.
+    The caller holds the gallery's lock. `on_step` is called after each denoising step with the share of images that it
+    did: the sum over a run is the number of images. Whatever ends this, also Ctrl-C, only whole batches are left;
+    metadata.jsonl is made again from them.
     """
+    gallery.claim(METADATA)
+    painter = Painter(plan.model, plan.sampling, plan.request.scores, plan.request.masks, catch=False, on_step=on_step)
     try:
-        for batch in plan.batches:
-            start = perf_counter()
-            images, outcomes, notes = _paint(model, plan, batch, on_step)
-            seconds = (perf_counter() - start) / len(batch)
-            entries = [
-                Entry(case.settings, {"model": model.name, **asdict(outcome), "versions": VERSIONS, **note})
-                for case, outcome, note in zip(batch, outcomes, notes, strict=True)
-            ]
-            _write(gallery, batch, images, entries)
-            yield from (Made(case, outcome, seconds) for case, outcome in zip(batch, outcomes, strict=True))
+        for batch, results in run_serially(lambda: painter, plan.batches()):
+            pairs = list(zip(batch.cases, results, strict=True))
+            gallery.write_images({case.image: result.png for case, result in pairs if result.png is not None})
+            yield from pairs
     finally:
-        if next(gallery.entries(), None) is not None:
-            gallery.write_metadata()
+        gallery.write_metadata()
 
 
-def _paint(
-    model: Model, plan: Plan, batch: Sequence[Case], on_step: Callable[[float], None]
-) -> tuple[list[Any], list[Outcome], list[dict[str, Any]]]:
-    """Return the images of one batch, how the guidance of each ended, and what else each is to carry."""
-    prompts, seeds = [case.prompt for case in batch], [case.seed for case in batch]
-    images, guided = paint(
-        model.pipe, plan.sampling, prompts, batch[0].method, seeds, on_step=on_step, keep_self_attention=plan.masks
-    )
-    notes: list[dict[str, Any]] = [{} for _ in batch]
-    if plan.masks:
-        notes = [{MASKS_NOTE: describe_segments(segments)} for segments in MaskRule()(guided.maps, images)]
-    return images, outcomes(guided.trace), notes
+def clear(plan: Plan, gallery: Gallery) -> None:
+    """Remove the images that `plan` makes again, before the first is made.
+
+    Otherwise an interrupted run would leave old images among the new ones.
+    """
+    for batch in plan.batches():
+        for case in batch.cases:
+            gallery.inside(case.image).unlink(missing_ok=True)
 
 
-def _write(gallery: Gallery, batch: Sequence[Case], images: Sequence[Any], entries: Sequence[Entry]) -> None:
-    """Write a batch; a Ctrl-C meanwhile waits for the rest of it, so that the next run starts with a whole batch."""
-    waiting = list(zip(batch, images, entries, strict=True))
-    try:
-        while waiting:
-            case, image, entry = waiting[0]
-            gallery.save(case.path, image, entry)
-            waiting.pop(0)
-    except KeyboardInterrupt:
-        for case, image, entry in waiting:
-            gallery.save(case.path, image, entry)
-        raise
+def tally_images(plan: Plan, gallery: Gallery, made: Mapping[str, Result]) -> list[MethodTally]:
+    """Return a line per method for the images of `plan` that are there.
+
+    `made` holds the results of this run by the keys of their cases; images of earlier runs are opened to be scored.
+    """
+
+    def records() -> Iterator[dict[str, Any]]:
+        for case in plan.cases():
+            result = made.get(case.key) or _earlier(plan, gallery, case)
+            if result is not None:
+                yield result.record(case)
+
+    return tally(records())
+
+
+def _earlier(plan: Plan, gallery: Gallery, case: Case) -> Result | None:
+    """Return what an image of an earlier run says of itself; None if it is not there."""
+    path = gallery.folder / case.image
+    entry = read_entry(path) if path.exists() else None
+    if entry is None:
+        return None
+    values = evaluate([read_image(path)], [case.prompt], plan.request.scores)
+    scores = {name: column[0] for name, column in values.items()}
+    return Result(png=b"", trace={"last_loss": entry.notes.get("loss")}, scores=scores, seconds=None)

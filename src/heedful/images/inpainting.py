@@ -1,14 +1,10 @@
-"""Painting into a picture: what a mask covers is made anew, the rest is kept as diffusers keeps it.
-
-Knows pictures, masks and the inpainting class of a pipeline. Knows nothing of prompts.
-"""
+"""Painting into an image: what a mask covers is made anew, the rest is kept as diffusers keeps it."""
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
 from diffusers import AutoPipelineForInpainting
@@ -18,8 +14,10 @@ from PIL import Image
 from heedful.attention import find_denoiser, held
 from heedful.errors import SettingsError, UnsupportedPipeline
 from heedful.guidance import Method
+from heedful.image_files import read_image, read_mask
 from heedful.models import Model
-from heedful.teaching import digest, read_picture
+from heedful.options import InpaintingOptions
+from heedful.teaching import digest
 
 _GRAIN = 4
 """Cells of which a side is a multiple: denoisers halve it a few times."""
@@ -27,13 +25,13 @@ _GRAIN = 4
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Inpainting:
-    """A picture, and where it is painted anew."""
+    """An image, and where it is painted anew."""
 
     image: Image.Image
     mask: Image.Image
-    """As large as the picture; white where it is painted anew."""
+    """As large as the image; white where it is painted anew."""
     strength: float = 1.0
-    """Of the noise that the covered part begins from, in (0, 1]; below 1 it keeps something of what was there."""
+    """How much of the covered part's beginning is noise, in (0, 1]; below 1 it keeps something of what was there."""
 
     def arguments(self, images: int) -> dict[str, Any]:
         """Return what an inpainting pipeline is called with, for so many images."""
@@ -44,7 +42,7 @@ class Inpainting:
         return {"image": digest(self.image)[:12], "mask_image": digest(self.mask)[:12], "strength": self.strength}
 
     def size_on(self, pipe: Any) -> tuple[int | None, int | None]:
-        """Return width and height in pixels in the picture's proportions, with as many pixels as the model's own."""
+        """Return width and height in pixels in the image's proportions, with as many pixels as the model's own."""
         cell = getattr(pipe, "vae_scale_factor", 8)
         own = getattr(getattr(find_denoiser(pipe), "config", None), "sample_size", None)
         if not isinstance(own, int):
@@ -54,57 +52,55 @@ class Inpainting:
         return width, height
 
 
-def read_inpainting(image: Path | None, mask: Path | None, strength: float | None = None) -> Inpainting | None:
-    """Return the picture and mask of these files, or None for none; raises `SettingsError`."""
+def read_inpainting(options: InpaintingOptions) -> Inpainting | None:
+    """Return the image and mask that are named, or None for none; raises `SettingsError`."""
+    image, mask, strength = options.image, options.mask_image, options.strength
     if image is None and mask is None and strength is None:
         return None
     if image is None or mask is None:
+        raise SettingsError("Expected an image and a mask image to paint into it, got only one of them.")
+    base, cover = read_image(image), read_mask(mask)
+    if base.size != cover.size:
         raise SettingsError(
-            "Expected a picture and a mask to paint into it, got one of them. Pass --image and --mask-image."
-        )
-    picture, cover = read_picture(image), read_picture(mask).convert("L")
-    if picture.size != cover.size:
-        raise SettingsError(
-            f"Expected a mask of the picture's size, {picture.width}x{picture.height}, "
-            f"got {cover.width}x{cover.height}."
+            f"Expected a mask of the image's size, {base.width}x{base.height}, got {cover.width}x{cover.height}."
         )
     if cover.getextrema()[1] < 128:  # pyright: ignore[reportOperatorIssue]
-        raise SettingsError(f"Expected white in the mask {mask} where the picture is painted anew, got none.")
+        raise SettingsError(f"Expected white in the mask {mask} where the image is painted anew, got none.")
     share = 1.0 if strength is None else strength
     if not 0 < share <= 1:
         raise SettingsError(f"Expected a strength above 0 and at most 1, got {share}.")
-    return Inpainting(image=picture, mask=cover, strength=share)
+    return Inpainting(image=base, mask=cover, strength=share)
 
 
 def for_inpainting(model: Model) -> Model:
     """Return the model with the inpainting class of its pipeline, of the same parts; raises `UnsupportedPipeline`."""
-    if paints_into_pictures(model.pipe):
+    if paints_into_images(model.pipe):
         return model
     try:
         pipe = AutoPipelineForInpainting.from_pipe(model.pipe)
     except ValueError as reason:
         raise UnsupportedPipeline(
-            f"Expected a pipeline that diffusers can paint into pictures with, got {type(model.pipe).__name__}."
+            f"Expected a pipeline that diffusers can paint into images with, got {type(model.pipe).__name__}."
         ) from reason
     pipe.set_progress_bar_config(disable=True)
     return replace(model, pipe=pipe)
 
 
-def paints_into_pictures(pipe: Any) -> bool:
+def paints_into_images(pipe: Any) -> bool:
     """Return whether a pipeline is called with a mask."""
     return "mask_image" in signature(pipe.__call__).parameters
 
 
 @contextmanager
 def any_channels(pipe: Any) -> Iterator[None]:
-    """Let diffusers paint into pictures with latents of any number of channels, while the block is open.
+    """Let diffusers paint into images with latents of any number of channels, while the block is open.
 
     Its inpainting classes ask whether the denoiser takes 4 channels where they mean: those of the latents alone. The
     embedded world's have 8.
     """
     denoiser: Any = find_denoiser(pipe)
     channels = pipe.vae.config.latent_channels
-    if channels == 4 or denoiser.config["in_channels"] != channels or not paints_into_pictures(pipe):
+    if channels == 4 or denoiser.config["in_channels"] != channels or not paints_into_images(pipe):
         yield
         return
     with held(denoiser, "_internal_dict", FrozenDict({**denoiser.config, "in_channels": 4})):
@@ -114,5 +110,5 @@ def any_channels(pipe: Any) -> Iterator[None]:
 def begun_late(method: Method) -> Method:
     """Return the method without what chooses initial noise: with strength below 1 images do not begin as noise."""
     plain = {"restart": None, "initial_noise": None}
-    world = None if method.world is None else replace(method.world, **plain)
-    return replace(method, settings=replace(method.settings, **plain), world=world)
+    embedded = None if method.embedded is None else replace(method.embedded, **plain)
+    return replace(method, settings=replace(method.settings, **plain), embedded=embedded)

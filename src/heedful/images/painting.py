@@ -1,18 +1,17 @@
-"""Paints prompts together by one method, so that an image depends on its seed and not on its neighbours.
-
-Knows how to call a guided pipeline. Knows nothing of plans, files or records.
-"""
+"""Paints prompts together by one method, so that an image depends on its seed and not on its neighbours."""
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import cached_property
 from inspect import signature
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 from PIL import Image
 
 from heedful.errors import HeedfulError
@@ -21,8 +20,20 @@ from heedful.images.inpainting import any_channels
 from heedful.images.sampling import Sampling
 from heedful.prompts import Prompt
 
-VERSIONS = {name: version(name) for name in ("heedful", "torch", "diffusers", "transformers")}
-"""What images are made with; written into each."""
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """Images of one batch, and what guidance did."""
+
+    pixels: UInt8[np.ndarray, "image height width 3"]
+    is_finite: tuple[bool, ...]
+    """Whether the model gave a number for each pixel of an image; one that it did not is black there."""
+    guided: Guided
+
+    @cached_property
+    def images(self) -> list[Image.Image]:
+        """The images, in RGB."""
+        return [Image.fromarray(pixels) for pixels in self.pixels]
 
 
 @dataclass(frozen=True)
@@ -47,63 +58,77 @@ def paint(
     on_step: Callable[[float], None] = lambda images: None,
     keep_maps: bool = False,
     keep_self_attention: bool = False,
-) -> tuple[list[Image.Image], Guided]:
-    """Return an image for each prompt, made from the seed at the same place, and what guidance did.
+) -> Painted:
+    """Return an image for each prompt, made from the seed at the same position, and what guidance did.
 
     `on_step` is called after each denoising step with the share of images that it did: the sum is the number of images.
     Each image has its own generator on the CPU, seeded with its seed, so it does not depend on the others, beyond what
     the last bit of a sum in another order may do. Raises what `heedful.guide` raises, and `HeedfulError` if the memory
-    of the device is too small.
+    is too small.
     """
-    arguments: dict[str, Any] = {
-        "prompt": [prompt.text for prompt in prompts],
-        "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
-        "num_inference_steps": sampling.steps,
-        "guidance_scale": sampling.guidance_scale,
-        "width": sampling.width,
-        "height": sampling.height,
-        **(sampling.inpainting.arguments(len(prompts)) if sampling.inpainting is not None else {}),
-    }
     share = len(prompts) / sampling.steps_made
+    options: dict[str, Any] = {}
     if "callback_on_step_end" in signature(pipe.__call__).parameters:
 
         def after_step(_pipe: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             on_step(share)
             return tensors
 
-        arguments["callback_on_step_end"] = after_step
-    try:
-        kept = {"keep_maps": keep_maps or keep_self_attention, "keep_self_attention": keep_self_attention}
-        with steered(pipe, prompts, method, seeds, **kept) as guided, any_channels(pipe):
-            images = pipe(**arguments).images
-    except torch.OutOfMemoryError as reason:
-        raise HeedfulError(
-            f"The device has too little memory for {len(prompts)} images at once. "
-            "Pass --batch-size 1, --dtype float16, or a smaller --width and --height."
-        ) from reason
-    if "callback_on_step_end" not in arguments:
-        on_step(float(len(prompts)))
-    return images, guided
-
-
-@contextmanager
-def steered(
-    pipe: Any,
-    prompts: Sequence[Prompt],
-    method: Method,
-    seeds: Sequence[int],
-    *,
-    keep_maps: bool = True,
-    keep_self_attention: bool = False,
-) -> Iterator[Guided]:
-    """Enter `heedful.guide` without its warnings, which the plan has shown already, once for all batches."""
+        options["callback_on_step_end"] = after_step
     with ExitStack() as stack:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings():  # which the plan has shown already, once for all batches
             warnings.simplefilter("ignore", UserWarning)
             guided = stack.enter_context(
-                guide(pipe, prompts, method, seeds=seeds, keep_maps=keep_maps, keep_self_attention=keep_self_attention)
+                guide(
+                    pipe,
+                    prompts,
+                    method,
+                    retry_seeds=seeds,
+                    keep_maps=keep_maps or keep_self_attention,
+                    keep_self_attention=keep_self_attention,
+                )
             )
-        yield guided
+        values = sample(pipe, sampling, [prompt.text for prompt in prompts], seeds, **options)
+    if not options:
+        on_step(float(len(prompts)))
+    return Painted(to_pixels(values), tuple(bool(np.isfinite(image).all()) for image in values), guided)
+
+
+def sample(
+    pipe: Any, sampling: Sampling, texts: Sequence[str], seeds: Sequence[int], **options: Any
+) -> Float[np.ndarray, "image height width 3"]:
+    """Call a pipeline, guided or not, and return images in [0, 1]; `options` go to the pipeline too.
+
+    Raises what the pipeline raises, and `HeedfulError` if the memory is too small.
+    """
+    if sampling.inpainting is not None:
+        options |= sampling.inpainting.arguments(len(texts))
+    try:
+        with any_channels(pipe), torch.autocast(pipe.device.type, torch.bfloat16, sampling.bfloat16):
+            return pipe(
+                list(texts),
+                generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+                num_inference_steps=sampling.steps,
+                guidance_scale=sampling.guidance_scale,
+                width=sampling.width,
+                height=sampling.height,
+                output_type="np",
+                **options,
+            ).images
+    except (RuntimeError, MemoryError) as reason:
+        # torch has no error of its own for the memory of the processor
+        is_memory = isinstance(reason, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(reason)
+        if not is_memory:
+            raise
+        raise HeedfulError(
+            f"There is too little memory for {len(texts)} images at once. "
+            "Make one at a time, in float16, or make them smaller."
+        ) from reason
+
+
+def to_pixels(values: Float[np.ndarray, "*any"]) -> UInt8[np.ndarray, "*any"]:
+    """Return images in [0, 1] as whole numbers, as diffusers does; black where a number is not finite."""
+    return (np.nan_to_num(values) * 255).round().astype(np.uint8)
 
 
 def outcomes(trace: Trace) -> list[Outcome]:
@@ -116,3 +141,23 @@ def outcomes(trace: Trace) -> list[Outcome]:
         Outcome(float(loss) if math.isfinite(loss) else None, count, begun)
         for loss, count, begun in zip(last, skipped, tries, strict=True)
     ]
+
+
+def summarize_trace(trace: Trace) -> list[dict[str, Any]]:
+    """Return what a record keeps of each image's trace, as plain JSON values."""
+    guided = [step for step in trace if step.is_guided]
+    return [
+        {
+            "guided_steps": len(guided),
+            "skipped_updates": outcome.skipped_updates,
+            "restarts": outcome.restarts,
+            "first_loss": rounded(guided[0].loss[item]) if guided else None,
+            "last_loss": rounded(outcome.loss),
+        }
+        for item, outcome in enumerate(outcomes(trace))
+    ]
+
+
+def rounded(value: float | None) -> float | None:
+    """Return a figure as records keep it: to six places, None if it is not finite."""
+    return None if value is None or not math.isfinite(value) else round(float(value), 6)

@@ -1,179 +1,219 @@
-"""What is to be made: every combination of prompt, seed and method, checked before the first image.
+"""What a request makes: every case, which of them are done, and which are made together. Makes no image.
 
-Knows how a wish becomes a list of cases, which of them are done, and which share a batch. Makes no image.
+A plan keeps a byte for each case and makes the cases themselves when they are wanted, so one of millions stays small.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
-from heedful.errors import PromptError, SettingsError
-from heedful.guidance import Method, parse_prompt
-from heedful.images.gallery import MASKS_NOTE, Gallery, read_entry
-from heedful.images.inpainting import Inpainting, begun_late, paints_into_pictures
-from heedful.images.sampling import Sampling, at_least, choose_sampling, describe, rehearse, settings_of
+from heedful.errors import MissingExtra, ModelError, PromptError, SettingsError, UnsuitablePrompt
+from heedful.guidance import Method, denoiser_of, parse_prompt
+from heedful.images.cases import Batch, Case, KeyMaker
+from heedful.images.gallery import image_name
+from heedful.images.inpainting import begun_late, for_inpainting, paints_into_images
+from heedful.images.request import PromptLine, Request
+from heedful.images.sampling import Sampling, choose_sampling, rehearse, settings_of
 from heedful.models import Model
 from heedful.prompts import Prompt
 from heedful.teaching import check_placeholders
 
+MOVE = 1000
+"""How far the seeds of a prompt lie from those of the prompt before it, unless all have the same noise."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
-    """What a person asks for. None means: what suits the model."""
-
-    prompts: Sequence[str]
-    """With or without `[marks]`."""
-    methods: Sequence[Method]
-    seeds: Sequence[int]
-    concepts: Sequence[str] | None = None
-    """For a single prompt; several prompts mark their concepts."""
-    steps: int | None = None
-    guidance_scale: float | None = None
-    width: int | None = None
-    """Pixels."""
-    height: int | None = None
-    """Pixels."""
-    batch_size: int | None = None
-    masks: bool = False
-    """Whether each image is to carry the masks of its concepts."""
-    inpainting: Inpainting | None = None
-    """A picture to paint into."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One image to be made."""
-
-    method: Method
-    prompt: Prompt
-    seed: int
-    path: Path
-    settings: dict[str, Any]
-    """What decides the image, as plain JSON values."""
-
-
-@dataclass(frozen=True)
 class Plan:
-    """All cases by method, prompt and seed; those that are done; those to do, in batches."""
+    """All cases, method by method, and which of them are done.
 
-    cases: Sequence[Case]
-    done: Sequence[Case]
-    batches: Sequence[Sequence[Case]]
+    Batches are cut from the whole list of a method and keep their cases, so a run that was stopped goes on in the same
+    batches.
+    """
+
+    request: Request
+    model: Model
+    """With the pipeline that the request needs."""
+    prompts: Sequence[Prompt]
+    methods: Sequence[Method]
+    """As they can work in this run."""
     sampling: Sampling
+    settings: Mapping[str, Mapping[str, Any]]
+    """By method: what decides its images next to prompt, concepts and seed."""
+    is_done: bytes
+    """A byte for each case."""
     remarks: Sequence[str] = ()
     """What a method has to say about a prompt, each once: that a part of its loss has nothing to do, for example."""
-    masks: bool = False
-    """Whether each image carries the masks of its concepts."""
+
+    def __len__(self) -> int:
+        """How many cases there are."""
+        return len(self.is_done)
 
     @property
     def todo(self) -> int:
-        """How many images are still to be made."""
-        return sum(len(batch) for batch in self.batches)
+        """How many cases are left to do."""
+        return self.is_done.count(0)
+
+    def cases(self) -> Iterator[Case]:
+        """Yield every case, those that are done too."""
+        row = len(self) // len(self.methods)
+        for method in self.methods:
+            yield from (self._case(method, index) for index in range(row))
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield what is left to do, batch by batch."""
+        row = len(self) // len(self.methods)
+        size, number = self.sampling.batch_size, 0
+        for position, method in enumerate(self.methods):
+            for start in range(0, row, size):
+                part = range(start, min(start + size, row))
+                left = tuple(self._case(method, index) for index in part if not self.is_done[position * row + index])
+                if left:
+                    yield Batch(number=number, settings=self.settings[method.name], cases=left)
+                number += 1
+
+    def find(self, record: Mapping[str, Any]) -> int | None:
+        """Return the position of a record's case, or None if the plan has no such case."""
+        method, prompt = self._methods.get(record["method"]), self._prompts.get(record["prompt"])
+        if method is None or prompt is None:
+            return None
+        seed = self._seeds.get(record["seed"] - self._move * prompt)
+        if seed is None or self._keys[record["method"]](self.prompts[prompt], record["seed"]) != record["key"]:
+            return None
+        seeds, prompts = len(self.request.seeds), len(self.prompts)
+        within = seed * prompts + prompt if self.request.seeds_first else prompt * seeds + seed
+        return method * seeds * prompts + within
+
+    def _case(self, method: Method, index: int) -> Case:
+        if self.request.seeds_first:
+            seed, position = divmod(index, len(self.prompts))
+        else:
+            position, seed = divmod(index, len(self.request.seeds))
+        prompt, number = self.prompts[position], self.request.seeds[seed] + self._move * position
+        return Case(
+            key=self._keys[method.name](prompt, number),
+            method=method,
+            prompt=prompt,
+            kind=self.request.prompts[position].kind,
+            seed=number,
+            image=self._images[method.name, position].format(number),
+        )
+
+    @property
+    def _move(self) -> int:
+        return 0 if self.request.same_noise else MOVE
+
+    @cached_property
+    def _keys(self) -> dict[str, KeyMaker]:
+        return {name: KeyMaker(settings) for name, settings in self.settings.items()}
+
+    @cached_property
+    def _images(self) -> dict[tuple[str, int], str]:
+        return {
+            (method.name, position): image_name(method.name, prompt.text)
+            for method in self.methods
+            for position, prompt in enumerate(self.prompts)
+        }
+
+    @cached_property
+    def _methods(self) -> dict[str, int]:
+        return {method.name: position for position, method in enumerate(self.methods)}
+
+    @cached_property
+    def _prompts(self) -> dict[str, int]:
+        return {prompt.text: position for position, prompt in enumerate(self.prompts)}
+
+    @cached_property
+    def _seeds(self) -> dict[int, int]:
+        return {seed: position for position, seed in enumerate(self.request.seeds)}
 
 
-def make_plan(model: Model, gallery: Gallery, wish: Wish, *, overwrite: bool = False) -> Plan:
-    """Check `wish` against the model and the folder, and return what is to be done. Writes nothing.
+def make_plan(model: Model, request: Request, *, allow_unsuitable: bool = False) -> Plan:
+    """Check `request` against the model, and return what there is to make. Reads and writes no image.
 
-    Batches are cut from the whole list, not from what is left of it, so that a run that was interrupted goes on in the
-    same batches. Raises `PromptError`, `SettingsError`, `PipelineError`; `OutputError` for a folder that cannot be
-    written; `SettingsError` for an image that was made in another way, unless `overwrite`.
+    `allow_unsuitable` makes remarks of prompts that a method cannot work on (no concept, for example), whose cases then
+    fail. Raises `PromptError`, `SettingsError`, and `PipelineError` for a method that cannot work on this model or
+    scheduler.
     """
-    sampling = choose_sampling(
-        model,
-        steps=wish.steps,
-        guidance_scale=wish.guidance_scale,
-        width=wish.width,
-        height=wish.height,
-        inpainting=wish.inpainting,
-    )
-    methods, late = _fitting(model, sampling, wish.methods)
-    batch_size = at_least(1, wish.batch_size, model.batch_size, "a batch size")
-    prompts = _parse(model.pipe, wish)
-    gallery.check()
-    remarks = (*late, *rehearse(model, prompts, methods))
-    shared = {method.name: settings_of(model, sampling, method) for method in methods}
-
-    def case(method: Method, prompt: Prompt, seed: int) -> Case:
-        concepts = [concept.name for concept in prompt.concepts]
-        settings = shared[method.name] | {"prompt": prompt.text, "seed": seed, "concepts": concepts}
-        return Case(method, prompt, seed, gallery.path(method.name, prompt.text, seed), settings)
-
-    cases = [[case(method, prompt, seed) for prompt in prompts for seed in wish.seeds] for method in methods]
-    is_done = {
-        one.path: gallery.is_done(one.path, one.settings) if not overwrite else False for row in cases for one in row
-    }
-    if wish.masks:
-        _check_masks(path for path, done in is_done.items() if done)
-    batches = [row[start : start + batch_size] for row in cases for start in range(0, len(row), batch_size)]
-    left = [[one for one in batch if not is_done[one.path]] for batch in batches]
-    everything = [one for row in cases for one in row]
+    if not request.same_noise and max(request.seeds) >= MOVE:
+        raise SettingsError(
+            f"Expected seeds below {MOVE}, because those of each prompt are moved by {MOVE}, got {max(request.seeds)}. "
+            "Take smaller seeds, or let all prompts have the same noise."
+        )
+    request = replace(request, prompts=tuple(dict.fromkeys(request.prompts)))
+    if request.inpainting is not None:
+        model = for_inpainting(model)
+    elif paints_into_images(model.pipe):
+        raise SettingsError("Expected an image and a mask for a model that paints into images, got none.")
+    sampling = choose_sampling(model, request.sampling, request.inpainting)
+    methods, remarks = _fitting(model, sampling, request.methods)
+    prompts = _parse(model.pipe, request.prompts)
+    for method in methods:
+        try:
+            remarks += rehearse(model, prompts, [method])
+        except UnsuitablePrompt as error:
+            if not allow_unsuitable:
+                raise
+            remarks.append(f"{method.name}: {error} Such cases are recorded as failed.")
     return Plan(
-        cases=everything,
-        done=[one for one in everything if is_done[one.path]],
-        batches=[batch for batch in left if batch],
+        request=request,
+        model=model,
+        prompts=prompts,
+        methods=methods,
         sampling=sampling,
-        remarks=remarks,
-        masks=wish.masks,
+        settings={method.name: settings_of(model, sampling, method) for method in methods},
+        is_done=bytes(len(methods) * len(prompts) * len(request.seeds)),
+        remarks=tuple(dict.fromkeys(remarks)),
     )
 
 
-def clear(plan: Plan) -> None:
-    """Remove the images that `plan` makes again, before the first is made.
+def load_scores(plan: Plan) -> None:
+    """Let every score of a plan with something to do load what it asks, before the first image is made.
 
-    Otherwise an interrupted run would leave old images among the new ones.
+    Raises `ModelError` or `MissingExtra` for what is not there.
     """
-    for batch in plan.batches:
-        for case in batch:
-            case.path.unlink(missing_ok=True)
-
-
-def _check_masks(done: Iterable[Path]) -> None:
-    """Raise `SettingsError` for an image that is there without masks: they come from the run that makes an image."""
-    for path in done:
-        entry = read_entry(path)
-        if entry is not None and MASKS_NOTE not in entry.notes:
-            raise SettingsError(
-                f"Expected masks in {path}, but it was made without them. "
-                "Choose another folder with --out, or pass --overwrite to make it again."
-            )
+    for score in plan.request.scores if plan.todo else ():
+        try:
+            score.load(plan.prompts[0])
+        except (ModelError, MissingExtra):
+            raise
+        except Exception:
+            continue
 
 
 def _fitting(model: Model, sampling: Sampling, methods: Sequence[Method]) -> tuple[list[Method], list[str]]:
-    """Return the methods as they can work in this run, and what there is to say of it; raises `SettingsError`."""
-    if sampling.inpainting is None:
-        if paints_into_pictures(model.pipe):
-            raise SettingsError(
-                "Expected a picture for a model that paints into pictures. Pass --image and --mask-image."
-            )
+    """Return the methods as they can work in this run, and what there is to say of it."""
+    if sampling.inpainting is None or sampling.inpainting.strength == 1:
         return list(methods), []
-    if sampling.inpainting.strength == 1:
-        return list(methods), []
+    denoiser = denoiser_of(model.pipe)
     late = [begun_late(method) for method in methods]
     changed = [
-        each.name for each, now in zip(methods, late, strict=True) if describe(model, each) != describe(model, now)
+        method.name
+        for method, now in zip(methods, late, strict=True)
+        if method.identity(denoiser) != now.identity(denoiser)
     ]
     return late, [f"{name}: a strength below 1 does not begin as noise, so none is chosen." for name in changed]
 
 
-def _parse(pipe: Any, wish: Wish) -> list[Prompt]:
-    """Return the prompts, each once; raises `PromptError` or `SettingsError`."""
-    if not wish.prompts:
+def _parse(pipe: Any, lines: Sequence[PromptLine]) -> list[Prompt]:
+    """Return the prompts; raises `PromptError`, or `SettingsError` for the same text with other marks."""
+    if not lines:
         raise PromptError('Expected a prompt, got none. Write one, such as "a cat and a blue clock".')
-    if wish.concepts is not None and len(set(wish.prompts)) > 1:
-        raise SettingsError(
-            f"Expected one prompt with a list of concepts, got {len(set(wish.prompts))}. "
-            "Mark the concepts in the prompts instead: a [cat] and a [blue clock]."
-        )
-    for written in wish.prompts:
-        check_placeholders(written, pipe.tokenizer)
-    prompts = {written: parse_prompt(pipe, written, wish.concepts) for written in wish.prompts}
-    first: dict[str, str] = {}
-    for written, prompt in prompts.items():
-        other = first.setdefault(prompt.text, written)
-        if other != written:
+    written: dict[str, str] = {}
+    prompts = []
+    for line in lines:
+        try:
+            check_placeholders(line.prompt, pipe.tokenizer)
+            prompt = parse_prompt(pipe, line.prompt, line.concepts)
+        except PromptError as error:
+            if len(lines) == 1:
+                raise
+            raise type(error)(f"In the prompt {line.prompt!r}: {error}") from error
+        if prompt.text in written:
             raise SettingsError(
-                f"Expected different prompts, got {other!r} and {written!r}, which are the same text with other marks. "
-                "Make them in two runs with two folders."
+                f"Expected different prompts, got {written[prompt.text]!r} and {line.prompt!r}, which are the same "
+                "text with other marks. Make them in two runs with two folders."
             )
-    return list(prompts.values())
+        written[prompt.text] = line.prompt
+        prompts.append(prompt)
+    return prompts

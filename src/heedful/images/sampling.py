@@ -1,8 +1,6 @@
-"""How images are sampled, before the first is: numbers that suit the model, and methods that can work on it.
+"""How images are sampled, before the first is: numbers that suit the model, and methods that can work on it."""
 
-Knows models and methods. Knows nothing of cases or files.
-"""
-
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +11,12 @@ from heedful.errors import SettingsError
 from heedful.guidance import Method, denoiser_of, guide
 from heedful.images.inpainting import Inpainting
 from heedful.models import Model
+from heedful.options import SamplingOptions
 from heedful.prompts import Prompt
 
 Number = TypeVar("Number", int, float)
+
+_GRAIN = 8  # pixels of which diffusers wants a multiple, whatever the cell of the VAE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,51 +25,63 @@ class Sampling:
 
     steps: int
     guidance_scale: float
-    width: int | None
+    width: int | None = None
     """Pixels; None for the pipeline's own."""
-    height: int | None
+    height: int | None = None
     """Pixels; None for the pipeline's own."""
+    batch_size: int = 1
+    """How many images are made together."""
     inpainting: Inpainting | None = None
-    """The picture that is painted into; None for images of their own."""
+    """The image that is painted into; None for images of their own."""
+    bfloat16: bool = False
+    """Whether the denoiser's products are computed in bfloat16, whatever the precision of its weights."""
 
     @property
     def steps_made(self) -> int:
         """How many of the steps are made: a run of strength below 1 begins after the first."""
-        return self.steps if self.inpainting is None else max(1, int(self.steps * self.inpainting.strength))
+        return self.steps if self.inpainting is None else int(self.steps * self.inpainting.strength)
 
 
 def choose_sampling(
     model: Model,
-    *,
-    steps: int | None = None,
-    guidance_scale: float | None = None,
-    width: int | None = None,
-    height: int | None = None,
+    options: SamplingOptions = SamplingOptions(),  # noqa: B008 - frozen
     inpainting: Inpainting | None = None,
 ) -> Sampling:
     """Return what was given, and what suits the model for the rest; raises `SettingsError` for what is impossible."""
+    width, height = options.width, options.height
     if inpainting is not None and width is None and height is None:
         width, height = inpainting.size_on(model.pipe)
     width, height = _size(model.pipe, width, height)
-    return Sampling(
-        steps=at_least(1, steps, model.steps, "steps"),
-        guidance_scale=at_least(0, guidance_scale, model.guidance_scale, "a guidance scale"),
+    sampling = Sampling(
+        steps=at_least(1, options.steps, model.steps, "steps"),
+        guidance_scale=at_least(0.0, options.guidance_scale, model.guidance_scale, "a guidance scale"),
         width=width,
         height=height,
+        batch_size=at_least(1, options.batch_size, model.batch_size, "a batch size"),
         inpainting=inpainting,
     )
+    most = getattr(getattr(model.pipe.scheduler, "config", None), "num_train_timesteps", None)
+    if isinstance(most, int) and sampling.steps > most:
+        raise SettingsError(f"Expected at most {most} steps, which this model was trained with, got {sampling.steps}.")
+    if sampling.steps_made < 1:
+        assert inpainting is not None
+        raise SettingsError(
+            f"Expected a strength that leaves a step to make, got {inpainting.strength:g} of {sampling.steps} steps. "
+            f"Take a strength of {1 / sampling.steps:g} or more, or more steps."
+        )
+    return sampling
 
 
-def at_least(least: int, given: Number | None, usual: Number, of: str) -> Number:
-    """Return what was given, or what is usual; raises `SettingsError` if it is too small."""
+def at_least(least: Number, given: Number | None, usual: Number, of: str) -> Number:
+    """Return what was given, or what is usual; raises `SettingsError` if it is too small, or not finite."""
     value = usual if given is None else given
-    if not value >= least:  # not-a-number is too small as well
-        raise SettingsError(f"Expected {of} of {least} or more, got {value}.")
+    if not (value >= least and math.isfinite(value)):
+        raise SettingsError(f"Expected {of} of {least:g} or more, got {value}.")
     return value
 
 
 def settings_of(model: Model, sampling: Sampling, method: Method) -> dict[str, Any]:
-    """Return what decides the images of a method beside prompt, concepts and seed, as plain JSON values."""
+    """Return what decides the images of a method next to prompt, concepts and seed, as plain JSON values."""
     return {
         "method": method.name,
         "steps": sampling.steps,
@@ -78,15 +91,10 @@ def settings_of(model: Model, sampling: Sampling, method: Method) -> dict[str, A
         "scheduler": type(model.pipe.scheduler).__name__,
         "dtype": model.dtype,
         "weights": model.weights,
-        "method_settings": describe(model, method),
+        "method_settings": method.identity(denoiser_of(model.pipe)),
         **model.on_top,
         **(sampling.inpainting.settings() if sampling.inpainting is not None else {}),
     }
-
-
-def describe(model: Model, method: Method) -> str:
-    """Return everything that a method does on this model, in the words of its objects."""
-    return f"{method.loss!r}, {method.direction}, {method.settings_for(denoiser_of(model.pipe))!r}"
 
 
 def rehearse(model: Model, prompts: Sequence[Prompt], methods: Sequence[Method]) -> tuple[str, ...]:
@@ -106,13 +114,20 @@ def rehearse(model: Model, prompts: Sequence[Prompt], methods: Sequence[Method])
 def _size(pipe: Any, width: int | None, height: int | None) -> tuple[int | None, int | None]:
     """Return width and height in pixels, or None where the pipeline's own size is unknown; raises `SettingsError`."""
     cell = getattr(pipe, "vae_scale_factor", 8)
+    grain = size_grain(pipe)
     for name, pixels in (("width", width), ("height", height)):
-        if pixels is not None and (pixels < cell or pixels % cell):
-            nearest = max(cell, round(pixels / cell) * cell)
+        if pixels is not None and (pixels < grain or pixels % grain):
+            nearest = max(grain, round(pixels / grain) * grain)
             raise SettingsError(
-                f"Expected a {name} that is a multiple of {cell} pixels, got {pixels}. The nearest is {nearest}."
+                f"Expected a {name} that is a multiple of {grain} pixels, got {pixels}. The nearest is {nearest}."
             )
     denoiser = find_denoiser(pipe)
     sample = getattr(getattr(denoiser, "config", None), "sample_size", None)
     usual = sample * cell if isinstance(sample, int) else None
     return width or usual, height or usual
+
+
+def size_grain(pipe: Any) -> int:
+    """Return of how many pixels diffusers wants a side to be a multiple: transformers read patches of cells."""
+    is_transformer = getattr(pipe, "transformer", None) is not None
+    return math.lcm(_GRAIN, getattr(pipe, "vae_scale_factor", 8) * (2 if is_transformer else 1))

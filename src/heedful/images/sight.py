@@ -1,12 +1,8 @@
-"""Images, and what the denoiser looked at while each was made.
-
-Knows how maps, overlays and figures of one run are made and written. Knows no terminal.
-"""
+"""Images, and what the denoiser looked at while each was made."""
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,8 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from heedful.attention import describe
-from heedful.errors import UnsuitablePrompt
-from heedful.files import write_atomic
+from heedful.errors import HeedfulError, UnsuitablePrompt
 from heedful.guidance import Method
 from heedful.images.painting import paint
 from heedful.images.plan import Plan
@@ -73,26 +68,26 @@ class Sight:
         """Return one tensor (step, height, width) per concept, by a name that maps.json explains."""
         return {_key(place, name): self.maps[place].contiguous() for place, name in enumerate(self.names)}
 
-    def write_maps(self, folder: Path) -> tuple[Path, Path]:
-        """Write maps.safetensors and maps.json into `folder`, each whole or not at all."""
-        weights = write_atomic(folder / "maps.safetensors", save(self.tensors(), metadata={"prompt": self.prompt.text}))
-        text = json.dumps(self.figures(), indent=2, ensure_ascii=False) + "\n"
-        return weights, write_atomic(folder / "maps.json", text)
+    def files(self) -> dict[str, bytes]:
+        """Return maps.safetensors and maps.json."""
+        text = json.dumps(self.figures(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        maps = save(self.tensors(), metadata={"prompt": self.prompt.text})
+        return {"maps.safetensors": maps, "maps.json": text.encode()}
 
 
-def look(model: Model, plan: Plan, on_step: Callable[[], None] = lambda: None) -> Sight:
+def look(plan: Plan, on_step: Callable[[], None] = lambda: None) -> Sight:
     """Make the first image of `plan`, and return it with its maps.
 
     Raises `UnsuitablePrompt` for a prompt without concepts, and what `heedful.guide` raises.
     """
-    case = plan.cases[0]
+    case = next(plan.cases())
     prompt = case.prompt
     if not prompt.concepts:
         raise UnsuitablePrompt(
             f"Expected a prompt that names things to look for, found none in {prompt.text!r}. "
-            "Mark them ([word]) or pass --concepts."
+            "Mark them, as in a [cat], or list them."
         )
-    (sight,) = look_at(model, plan.sampling, [prompt], case.method, [case.seed], on_step=lambda _share: on_step())
+    (sight,) = look_at(plan.model, plan.sampling, [prompt], case.method, [case.seed], on_step=lambda _share: on_step())
     return sight
 
 
@@ -110,12 +105,15 @@ def look_at(
     `on_step` is called after each denoising step with the share of images that it did. Every prompt names concepts.
     Raises what `heedful.guide` raises.
     """
-    images, guided = paint(model.pipe, sampling, prompts, method, seeds, on_step=on_step, keep_maps=True)
-    steps = [guided.maps.concepts(step) for step in range(len(guided.maps))]
-    maps = [torch.stack([step[item] for step in steps], dim=1).float().cpu() for item in range(len(images))]
+    painted = paint(model.pipe, sampling, prompts, method, seeds, on_step=on_step, keep_maps=True)
+    if not all(painted.is_finite):
+        raise HeedfulError("Expected images, got numbers that are not finite from the model. Try float32.")
+    seen = painted.guided.maps
+    steps = [seen.concepts(step) for step in range(len(seen))]
+    maps = [torch.stack([step[item] for step in steps], dim=1).float().cpu() for item in range(len(prompts))]
     return [
         Sight(prompt, seed, method.name, model.name, image, each)
-        for prompt, seed, image, each in zip(prompts, seeds, images, maps, strict=True)
+        for prompt, seed, image, each in zip(prompts, seeds, painted.images, maps, strict=True)
     ]
 
 

@@ -1,7 +1,7 @@
-"""Is the judge right about painted images? What is put before a person, and how far the person agrees.
+"""Is the judge right about generated images? What is shown to a person, and how far the person agrees.
 
-An audit draws equal numbers of each kind of verdict from the records of a trial, paints these images again and judges
-them. A person writes into its list what is to be seen; `agreement` compares. Knows no pages (`report.audit`).
+An audit draws equal numbers of each kind of verdict from the records of a trial, generates these images again and
+judges them. A person writes into its list what is to be seen; `agreement` compares. `report.audit` draws the pages.
 """
 
 import json
@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from heedful.errors import SettingsError
-from heedful.lab.trial import FAULTS, Record
+from heedful.lab.records import FAULTS, JudgedImage
+from heedful.lab.trial import Trial, TrialRecord, paint
+from heedful.scores import SHARE, Estimate, estimate, interval, jackknife_error
 from heedful.world import Detector, Verdict, judge
 
 SUCCESS = "success"
 KINDS = (SUCCESS, "neglect", "leakage", "hybrid", "duplicate", "extra")
 AUDIT_SEED = 300
 _RAREST_FIRST = ("extra", "leakage", "duplicate", "hybrid", "neglect")
-_RESAMPLES = 10_000
 
 
 @dataclass(frozen=True)
@@ -36,56 +36,56 @@ class Drawn:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A drawn case, painted again and judged again."""
+    """A drawn case, generated again and judged again."""
 
     prompt: str
     seed: int
-    picture: np.ndarray
+    image: np.ndarray
     """(64, 64, 3) uint8."""
     verdict: Verdict
 
 
-def read_records(path: Path) -> tuple[list[Record], dict[str, Any]]:
-    """The records that a trial wrote, and how they were made; raises `SettingsError` if there are none."""
+def read_records(path: Path) -> tuple[list[TrialRecord], dict[str, Any]]:
+    """Return the records that a trial wrote, and how they were made; raises `SettingsError` if there are none."""
     if not path.is_file():
         raise SettingsError(
             f"Expected the records of a trial in {path}, found no file. "
-            "`heedful world evaluate --out FOLDER` writes FOLDER/two.jsonl; without records, the audit paints its own."
+            "`heedful world evaluate` writes two.jsonl; without records, the audit generates its own images."
         )
     made, *lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-    return [Record(**line) for line in lines], made
+    return [TrialRecord(**line) for line in lines], made
 
 
 def kind_of(faults: Sequence[str]) -> str:
-    """The rarest of an image's faults, so that each image counts for one kind; `success` without faults."""
+    """Return the rarest of an image's faults, so that each image counts for one kind; `success` without faults."""
     return next((fault for fault in _RAREST_FIRST if fault in faults), SUCCESS)
 
 
-def faults_of(verdict: Verdict | Record) -> list[str]:
-    """The names of the faults of a verdict, or of a record of one."""
+def faults_of(verdict: Verdict | JudgedImage) -> list[str]:
+    """Return the names of the faults of a verdict, or of a record of one."""
     return [fault for fault in FAULTS if getattr(verdict, fault)]
 
 
-def draw_cases(records: Sequence[Record], count: int, seed: int = AUDIT_SEED) -> list[Drawn]:
+def draw_cases(records: Sequence[JudgedImage], count: int, seed: int = AUDIT_SEED) -> list[Drawn]:
     """Draw `count` records, as equal numbers of each kind as there are, in random order (stated seed).
 
     A kind that has fewer than its part is taken whole, and the others share the rest. All, if there are fewer records.
     """
     rng = np.random.default_rng(seed)
-    piles: dict[str, list[Record]] = {kind: [] for kind in KINDS}
+    piles: dict[str, list[JudgedImage]] = {kind: [] for kind in KINDS}
     for record in records:
         piles[kind_of(faults_of(record))].append(record)
     drawn: list[Drawn] = []
     smallest_first = sorted(KINDS, key=lambda kind: len(piles[kind]))
-    for place, kind in enumerate(smallest_first):
-        part = (count - len(drawn)) // (len(KINDS) - place)
+    for done, kind in enumerate(smallest_first):
+        part = (count - len(drawn)) // (len(KINDS) - done)
         chosen = rng.permutation(len(piles[kind]))[:part]
         drawn += [Drawn(piles[kind][i].prompt, piles[kind][i].seed, kind) for i in chosen]
     return [drawn[i] for i in rng.permutation(len(drawn))]
 
 
-def shares_of(records: Sequence[Record]) -> dict[str, float]:
-    """How often each kind comes among all records: what a drawn sample with equal numbers must be weighted by."""
+def shares_of(records: Sequence[JudgedImage]) -> dict[str, float]:
+    """Return how often each kind comes among all records, by which a sample with equal numbers must be weighted."""
     kinds = Counter(kind_of(faults_of(record)) for record in records)
     return {kind: kinds[kind] / len(records) for kind in KINDS}
 
@@ -100,23 +100,17 @@ def judge_again(
     batch: int = 24,
     on_images: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Judged]:
-    """Paint cases as a trial without guidance does, and judge what came out.
+    """Generate cases as a trial without guidance does, and judge what came out.
 
     An image depends on its batch in the last bits, so the new verdict, not the recorded one, goes with the new image.
     """
+    trial = Trial(prompts=(), seeds=(), steps=steps, guidance_scale=guidance_scale)
     judged: list[Judged] = []
     for start in range(0, len(cases), batch):
         part = cases[start : start + batch]
-        images = pipe(
-            [case.prompt for case in part],
-            generator=[torch.Generator().manual_seed(case.seed) for case in part],
-            num_inference_steps=steps,
-            guidance_scale=guidance_scale,
-            output_type="np",
-        ).images
-        pictures = (images * 255).round().astype(np.uint8)
-        for case, picture, detections in zip(part, pictures, detector(pictures), strict=True):
-            judged.append(Judged(case.prompt, case.seed, picture, judge(case.prompt, detections)))
+        images = paint(pipe, trial, [(case.prompt, case.seed) for case in part])
+        for case, image, detections in zip(part, images, detector(images), strict=True):
+            judged.append(Judged(case.prompt, case.seed, image, judge(case.prompt, detections)))
         on_images(len(judged), len(cases))
     return judged
 
@@ -128,7 +122,7 @@ def agreement(path: Path) -> dict[str, Any]:
     failures are many by design; `weighted_accuracy` weights kinds by how often they come. `false_successes` is the
     share of the judge's successes that are seen as failures, `false_failures` the share of its failures that are seen
     as success. `by_kind` gives for each kind of verdict how often success or failure is agreed on, and for faults how
-    often that very fault is seen. Intervals are 95 %: Wilson's for shares, a bootstrap over images for kappa.
+    often that very fault is seen. Intervals are 95 %, over images.
     Raises `SettingsError` if nothing is filled in, or with a word that is no verdict.
     """
     audit = json.loads(path.read_text(encoding="utf-8"))
@@ -157,17 +151,17 @@ def agreement(path: Path) -> dict[str, Any]:
     return {
         "images": len(entries),
         "left_out": len(audit["images"]) - len(entries),
-        "accuracy": _wilson(agrees),
+        "accuracy": _share(agrees),
         "weighted_accuracy": float((weights * agreed).sum() / weights.sum()) if weights.sum() > 0 else None,
         "kappa": _kappa_with_interval(said, true),
-        "false_successes": _wilson(~true[said]),
-        "false_failures": _wilson(true[~said]),
+        "false_successes": _share(~true[said]),
+        "false_failures": _share(true[~said]),
         "by_kind": by_kind,
     }
 
 
 def cohens_kappa(one: np.ndarray, other: np.ndarray) -> float | None:
-    """Agreement of two yes/no answers beyond chance, (observed - expected) / (1 - expected), in [-1, 1].
+    """Return the agreement of two yes/no answers beyond chance, (observed - expected) / (1 - expected), in [-1, 1].
 
     Cohen 1960, "A coefficient of agreement for nominal scales". None where both always say the same one thing.
     """
@@ -187,23 +181,20 @@ def _seen(entry: dict[str, Any], path: Path) -> list[str]:
     return words
 
 
-def _wilson(values: np.ndarray) -> dict[str, Any] | None:
-    """A share with Wilson's 95 % interval, which stays within [0, 1] and is right for shares near its ends."""
-    count = len(values)
-    if count == 0:
-        return None
-    share, z = float(values.mean()), 1.959964
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    reach = z / (1 + z**2 / count) * (share * (1 - share) / count + z**2 / (4 * count**2)) ** 0.5
-    return {"value": share, "low": max(0.0, middle - reach), "high": min(1.0, middle + reach), "count": count}
+def _share(values: np.ndarray) -> dict[str, Any] | None:
+    return _plain(estimate(values[:, None], SHARE)) if len(values) else None
 
 
 def _kappa_with_interval(said: np.ndarray, true: np.ndarray) -> dict[str, Any] | None:
     value = cohens_kappa(said, true)
     if value is None:
         return None
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(said), (_RESAMPLES, len(said)))
-    resampled = [kappa for row in drawn if (kappa := cohens_kappa(said[row], true[row])) is not None]
-    low, high = np.percentile(resampled, (2.5, 97.5))
-    return {"value": value, "low": float(low), "high": float(high), "count": len(said)}
+    each = np.arange(len(said))
+    left_out = [cohens_kappa(said[each != one], true[each != one]) for one in each]
+    known = np.array([kappa for kappa in left_out if kappa is not None])
+    error = jackknife_error(known) if len(known) else 0.0
+    return _plain(Estimate(value, *interval(value, error, len(known), (-1.0, 1.0)), len(said)))
+
+
+def _plain(found: Estimate) -> dict[str, Any]:
+    return {"value": found.value, "low": found.low, "high": found.high, "count": found.count}

@@ -1,22 +1,43 @@
-"""Records of images, one a line in a JSONL file, made batch by batch and never twice.
+"""Records of judged images, one per line in a JSONL file, made batch by batch and never twice.
 
-Written as each batch is done, so a killed run goes on where it was. The first line says how they were made. Knows
-nothing of images, or of what a record holds.
+A file is written after each batch, so a killed run goes on where it was. Its first line says how the records were made.
 """
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from heedful.errors import SettingsError
 from heedful.files import write_atomic
+from heedful.world import Verdict
 
 R = TypeVar("R")
 
 Case = tuple[str, int]
 """Prompt and seed of an image."""
+
+FAULTS = ("neglect", "leakage", "hybrid", "duplicate", "extra")
+
+
+@dataclass(frozen=True)
+class JudgedImage:
+    """What every record of an image begins with: its prompt, its seed and its verdict."""
+
+    prompt: str
+    seed: int
+    success: bool
+    neglect: bool
+    leakage: bool
+    hybrid: bool
+    duplicate: bool
+    extra: bool
+
+
+def verdict_fields(verdict: Verdict) -> dict[str, bool]:
+    """Return the fields of a verdict as a `JudgedImage` has them."""
+    return {name: getattr(verdict, name) for name in ("success", *FAULTS)}
 
 
 def kept_records(
@@ -32,8 +53,10 @@ def kept_records(
 ) -> list[R]:
     """Return the records of all cases: those that are in `path`, and the others, which `make` makes batch by batch.
 
-    `kind` is the dataclass of a record. A file whose first line is not `how` raises `SettingsError`, which names what
-    has to be the `same`.
+    - `how`: what the first line of the file says; another line raises `SettingsError`.
+    - `kind`: makes a record from the fields of a line.
+    - `same`: what has to be the same as in the file, for the message.
+    - `on_images`: called after each batch with the number of images that are done, and of all.
     """
     head = json.dumps(how, sort_keys=True)
     records = _read(path, head, kind, same)

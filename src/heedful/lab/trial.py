@@ -1,8 +1,8 @@
 """Run a method over prompts x seeds of the embedded world and let the detector judge every image.
 
 All methods get the same noise: image (prompt, seed) starts from a CPU generator seeded by `seed`. No two prompts share
-a seed: much of how an image comes out is settled by its noise, and intervals that resample prompts would not see that.
-A killed trial goes on where it was (`records`). Knows nothing of tables or intervals (`statistics`).
+a seed: much of how an image comes out is settled by its noise, and intervals over prompts would not see what a shared
+seed does. A killed trial goes on where it was (`records`).
 """
 
 import time
@@ -15,16 +15,14 @@ import numpy as np
 import torch
 
 from heedful.attention import find_denoiser
-from heedful.guidance import GradientShares, Method, Settings, Trace, guide, pipeline_shares
-from heedful.lab.records import Case, kept_records
+from heedful.guidance import GradientShares, Method, Settings, guide, pipeline_shares
+from heedful.lab.records import Case, JudgedImage, kept_records, verdict_fields
 from heedful.world import Detection, Detector, judge
-
-FAULTS = ("neglect", "leakage", "hybrid", "duplicate", "extra")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What is painted: every prompt with every seed, by one sampler (the pipeline's own scheduler)."""
+    """What is generated: every prompt with every seed, by one sampler (the pipeline's own scheduler)."""
 
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
@@ -41,17 +39,9 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Record:
-    """One judged image."""
+class TrialRecord(JudgedImage):
+    """One image of a trial: its verdict, what was detected in it, and what its guidance did."""
 
-    prompt: str
-    seed: int
-    success: bool
-    neglect: bool
-    leakage: bool
-    hybrid: bool
-    duplicate: bool
-    extra: bool
     confidence: float
     detections: list[dict[str, Any]]
     final_loss: float | None
@@ -72,28 +62,41 @@ def run_trial(
     *,
     settings: Settings | None = None,
     on_images: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Record]:
+) -> list[TrialRecord]:
     """Run one method over a trial; records are kept in the JSONL file `path` and never made twice.
 
     `settings` replace the method's own. The first line of the file says how the records were made; a file made
     otherwise raises `SettingsError`.
     """
+    chosen = settings or method.settings_for(find_denoiser(pipe))
     # None for joint attention, whose gradient passes are not counted: shared out as in Stable Diffusion
-    shares = pipeline_shares(pipe, (settings or method.settings_for(find_denoiser(pipe))).sites)
+    shares = pipeline_shares(pipe, chosen.sites)
+    how = {
+        "method": repr(method),
+        "settings": repr(chosen),
+        "scheduler": type(pipe.scheduler).__name__,
+        "steps": trial.steps,
+        "guidance_scale": trial.guidance_scale,
+        "batch": trial.batch,
+        "bfloat16": trial.bfloat16,
+        "prompts": list(trial.prompts),
+        "seeds": list(trial.seeds),
+        "seeds_move_by_prompt": 1000,
+    }
     return kept_records(
         path,
-        _provenance(pipe, trial, method, settings),
+        how,
         trial.cases,
         trial.batch,
-        Record,
-        lambda batch: _paint(pipe, detector, trial, method, settings, batch, shares),
+        TrialRecord,
+        lambda batch: _make(pipe, detector, trial, method, settings, batch, shares),
         same="this method, these settings, prompts and seeds",
         on_images=on_images,
     )
 
 
 def paint(pipe: Any, trial: Trial, batch: Sequence[Case], **arguments: Any) -> np.ndarray:
-    """Paint some cases of a trial: (image, height, width, 3) uint8. `arguments` go to the pipeline too."""
+    """Generate some cases of a trial: (image, height, width, 3) uint8. `arguments` go to the pipeline too."""
     with torch.autocast(pipe.device.type, torch.bfloat16, trial.bfloat16):
         images = pipe(
             [prompt for prompt, _ in batch],
@@ -106,14 +109,14 @@ def paint(pipe: Any, trial: Trial, batch: Sequence[Case], **arguments: Any) -> n
     return (images * 255).round().astype(np.uint8)
 
 
-def success_table(records: Sequence[Record], trial: Trial, field: str = "success") -> np.ndarray:
-    """A field of the records as a table (prompt, seed)."""
+def success_table(records: Sequence[JudgedImage], trial: Trial, field: str = "success") -> np.ndarray:
+    """Return a field of the records as a table (prompt, seed)."""
     return np.array([getattr(record, field) for record in records], dtype=float).reshape(
         len(trial.prompts), len(trial.seeds)
     )
 
 
-def _paint(
+def _make(
     pipe: Any,
     detector: Detector,
     trial: Trial,
@@ -121,66 +124,41 @@ def _paint(
     settings: Settings | None,
     batch: Sequence[Case],
     shares: GradientShares | None,
-) -> list[Record]:
+) -> list[TrialRecord]:
     prompts, seeds = [prompt for prompt, _ in batch], [seed for _, seed in batch]
     start = time.perf_counter()
-    with guide(pipe, prompts, method, settings=settings, seeds=seeds, keep_maps=False) as guided:
-        pictures = paint(pipe, trial, batch)
+    with guide(pipe, prompts, method, settings=settings, retry_seeds=seeds, keep_maps=False) as guided:
+        images = paint(pipe, trial, batch)
     seconds = (time.perf_counter() - start) / len(batch)
-    found = detector(pictures)
-    steps = [step for step in guided.trace if step.is_guided]
-    cost = guided.trace.relative_cost if shares is None else guided.trace.cost(*shares)
-    return [
-        _record(prompt, seed, found[i], steps, i, seconds, guided.trace, cost) for i, (prompt, seed) in enumerate(batch)
-    ]
+    trace = guided.trace
+    steps = [step for step in trace if step.is_guided]
+    cost = trace.relative_cost if shares is None else trace.cost(*shares)
+    records: list[TrialRecord] = []
+    for item, ((prompt, seed), found) in enumerate(zip(batch, detector(images), strict=True)):
+        verdict = judge(prompt, found)
+        final = steps[-1].loss[item] if steps else np.nan
+        records.append(
+            TrialRecord(
+                prompt,
+                seed,
+                **verdict_fields(verdict),
+                confidence=round(verdict.confidence, 4),
+                detections=[_detection(each) for each in found],
+                final_loss=round(final, 6) if np.isfinite(final) else None,
+                refinements=sum(step.refinements[item] for step in steps),
+                skipped=sum(step.skipped[item] for step in steps),
+                seconds=round(seconds, 4),
+                relative_cost=round(cost, 4),
+                restarts=trace.restarts[item].tries if trace.restarts else 0,
+            )
+        )
+    return records
 
 
-def _record(
-    prompt: str,
-    seed: int,
-    detections: list[Detection],
-    steps: list[Any],
-    item: int,
-    seconds: float,
-    trace: Trace,
-    cost: float,
-) -> Record:
-    verdict = judge(prompt, detections)
-    final = steps[-1].loss[item] if steps else None
-    return Record(
-        prompt=prompt,
-        seed=seed,
-        success=verdict.success,
-        **{fault: getattr(verdict, fault) for fault in FAULTS},
-        confidence=round(verdict.confidence, 4),
-        detections=[
-            {
-                "name": d.name,
-                "colour": d.colour,
-                "box": [round(v, 1) for v in d.box],
-                "confidence": round(d.confidence, 3),
-            }
-            for d in detections
-        ],
-        final_loss=None if final is None or not np.isfinite(final) else round(final, 6),
-        refinements=sum(step.refinements[item] for step in steps),
-        skipped=sum(step.skipped[item] for step in steps),
-        seconds=round(seconds, 4),
-        relative_cost=round(cost, 4),
-        restarts=trace.restarts[item].tries if trace.restarts else 0,
-    )
-
-
-def _provenance(pipe: Any, trial: Trial, method: Method, settings: Settings | None) -> dict[str, Any]:
+def _detection(found: Detection) -> dict[str, Any]:
     return {
-        "method": repr(method),
-        "settings": repr(settings or method.settings_for(find_denoiser(pipe))),
-        "scheduler": type(pipe.scheduler).__name__,
-        "steps": trial.steps,
-        "guidance_scale": trial.guidance_scale,
-        "batch": trial.batch,
-        "bfloat16": trial.bfloat16,
-        "prompts": list(trial.prompts),
-        "seeds": list(trial.seeds),
-        "seeds_move_by_prompt": 1000,
+        "name": found.name,
+        "colour": found.colour,
+        "box": [round(side, 1) for side in found.box],
+        "confidence": round(found.confidence, 3),
     }

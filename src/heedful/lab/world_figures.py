@@ -1,6 +1,6 @@
-"""The figures of the embedded model's card: how well it paints one, two and three concepts, and how good its judge is.
+"""The figures of the embedded model's card: how well it generates one, two and three concepts, how good its judge is.
 
-Everything is measured on prompts x seeds or on renders that training never drew. Knows no text of the card.
+Everything is measured on prompts x seeds or on renders that training never drew.
 """
 
 import subprocess
@@ -16,7 +16,8 @@ import torch
 
 from heedful.errors import SettingsError
 from heedful.guidance import NONE
-from heedful.lab.trial import FAULTS, Record, Trial, run_trial, success_table
+from heedful.lab.records import FAULTS
+from heedful.lab.trial import Trial, TrialRecord, run_trial, success_table
 from heedful.scores import estimate, intersection_over_union
 from heedful.world import (
     APART,
@@ -41,7 +42,7 @@ from heedful.world.training import to_images, to_tensor
 STEPS = 20
 """Denoising steps of every row, unless another number is asked for."""
 HELD_OUT_SEED = 77_000_000
-SAME_PLACE = 0.3
+SAME_LOCATION = 0.3
 
 
 def painting_figures(
@@ -54,12 +55,15 @@ def painting_figures(
     single_steps: Sequence[int] = (STEPS,),
     every: int = 1,
 ) -> dict[str, Any]:
-    """Success and faults of plain sampling (guidance scale 3) on single, two and three concepts.
+    """Return success and faults of plain sampling (guidance scale 3) on single, two and three concepts.
 
-    `seeds` says how many seeds each suite (`single`, `two`, `three`) gets. Single concepts are painted once for each
-    number of denoising steps in `single_steps`, from the same noise, and are `single`, or `single-30` for 30 instead of
-    20; the others take 20. Records go to `folder`, and are resumed. `every` takes only each so many-th prompt. Raises
-    `SettingsError` for a number of steps below 1 or that comes twice.
+    - `folder`: where records go; they are resumed.
+    - `seeds`: how many seeds each suite (`single`, `two`, `three`) gets.
+    - `single_steps`: the numbers of denoising steps of single concepts, each from the same noise. Their figures are
+      `single`, or `single-30` for 30 instead of 20; the other suites take 20.
+    - `every`: 2 takes every second prompt, and so on.
+
+    Raises `SettingsError` for a number of steps below 1 or that comes twice.
     """
     rows = {
         row_name("single", steps): (single_concept_prompts(), seeds.get("single", 0), steps) for steps in single_steps
@@ -86,11 +90,11 @@ def painting_figures(
 
 
 def row_name(suite: str, steps: int) -> str:
-    """What a suite at a number of denoising steps is called in files and figures: `single`, `single-30`."""
+    """Return what a suite at a number of denoising steps is called in files and figures: `single`, `single-30`."""
     return suite if steps == STEPS else f"{suite}-{steps}"
 
 
-def _suite_figures(records: list[Record], trial: Trial) -> dict[str, Any]:
+def _suite_figures(records: list[TrialRecord], trial: Trial) -> dict[str, Any]:
     table = success_table(records, trial)
     figures: dict[str, Any] = {"images": table.size, "steps": trial.steps, "success": vars(estimate(table))}
     figures |= {fault: float(success_table(records, trial, fault).mean()) for fault in FAULTS}
@@ -106,20 +110,20 @@ def _suite_figures(records: list[Record], trial: Trial) -> dict[str, Any]:
 
 
 def detector_figures(detector: Detector, renders: int = 2048, style: Style = APART) -> dict[str, Any]:
-    """Accuracy of the detector on renders from seeds that training never drew (half of them with unseen pairs).
+    """Return the accuracy of the detector on renders from seeds that training never drew, half with unseen pairs.
 
     `style` composes the scenes; a box is that of the whole object, also where another covers a part of it.
 
-    By picture: `exact` is the share of pictures whose set of (class, colour) is right, `classes`, `colours` and `count`
-    the shares of pictures in which these alone are right. By object: `found` is the share of the objects at whose place
-    something was detected, `class` and `colour` the shares of all objects that were found and named rightly, and
-    `invented` counts detections where no object is, per picture.
+    By image: `exact` is the share of images whose set of (class, colour) is right, `classes`, `colours` and `count`
+    the shares of images in which these alone are right. By object: `found` is the share of the objects at whose
+    location something was detected, `class` and `colour` the shares of all objects that were found and named rightly,
+    and `invented` counts detections where no object is, per image.
     """
     rng = np.random.default_rng(HELD_OUT_SEED)
     scenes = [
         random_scene(rng, count=1 + i % 3, unseen_pairs=i % 3 > 0 and i % 2 == 0, style=style) for i in range(renders)
     ]
-    found = [each for start in range(0, renders, 256) for each in detector(_pictures(scenes[start : start + 256]))]
+    found = [each for start in range(0, renders, 256) for each in detector(_renders(scenes[start : start + 256]))]
     right: Counter[str] = Counter()
     objects: Counter[str] = Counter()
     for scene, detections in zip(scenes, found, strict=True):
@@ -129,7 +133,7 @@ def detector_figures(detector: Detector, renders: int = 2048, style: Style = APA
         right["classes"] += [name for name, _ in truth] == [name for name, _ in seen]
         right["colours"] += sorted(colour for _, colour in truth) == sorted(colour for _, colour in seen)
         right["exact"] += truth == seen
-        matched = match_by_place([box(item, scene.canvas) for item in scene.items], detections)
+        matched = match_by_location([box(item, scene.canvas) for item in scene.items], detections)
         objects["count"] += len(scene.items)
         objects["invented"] += len(detections) - sum(detection is not None for detection in matched)
         for item, detection in zip(scene.items, matched, strict=True):
@@ -144,40 +148,40 @@ def detector_figures(detector: Detector, renders: int = 2048, style: Style = APA
     return figures
 
 
-def match_by_place(boxes: Sequence[Box], detections: Sequence[Detection]) -> list[Detection | None]:
-    """For each box the detection that covers it best, each detection once; None if none overlaps by 0.3 (IoU)."""
+def match_by_location(boxes: Sequence[Box], detections: Sequence[Detection]) -> list[Detection | None]:
+    """Return for each box the detection that covers it best, each once; None if none overlaps by 0.3 (IoU)."""
     pairs = [
-        (overlap, place, index)
-        for place, one in enumerate(boxes)
+        (overlap, number, index)
+        for number, one in enumerate(boxes)
         for index, detection in enumerate(detections)
-        if (overlap := intersection_over_union(one, detection.box)) >= SAME_PLACE
+        if (overlap := intersection_over_union(one, detection.box)) >= SAME_LOCATION
     ]
     matched: list[Detection | None] = [None] * len(boxes)
     taken: set[int] = set()
-    for _, place, index in sorted(pairs, reverse=True):
-        if matched[place] is None and index not in taken:
-            matched[place] = detections[index]
+    for _, number, index in sorted(pairs, reverse=True):
+        if matched[number] is None and index not in taken:
+            matched[number] = detections[index]
             taken.add(index)
     return matched
 
 
 @torch.no_grad()
 def autoencoder_figures(pipe: Any, renders: int = 256, style: Style = APART) -> dict[str, float]:
-    """Peak signal-to-noise ratio in dB of encoding and decoding held-out renders (peak 255, mean over pictures)."""
+    """Return the peak signal-to-noise ratio in dB of encoding and decoding held-out renders (peak 255, mean)."""
     rng = np.random.default_rng(HELD_OUT_SEED + 1)
-    pictures = _pictures([random_scene(rng, count=1 + i % 3, style=style) for i in range(renders)])
+    images = _renders([random_scene(rng, count=1 + i % 3, style=style) for i in range(renders)])
     decoded = np.concatenate(
         [
             to_images(pipe.vae.decode(pipe.vae.encode(to_tensor(part)).latent_dist.mode()).sample)
-            for part in np.array_split(pictures, max(1, renders // 64))
+            for part in np.array_split(images, max(1, renders // 64))
         ]
     )
-    errors = np.square(pictures.astype(float) - decoded).mean(axis=(1, 2, 3))
+    errors = np.square(images.astype(float) - decoded).mean(axis=(1, 2, 3))
     return {"psnr": float((10 * np.log10(255**2 / errors)).mean()), "renders": renders}
 
 
 def speed_figures(pipe: Any, images: int = 32) -> dict[str, float]:
-    """Images a second in one batch (25 steps, guidance scale 3) with the threads that torch has now."""
+    """Return images per second in one batch (25 steps, guidance scale 3) with the threads that torch has now."""
     pipe("a cat", num_inference_steps=1, output_type="np")
     start = time.perf_counter()
     pipe(["a cat and a blue clock"] * images, num_inference_steps=25, guidance_scale=3.0, output_type="np")
@@ -186,7 +190,7 @@ def speed_figures(pipe: Any, images: int = 32) -> dict[str, float]:
 
 
 def loading_figures(folder: Path | None = None, runs: int = 3) -> dict[str, float]:
-    """Seconds that `load()` takes in a fresh process, median of `runs`, and apart from it those of the imports."""
+    """Return the seconds that `load()` takes in a fresh process (median of `runs`), and apart from it the imports'."""
     code = (
         "import sys, time; start = time.perf_counter(); from heedful.world.embedded import load; "
         "imported = time.perf_counter(); load(sys.argv[1] or None); "
@@ -198,5 +202,5 @@ def loading_figures(folder: Path | None = None, runs: int = 3) -> dict[str, floa
     return {"seconds": float(loads), "import_seconds": float(imports), "runs": runs}
 
 
-def _pictures(scenes: list[Scene]) -> np.ndarray:
+def _renders(scenes: list[Scene]) -> np.ndarray:
     return np.stack([render(scene) for scene in scenes])

@@ -1,11 +1,11 @@
-"""Pure functions of maps, one paper per file. Knows no model and no pipeline."""
+"""Losses: pure functions of maps, one paper per file. Their published numbers are methods (`heedful.methods`)."""
 
 from heedful.losses.a_star import Retention, Segregation
-from heedful.losses.areas import OwnArea
+from heedful.losses.areas import OwnArea, high_cells
 from heedful.losses.attend_and_excite import AttendAndExcite
 from heedful.losses.conform import CONFORM
 from heedful.losses.disendiff import Bind, SeparateAndStrengthen
-from heedful.losses.divide_and_bind import DIVIDE_AND_BIND_SCHEDULE, DivideAndBind
+from heedful.losses.divide_and_bind import DivideAndBind
 from heedful.losses.ebama import EBAMA
 from heedful.losses.elsewhere import Elsewhere
 from heedful.losses.evenness import Evenness, unevenness
@@ -13,8 +13,7 @@ from heedful.losses.exclusivity import Exclusivity
 from heedful.losses.focus import FOCUS
 from heedful.losses.initno import SelfConflict
 from heedful.losses.loss import AnyLoss, Loss, Total, Weighted, citations_of, needs_self_attention, parts_of
-from heedful.losses.masks import high_cells
-from heedful.losses.normalise import at_least_tiny, text_softmax
+from heedful.losses.normalise import PUBLISHED_SHARES, Preparation, TextShares, at_least_tiny, text_softmax
 from heedful.losses.separability import Separability
 from heedful.losses.suppression import Suppression
 from heedful.losses.syngen import SynGen
@@ -22,9 +21,9 @@ from heedful.losses.wrong_tokens import WrongTokens
 
 __all__ = [
     "CONFORM",
-    "DIVIDE_AND_BIND_SCHEDULE",
     "EBAMA",
     "FOCUS",
+    "PUBLISHED_SHARES",
     "AnyLoss",
     "AttendAndExcite",
     "Bind",
@@ -34,6 +33,7 @@ __all__ = [
     "Exclusivity",
     "Loss",
     "OwnArea",
+    "Preparation",
     "Retention",
     "Segregation",
     "SelfConflict",
@@ -41,6 +41,7 @@ __all__ = [
     "SeparateAndStrengthen",
     "Suppression",
     "SynGen",
+    "TextShares",
     "Total",
     "Weighted",
     "WrongTokens",

@@ -1,24 +1,46 @@
-"""Where a concept is, found from the maps alone: no mask, no box, no label.
+"""Where the cells of a map are, which of them are high, and which belong to a concept: found from the maps alone.
 
-Knows the rules of the contest. Knows no loss. No gradient passes through an area.
+No gradient passes through a mask or an area.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from heedful.attention import Groups, smooth
-from heedful.losses.masks import Threshold, high_cells
+from heedful.attention import Groups, otsu_threshold, smooth
 from heedful.losses.normalise import at_least_tiny
+
+Threshold = Literal["mean", "otsu", "quantile"]
+"""The map's mean; the split that separates two classes best (Otsu 1979); a quantile of its cells."""
 
 Contest = Literal["relative", "absolute", "none"]
 """Concepts compete by their maps divided by each one's maximum; by their maps as they are; not at all."""
 
 AreaThreshold = Threshold | Literal["peak"]
-"""Those of masks, or a share of the map's maximum."""
+"""One of `Threshold`, or a share of the map's maximum."""
+
+
+def cell_positions(like: Tensor, height: int, width: int) -> Float[Tensor, "cell 2"]:
+    """Return row and column of each cell, in cells, with dtype and device of `like`."""
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return torch.stack([rows, columns], -1).reshape(-1, 2).to(like)
+
+
+def high_cells(
+    maps: Float[Tensor, "batch concept height width"], threshold: Threshold = "mean", quantile: float = 0.75
+) -> Bool[Tensor, "batch concept height width"]:
+    """Return the cells of each map that lie above its threshold; none of a constant map."""
+    cells = maps.detach().flatten(-2)
+    if threshold == "otsu":
+        border = otsu_threshold(cells)
+    elif threshold == "quantile":
+        border = cells.quantile(quantile, dim=-1)
+    else:
+        border = cells.mean(-1)
+    return maps.detach() > border[..., None, None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +48,7 @@ class OwnArea:
     """The cells of a concept m: where its map is high, and where it loses to no other concept n.
 
     x is in a_m if   A_m(x) / s_m >= A_n(x) / s_n for all n   and   A_m(x) > t_m,   with the scale s_m the maximum of
-    A_m in the relative contest. So however weakly a concept is heeded, it keeps the cell of its peak: an absolute
+    A_m in the relative contest. So however weakly a concept is attended to, it keeps the cell of its peak: an absolute
     contest leaves it without an area where another concept dominates, and then nothing can be said of its outside.
     Cells in which concepts tie belong to all of them.
     """
@@ -42,7 +64,7 @@ class OwnArea:
     """Smoothing, before all else, by a Gaussian of this true sigma in cells: speckled maps have speckled areas."""
 
     def __call__(self, groups: Groups) -> Bool[Tensor, "batch concept height width"]:
-        """Return which cells each concept owns; none in empty places and of maps that are zero."""
+        """Return which cells each concept owns; none where no concept is and of maps that are zero."""
         maps = groups.maps.detach()
         if maps.shape[1] == 0:
             return torch.zeros_like(maps, dtype=torch.bool)

@@ -1,23 +1,20 @@
 """CONFORM (Meral et al., CVPR 2024, arXiv 2312.06059): contrast; tokens of a concept attract, others repel.
 
-Knows the loss. The paper's other variant, a margin-based contrastive loss, is not here. Nor is its anchor step: memory
-is the step before.
+The paper's other variant, a margin-based contrastive loss, is not here. Nor is its anchor step: memory is the step
+before.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from heedful.attention import Convention, Maps
+from heedful.attention import Maps
 from heedful.losses.loss import Loss
-from heedful.losses.normalise import Columns, at_least_tiny
-from heedful.losses.phrases import group_words, phrase
-from heedful.losses.shares import text_shares
+from heedful.losses.normalise import TextShares, at_least_tiny
 from heedful.losses.words import missing_pair
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
@@ -38,26 +35,18 @@ class CONFORM(Loss):
     nothing to repel, so it gets 0 and no gradient; `heedful.guide` says so once.
     """
 
-    citation: ClassVar[str] = "meral2024conform"
+    citations = ("meral2024conform",)
 
     temperature: float = 0.5
     """As published; lower ones weigh the nearest samples more. Above 0."""
-    scale: float | None = 100.0
-    """Sharpness of the renormalisation over the text; None for raw maps, as in the published examples."""
-    reference_tokens: int | None = None
-    """For how many tokens `scale` is meant; see `AttendAndExcite`."""
-    columns: Columns = "padded"
-    """Tokens that take part in the renormalisation."""
-    sigma: float | None = 0.5
-    """Smoothing in cells of the map; None for none."""
-    convention: Convention = "reference"
-    """How sigma is meant: the published code's effective sigma is .707."""
+    shares: TextShares = field(default_factory=TextShares)
+    """The published examples use raw maps: `TextShares(scale=None)`."""
 
     def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
         """Return L for each item."""
         steps = [maps] if previous is None else [maps, previous.detach()]
-        words = [[(index,) for concept in prompt.concepts for index in phrase(concept)] for prompt in prompts]
-        groups = [group_words(self._prepared(step, prompts), words) for step in steps]
+        words = [[(index,) for concept in prompt.concepts for index in concept.phrase] for prompt in prompts]
+        groups = [self.shares(step, prompts).group_tokens(words) for step in steps]
         samples = torch.cat([group.maps for group in groups], dim=1).flatten(-2)  # -> (batch, sample, cell)
         is_there = torch.cat([group.is_there for group in groups], dim=1)
         owners = _owners(prompts, groups[0].maps.shape[1]).to(samples.device).repeat(1, len(steps))
@@ -66,17 +55,6 @@ class CONFORM(Loss):
     def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
         """Return that fewer than two concepts have nothing to repel."""
         return missing_pair("CONFORM", prompt)
-
-    def _prepared(self, maps: Maps, prompts: Sequence[Prompt]) -> Maps:
-        return text_shares(
-            maps,
-            prompts,
-            scale=self.scale,
-            reference_tokens=self.reference_tokens,
-            columns=self.columns,
-            sigma=self.sigma,
-            convention=self.convention,
-        )
 
 
 def nt_xent(
@@ -101,7 +79,7 @@ def nt_xent(
     return values.sum((-2, -1)) / is_positive.sum((-2, -1)).clamp(min=1)
 
 
-def _owners(prompts: Sequence[Prompt], places: int) -> Int[Tensor, "batch sample"]:
-    """Return which concept each sample of one step belongs to; -1 in empty places."""
-    own = [[place for place, concept in enumerate(it.concepts) for _ in phrase(concept)] for it in prompts]
-    return torch.tensor([row + [-1] * (places - len(row)) for row in own], dtype=torch.long).view(len(own), places)
+def _owners(prompts: Sequence[Prompt], width: int) -> Int[Tensor, "batch sample"]:
+    """Return which concept each sample of one step belongs to; -1 where there is none."""
+    own = [[index for index, concept in enumerate(it.concepts) for _ in concept.phrase] for it in prompts]
+    return torch.tensor([row + [-1] * (width - len(row)) for row in own], dtype=torch.long).view(len(own), width)

@@ -1,6 +1,6 @@
 """DisenDiff (Zhang et al., CVPR 2024, arXiv 2403.18551): a modifier means its concept, and concepts keep apart.
 
-Knows the two losses, which teaching adds to the denoising loss. The paper calls its class token a concept's noun and
+These losses are what teaching adds to the denoising loss. The paper calls its class token a concept's noun and
 its modifier token the concept's modifier: "a <cat1> cat and a <dog1> dog". Where paper and published code differ, the
 default is the code, whose figures the paper shows, and the paper is an option:
 
@@ -9,13 +9,13 @@ default is the code, whose figures the paper shows, and the paper is an option:
 | maps, before the Gaussian | moved to [0, 1] | as they are: `normalisation="none"` |
 | IoU(a, b) | (sum ab + 1) / (sum (a + b - ab) + 1) | not written out; `ratio="true"` is intersection over union |
 | separation of more than two concepts | mean over pairs | `reduction="sum"` |
-| weight of both in training | .01 | none written; the trainer's |
+| weight of both in training | 0.01 | none written; the trainer's |
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -52,13 +52,13 @@ class Bind(Loss):
     them. A word of several tokens is the mean of their maps, where the published code takes its first token.
     """
 
-    citation: ClassVar[str] = "zhang2024disendiff"
+    citations = ("zhang2024disendiff",)
 
     normalisation: Scaling = "min-max"
     sigma: float | None = 0.5
-    """Of the Gaussian, in cells of the map; None for none."""
+    """Smoothing in cells of the map; None for none."""
     convention: Convention = "reference"
-    """How sigma is meant: the published code's effective sigma is .707."""
+    """How sigma is meant: the published code's effective sigma is 0.707."""
     suppressions: Suppressions = 1
     ratio: ProductRatio = "product"
 
@@ -87,13 +87,13 @@ class SeparateAndStrengthen(Loss):
     mean of their maps, where the published code takes its first token.
     """
 
-    citation: ClassVar[str] = "zhang2024disendiff"
+    citations = ("zhang2024disendiff",)
 
     normalisation: Scaling = "min-max"
     sigma: float | None = 0.5
-    """Of the Gaussian, in cells of the map; None for none."""
+    """Smoothing in cells of the map; None for none."""
     convention: Convention = "reference"
-    """How sigma is meant: the published code's effective sigma is .707."""
+    """How sigma is meant: the published code's effective sigma is 0.707."""
     suppressions: Suppressions = 1
     ratio: ProductRatio = "product"
     reduction: Literal["mean", "sum"] = "mean"

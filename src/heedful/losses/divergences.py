@@ -1,7 +1,6 @@
 """How far distributions are from each other: plain functions along the last dimension.
 
-Knows distributions, which sum to 1 or are empty. Knows no maps. Finite, with finite gradients, also where one of them
-is zero.
+Distributions sum to 1 or are empty. Values and gradients are finite, also where one of them is zero.
 """
 
 import torch

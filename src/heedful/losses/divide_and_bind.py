@@ -1,23 +1,20 @@
-"""Divide & Bind (Li et al., BMVC 2023, arXiv 2307.10864): concepts excite several places, modifiers the same ones.
+"""Divide & Bind (Li et al., BMVC 2023, arXiv 2307.10864): concepts excite several locations, modifiers the same ones.
 
-Knows the loss, and the published schedule of its weight. Where the paper leaves open how maps are brought to a common
-scale, this is what its code was seen to do.
+Where the paper leaves open how maps are brought to a common scale, this is what its code was seen to do.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.attention import Convention, Maps
+from heedful.attention import Maps
 from heedful.losses.divergences import jensen_shannon
 from heedful.losses.loss import Loss
-from heedful.losses.normalise import Columns
-from heedful.losses.phrases import group_words
-from heedful.losses.shares import text_shares
+from heedful.losses.normalise import TextShares
 from heedful.losses.words import missing_modifiers
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
@@ -35,7 +32,7 @@ class DivideAndBind(Loss):
 
     TV(A) = mean of abs(A(y, x + 1) - A(y, x)) + mean of abs(A(y + 1, x) - A(y, x)), in [0, 2]: many borders, so not an
     even area. N(A) = max(0, softmax of A over the cells - q max of softmax of A_s over the cells) + 1e-5, which does
-    not sum to 1; the noun's maximum cuts both maps. q is .3 while TV(A_s) is below .1, then .2. Maps are first
+    not sum to 1; the noun's maximum cuts both maps. q is 0.3 while TV(A_s) is below 0.1, then 0.2. Maps are first
     renormalised over the text and smoothed, as in `AttendAndExcite`.
 
     The paper's attendance loss, - min of TV, is `DivideAndBind(bind=0.0)`, in [-2, 0]. Only the concept with the
@@ -47,12 +44,12 @@ class DivideAndBind(Loss):
     all come from the maps that are given. A concept of several tokens is their mean.
     """
 
-    citation: ClassVar[str] = "li2023divide"
+    citations = ("li2023divide",)
 
     attend: float = 1.0
     """Weight of the total variation."""
     bind: float = 1.0
-    """Weight of the divergence. Published: 1, then 5, then 10; see `DIVIDE_AND_BIND_SCHEDULE`."""
+    """Weight of the divergence. The published code has 1, from step 10 of 50 on 5, and from step 20 on 10."""
     differences: Differences = "true"
     """What the vertical part of TV compares."""
     cut: float = 0.2
@@ -60,28 +57,11 @@ class DivideAndBind(Loss):
     cut_if_weak: float = 0.3
     """q for concepts whose TV is below `weak_below`."""
     weak_below: float = 0.1
-    scale: float = 100.0
-    """Sharpness of the renormalisation over the text."""
-    reference_tokens: int | None = None
-    """For how many tokens `scale` is meant; see `AttendAndExcite`."""
-    columns: Columns = "padded"
-    """Tokens that take part in the renormalisation."""
-    sigma: float | None = 0.5
-    """Smoothing in cells of the map; None for none."""
-    convention: Convention = "reference"
-    """How sigma is meant: the published code's effective sigma is .707."""
+    shares: TextShares = field(default_factory=TextShares)
 
     def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
         """Return L for each item."""
-        shares = text_shares(
-            maps,
-            prompts,
-            scale=self.scale,
-            reference_tokens=self.reference_tokens,
-            columns=self.columns,
-            sigma=self.sigma,
-            convention=self.convention,
-        )
+        shares = self.shares(maps, prompts)
         nouns = shares.group(prompts)
         if nouns.maps.shape[1] == 0:
             return maps.tokens.new_zeros(len(maps))
@@ -105,23 +85,23 @@ class DivideAndBind(Loss):
         rows = list(_rows(prompts))
         if not rows:
             return torch.zeros_like(variation)
-        item, place, index = torch.tensor([row[:3] for row in rows], device=nouns.device).unbind(1)
+        item, concept, index = torch.tensor([row[:3] for row in rows], device=nouns.device).unbind(1)
         words = [[it.token_indices for concept in prompt.concepts for it in concept.modifiers] for prompt in prompts]
-        modifiers = group_words(shares, words).maps
-        is_weak = variation.detach()[item, place] < self.weak_below
+        modifiers = shares.group_tokens(words).maps
+        is_weak = variation.detach()[item, concept] < self.weak_below
         q = torch.where(is_weak, nouns.new_tensor(self.cut_if_weak), nouns.new_tensor(self.cut))
-        noun, modifier = nouns[item, place].flatten(-2).softmax(-1), modifiers[item, index].flatten(-2).softmax(-1)
+        noun, modifier = nouns[item, concept].flatten(-2).softmax(-1), modifiers[item, index].flatten(-2).softmax(-1)
         border = q[:, None] * noun.amax(-1, keepdim=True)
         pair = torch.stack([noun - border, modifier - border], dim=-2).clamp(min=0) + EVERYWHERE
         values = jensen_shannon(pair) * pair.new_tensor([row[3] for row in rows])
-        return torch.zeros_like(variation).index_put((item, place), values, accumulate=True)
+        return torch.zeros_like(variation).index_put((item, concept), values, accumulate=True)
 
 
 def _rows(prompts: Sequence[Prompt]) -> Iterator[tuple[int, int, int, float]]:
-    """Yield each modifier's item, concept, place among the item's modifiers, and share in its concept's mean."""
+    """Yield each modifier's item, concept, position among the item's modifiers, and share in its concept's mean."""
     for item, prompt in enumerate(prompts):
-        owners = [(place, 1 / len(it.modifiers)) for place, it in enumerate(prompt.concepts) for _ in it.modifiers]
-        yield from ((item, place, index, share) for index, (place, share) in enumerate(owners))
+        owners = [(owner, 1 / len(it.modifiers)) for owner, it in enumerate(prompt.concepts) for _ in it.modifiers]
+        yield from ((item, owner, index, share) for index, (owner, share) in enumerate(owners))
 
 
 def total_variation(
@@ -135,13 +115,3 @@ def total_variation(
     steps = (maps[..., 1:] - maps[..., :-1], maps[..., 1:, :] - upper)
     parts = [step.abs().mean((-2, -1)) if step.numel() else torch.zeros_like(maps[..., 0, 0]) for step in steps]
     return parts[0] + parts[1]
-
-
-DIVIDE_AND_BIND_SCHEDULE: tuple[tuple[float, DivideAndBind], ...] = tuple(
-    (where, DivideAndBind(bind=weight)) for where, weight in ((0.0, 1.0), (0.2, 5.0), (0.4, 10.0))
-)
-"""(where, loss): from this fraction of the run on, the loss of the published code; steps 0, 10 and 20 of its 50.
-
-A loss is pure and does not know the step, and a method has one loss for the whole run: take one of these for it. The
-default of `DivideAndBind` is the first.
-"""

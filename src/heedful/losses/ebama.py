@@ -1,20 +1,20 @@
 """EBAMA (Zhang et al., ECCV 2024, arXiv 2404.07389): SynGen read as an energy of each object, which keeps it strong.
 
-Knows the loss. It differs from SynGen in three things: the noun alone is pushed from the other words, maps are compared
-by their cosine, and a second term keeps the nouns' own attention from moving to their modifiers.
+It differs from SynGen in three things: the noun alone is pushed from the other words, maps are compared by their
+cosine, and a second term keeps the nouns' own attention from moving to their modifiers.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from heedful.attention import Convention, Maps
+from heedful.attention import Maps
 from heedful.losses.divergences import symmetric_kl
 from heedful.losses.loss import Loss
-from heedful.losses.normalise import Columns, text_softmax
+from heedful.losses.normalise import TextShares
 from heedful.losses.words import Pair, distributions, outside, sum_over_pairs
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
@@ -36,7 +36,7 @@ class EBAMA(Loss):
     A word of several tokens is the mean of their maps.
     """
 
-    citation: ClassVar[str] = "zhang2024ebama"
+    citations = ("zhang2024ebama",)
 
     distance: Distance = "cosine"
     pull: float = 1.0
@@ -45,21 +45,14 @@ class EBAMA(Loss):
     """Weight of the second term, nouns from the words outside; 1 in the paper."""
     intensity: float = 0.5
     """Lambda, the weight of the third term, which keeps the nouns strong."""
-    scale: float = 100.0
-    """Of the third term: sharpness of the renormalisation over the text."""
-    reference_tokens: int | None = None
-    """Of the third term: for how many tokens `scale` is meant; see `AttendAndExcite`."""
-    columns: Columns = "padded"
-    """Of the third term: tokens that take part in the renormalisation."""
-    sigma: float | None = 0.5
-    """Of the third term: smoothing in cells of the map; None for none."""
-    convention: Convention = "reference"
-    """How sigma is meant: the published code's effective sigma is .707."""
+    shares: TextShares = field(default_factory=TextShares)
+    """For the third term."""
 
     def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
         """Return L for each item."""
         aligned = sum_over_pairs(maps, prompts, self._pairs, _kl if self.distance == "kl" else _cosine)
-        return aligned - self.intensity * self._intensities(maps, prompts)
+        peaks = self.shares(maps, prompts).group(prompts).maps.amax((-2, -1))  # -> (batch, concept), 0 if not there
+        return aligned - self.intensity * peaks.sum(1)
 
     def _pairs(self, prompt: Prompt) -> Iterator[Pair]:
         for concept in prompt.concepts:
@@ -68,13 +61,6 @@ class EBAMA(Loss):
             others = outside(prompt, concept)
             for other in others:
                 yield Pair(concept.token_indices, other, -self.push / len(others))
-
-    def _intensities(self, maps: Maps, prompts: Sequence[Prompt]) -> PerItem:
-        factor = 1.0 if self.reference_tokens is None else maps.tokens.shape[1] / self.reference_tokens
-        shares = Maps(text_softmax(maps, prompts, self.scale * factor, self.columns))
-        if self.sigma is not None:
-            shares = shares.smooth(self.sigma, convention=self.convention)
-        return shares.group(prompts).maps.amax((-2, -1)).sum(1)  # empty places are zero
 
 
 def _cosine(first: Tensor, second: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Elsewhere: where no concept is, the image should look at nothing but the start token.
 
-Knows the loss. A second cat seldom shows in the map of "cat": it grows in a third place, out of the words between the
+A second cat seldom shows in the map of "cat": it grows in a third location, out of the words between the
 concepts and of the end token, which carries the whole caption. What all of them together do there, the start token
 tells, for the attention of a cell sums to 1.
 """
@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heedful.attention import Maps
-from heedful.losses.cells import cell_positions
+from heedful.losses.areas import cell_positions
 from heedful.losses.loss import Loss
 from heedful.losses.normalise import at_least_tiny
 from heedful.prompts import Prompt
@@ -24,23 +24,24 @@ from heedful.shapes import PerItem
 class Elsewhere(Loss):
     """L = F / (F + N),   F and N the maximum of H(x) = 1 - A_start(x) over the cells far from and near the concepts.
 
-    H(x) is how much a cell heeds any of the text, padding and end token included. A cell is near a concept if it is no
-    farther from the peak of its map than `reach` times the grid's longer side. In [0, 1]: 0 if all that is heeded lies
-    around the concepts, 1/2 if a third place is heeded as much. No gradient flows through where the peaks are.
+    H(x) is how much a cell attends to any of the text, padding and end token included. A cell is near a concept if it
+    is no farther from the peak of its map than `reach` times the grid's longer side. In [0, 1]: 0 if all attention to
+    the text lies around the concepts, 1/2 if a third location attends as much. No gradient flows through where the
+    peaks are.
 
     It needs a text encoder that puts a start token first, as CLIP does; for T5 (FLUX, PixArt) it adds nothing.
     """
 
     reach: float = 0.45
-    """An object of the embedded world is up to half a picture wide; smaller reaches take its rim for another object."""
+    """An object of the embedded world is up to half an image wide; smaller reaches take its rim for another object."""
 
     def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
         """Return the share of each item, in [0, 1]; 0 for a prompt without concepts."""
         groups = maps.group(prompts)
         near = (_distance_from_peak(groups.maps) <= self.reach * max(maps.size)) & groups.is_there[..., None]
-        heeded = 1 - maps.tokens[:, 0].flatten(1)
+        attending = 1 - maps.tokens[:, 0].flatten(1)
         is_near = near.any(1)
-        far, close = (heeded.masked_fill(hidden, 0).amax(-1) for hidden in (is_near, ~is_near))
+        far, close = (attending.masked_fill(hidden, 0).amax(-1) for hidden in (is_near, ~is_near))
         has_start = torch.tensor([prompt.has_start for prompt in prompts], device=far.device)
         return (far / at_least_tiny(far + close)).masked_fill(~(groups.is_there.any(1) & has_start), 0)
 
@@ -55,6 +56,6 @@ class Elsewhere(Loss):
 
 def _distance_from_peak(maps: Float[Tensor, "batch concept height width"]) -> Float[Tensor, "batch concept cell"]:
     """Return how many cells each cell is from the highest of its map."""
-    places = cell_positions(maps, *maps.shape[-2:])
-    peaks = places[maps.flatten(-2).argmax(-1)]  # -> (batch, concept, 2)
-    return (places - peaks[:, :, None]).square().sum(-1).sqrt()
+    cells = cell_positions(maps, *maps.shape[-2:])
+    peaks = cells[maps.flatten(-2).argmax(-1)]  # -> (batch, concept, 2)
+    return (cells - peaks[:, :, None]).square().sum(-1).sqrt()

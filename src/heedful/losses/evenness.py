@@ -1,7 +1,6 @@
 """Evenness: over the area of a concept, attention should be the same everywhere.
 
-Knows three measures of unevenness and the loss. The hypothesis behind it, that even attention means a better image, is
-what `heedful study evenness` tests.
+The hypothesis behind it, that even attention means a better image, is what `heedful study evenness` tests.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Exclusivity: no cell should belong to two concepts.
 
-Knows the loss. It asks what A-STAR's `Segregation` asks, and differs in what counts:
+It asks what A-STAR's `Segregation` asks, and differs in what counts:
 
 - Segregation compares amounts, min(A_m, A_n), so a concept that is neglected lowers it: a map near zero shares little,
   and vanishing is a way to the minimum. Here each concept is a distribution over the cells, and its strength is of no
@@ -17,7 +17,7 @@ import torch
 
 from heedful.attention import Maps
 from heedful.losses.loss import Loss
-from heedful.losses.normalise import at_least_tiny, concept_groups
+from heedful.losses.normalise import Preparation, at_least_tiny
 from heedful.losses.words import missing_pair
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
@@ -44,7 +44,7 @@ class Exclusivity(Loss):
 
     def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
         """Return how contested the cells of each item are, in [0, 1]."""
-        groups = concept_groups(maps, prompts, "sum")
+        groups = Preparation(normalisation="sum")(maps, prompts)
         shares = groups.maps / at_least_tiny(groups.maps.sum(1, keepdim=True))
         lost = -at_least_tiny(shares).log() if self.impurity == "entropy" else 1 - shares
         contested = (groups.maps * lost).sum((1, 2, 3))

@@ -1,11 +1,10 @@
-"""FOCUS (Bill et al. 2025, arXiv 2510.02315): the tokens of a concept look at one place, concepts at different ones.
+"""FOCUS (Bill et al. 2025, arXiv 2510.02315): the tokens of a concept look at one location, concepts at different ones.
 
-Knows the loss. The paper steers flow matching models by it; here it is a loss like any other, on any maps.
+The paper steers flow matching models by it; here it is a loss like any other, on any maps.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -15,7 +14,7 @@ from heedful.attention import Convention, Groups, Maps
 from heedful.losses.divergences import jensen_shannon
 from heedful.losses.loss import Loss
 from heedful.losses.normalise import at_least_tiny
-from heedful.losses.phrases import group_words, phrase
+from heedful.losses.words import missing_pair
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
 
@@ -33,14 +32,14 @@ class FOCUS(Loss):
     left, so it gets 0 and no gradient, and `heedful.guide` says so once.
     """
 
-    citation: ClassVar[str] = "bill2025focus"
+    citations = ("bill2025focus",)
 
     pull: float = 1.0
     """Weight of the first term, tokens to their concept; 1 in the paper."""
     push: float = 1.0
     """Weight of the second term, concepts from each other; 1 in the paper."""
     power: float = 3.0
-    """Of each map before it is divided by its sum: high cells count more."""
+    """Each map is raised to this power before it is divided by its sum: high cells count more."""
     sigma: float | None = 1.0
     """Smoothing in cells of the map, before all else; None for none."""
     convention: Convention = "true"
@@ -50,24 +49,20 @@ class FOCUS(Loss):
         """Return L for each item, in [0, 1] with the published weights."""
         if self.sigma is not None:
             maps = maps.smooth(self.sigma, convention=self.convention)
-        phrases = [[phrase(concept) for concept in prompt.concepts] for prompt in prompts]
-        concepts = group_words(maps, phrases)
+        phrases = [[concept.phrase for concept in prompt.concepts] for prompt in prompts]
+        concepts = maps.group_tokens(phrases)
         count = concepts.is_there.sum(1)
         mixed = (1 - self._divergence(concepts)).masked_fill(count < 2, 0)
         items = [item for item, own in enumerate(phrases) for _ in own]
         rows = torch.tensor(items, dtype=torch.long, device=maps.tokens.device)
-        tokens = group_words(Maps(maps.tokens[rows]), [[(index,) for index in one] for own in phrases for one in own])
+        tokens = Maps(maps.tokens[rows]).group_tokens([[(index,) for index in one] for own in phrases for one in own])
         scattered = torch.zeros_like(mixed).index_add(0, rows, self._divergence(tokens)) / count.clamp(min=1)
         return 0.5 * (self.pull * scattered + self.push * mixed)
 
     def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
         """Return that one concept of one token can neither be mixed nor be scattered."""
-        if len(prompt.concepts) >= 2 or any(len(phrase(concept)) >= 2 for concept in prompt.concepts):
-            return ()
-        names = ", ".join(repr(concept.name) for concept in prompt.concepts) or "none"
-        return (
-            f"FOCUS needs two concepts or one of several tokens, and {prompt.text!r} has {names}: it adds nothing.",
-        )
+        is_scattered = any(len(concept.phrase) >= 2 for concept in prompt.concepts)
+        return () if is_scattered else missing_pair("FOCUS", prompt, "two concepts or one of several tokens")
 
     def _divergence(self, groups: Groups) -> Float[Tensor, "row"]:
         """Return how far the members of each row are apart, in [0, 1]; 0 if there are fewer than two."""

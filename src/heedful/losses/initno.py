@@ -1,25 +1,23 @@
-"""InitNO (Guo et al., CVPR 2024, arXiv 2404.04650): two concepts must not stand on cells that look at the same places.
+"""InitNO (Guo et al., CVPR 2024, arXiv 2404.04650): the cells of two concepts look at different locations.
 
-Knows its self-attention conflict. Its cross-attention response is Attend-and-Excite's loss. The search for an initial
+Here is its self-attention conflict. Its cross-attention response is Attend-and-Excite's loss. The search for an initial
 noise at which both are small is `heedful.guidance.initial_noise`. Left out are two terms that its code adds while it
-samples, at weight .1: the maximum outside a flood-filled component of each map, and the L1 distance to a running mean
-of past maps, which there is updated at every call of the loss instead of once a step.
+samples, at weight 0.1: the maximum outside a flood-filled component of each map, and the L1 distance to a running mean
+of past maps, which there is updated at every call of the loss instead of once per step.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from heedful.attention import Convention, Maps
+from heedful.attention import Maps
 from heedful.errors import SettingsError
 from heedful.losses.a_star import overlap
 from heedful.losses.loss import Loss
-from heedful.losses.normalise import Columns
-from heedful.losses.shares import text_shares
+from heedful.losses.normalise import TextShares
 from heedful.losses.words import missing_pair
 from heedful.prompts import Prompt
 from heedful.shapes import CellMaps, PerItem
@@ -31,26 +29,18 @@ class SelfConflict(Loss):
 
     S_m is how the cell where concept m peaks looks at all cells: a row of the self-attention. The peak is that of the
     map that Attend-and-Excite would excite, renormalised over the text and smoothed; choosing it passes no gradient, so
-    all gradient flows through self-attention. In [0, .5]: 0 if the two cells look at disjoint places, .5 if they look
-    at the same, as they do if both concepts peak in one cell. A prompt with fewer than two concepts has no pair, so it
-    gets 0 and no gradient; `heedful.guide` says so once.
+    all gradient flows through self-attention. In [0, 0.5]: 0 if the two cells look at disjoint locations, 0.5 if they
+    look at the same, as they do if both concepts peak in one cell. A prompt with fewer than two concepts has no pair,
+    so it gets 0 and no gradient; `heedful.guide` says so once.
 
     Needs maps with self-attention, of sites of one size, and raises `SettingsError` for others; `heedful.guide` reads
     it by itself.
     """
 
-    citation: ClassVar[str] = "guo2024initno"
+    citations = ("guo2024initno",)
 
-    scale: float | None = 100.0
-    """Sharpness of the renormalisation over the text; None for raw maps."""
-    reference_tokens: int | None = None
-    """For how many tokens `scale` is meant; see `AttendAndExcite`."""
-    columns: Columns = "padded"
-    """Tokens that take part in the renormalisation."""
-    sigma: float | None = 0.5
-    """Smoothing of the maps whose peaks are sought, in cells; None for none."""
-    convention: Convention = "reference"
-    """How sigma is meant: the published code's effective sigma is .707."""
+    shares: TextShares = field(default_factory=TextShares)
+    """The maps whose peaks are sought."""
 
     @property
     def needs_self_attention(self) -> bool:
@@ -58,21 +48,13 @@ class SelfConflict(Loss):
         return True
 
     def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
-        """Return the mean over pairs for each item, in [0, .5]."""
+        """Return the mean over pairs for each item, in [0, 0.5]."""
         if maps.self_attention is None:
             raise SettingsError(
                 "Expected maps with self-attention for SelfConflict, got maps of the text alone. "
                 "Read them with capture(..., self_attention=True)."
             )
-        groups = text_shares(
-            maps.detach(),
-            prompts,
-            scale=self.scale,
-            reference_tokens=self.reference_tokens,
-            columns=self.columns,
-            sigma=self.sigma,
-            convention=self.convention,
-        ).group(prompts)
+        groups = self.shares(maps.detach(), prompts).group(prompts)
         return conflict(peak_rows(maps.self_attention, groups.maps), groups.is_there)
 
     def idle_for(self, prompt: Prompt) -> tuple[str, ...]:

@@ -1,13 +1,12 @@
 """What a loss is, and how losses add up.
 
 A loss is a frozen object without a model, an optimiser or a memory: `loss(maps, prompts, previous)` is one number per
-item. Any callable with these arguments works wherever a loss is asked for; this class adds `*`, `+` and a citation.
+item. Any callable with these arguments works wherever a loss is asked for; this class adds `*`, `+` and citations.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -20,14 +19,14 @@ AnyLoss = Callable[[Maps, Sequence[Prompt], Maps | None], Tensor]
 
 
 class Loss(ABC):
-    """A differentiable number per item that is small when the concepts are heeded.
+    """A differentiable number per item that is small when the concepts are attended to.
 
     Subclasses are frozen dataclasses, whose fields are the choices that they leave open. Losses add up:
     `1.0 * Segregation() + 0.5 * Retention()`.
     """
 
-    citation: ClassVar[str] = ""
-    """Key of the paper in `heedful.references`."""
+    citations: tuple[str, ...] = ()
+    """Keys of the papers behind it, for `heedful.cite`."""
 
     @property
     def needs_self_attention(self) -> bool:
@@ -66,7 +65,7 @@ class Weighted(Loss):
     loss: AnyLoss
 
     @property
-    def citations(self) -> tuple[str, ...]:
+    def citations(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Keys of the papers behind it."""
         return citations_of(self.loss)
 
@@ -91,7 +90,7 @@ class Total(Loss):
     losses: tuple[AnyLoss, ...]
 
     @property
-    def citations(self) -> tuple[str, ...]:
+    def citations(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Keys of the papers behind it, each once."""
         return tuple(dict.fromkeys(key for loss in self.losses for key in citations_of(loss)))
 
@@ -117,9 +116,7 @@ def parts_of(loss: AnyLoss) -> tuple[AnyLoss, ...]:
 
 def citations_of(loss: object) -> tuple[str, ...]:
     """Return the keys of the papers behind a loss; a function of your own has none."""
-    one: str = getattr(loss, "citation", "")
-    several: tuple[str, ...] = getattr(loss, "citations", ())
-    return (*([one] if one else []), *several)
+    return getattr(loss, "citations", ())
 
 
 def needs_self_attention(loss: object) -> bool:

@@ -1,10 +1,11 @@
 """How maps are brought to a common scale before they are compared: a stage of its own, because papers differ in it.
 
-Knows tokens and cells. Knows no loss. Never changes its input (the reference codes multiply the caller's maps in
-place).
+`TextShares` is Attend-and-Excite's, which several later papers took over; `Preparation` is for single maps. Neither
+changes its input (the reference codes multiply the caller's maps in place).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -43,23 +44,57 @@ def _text_columns(maps: Maps, prompts: Sequence[Prompt], columns: Columns) -> Bo
     return ((positions >= firsts) & (positions < lasts)).to(maps.tokens.device)
 
 
-def concept_groups(
-    maps: Maps,
-    prompts: Sequence[Prompt],
-    normalisation: Normalisation = "none",
-    sigma: float | None = None,
-    convention: Convention = "reference",
-) -> Groups:
-    """Return the concept maps of all items, smoothed by `sigma` cells if it is given, then normalised.
+@dataclass(frozen=True, kw_only=True)
+class TextShares:
+    """Maps renormalised over the text by softmax(scale * maps), then smoothed: each token's share of a cell, in [0, 1].
 
-    "softmax100" comes before the smoothing, over the padded tokens.
+    As in the published Attend-and-Excite, and in the losses that descend from it.
     """
-    if normalisation == "softmax100":
-        maps = Maps(text_softmax(maps, prompts))
-    if sigma is not None:
-        maps = maps.smooth(sigma, convention=convention)
-    groups = maps.group(prompts)
-    return Groups(_rescaled(groups.maps, normalisation), groups.is_there)
+
+    scale: float | None = 100.0
+    """Sharpness of the softmax; None leaves the maps as they are."""
+    reference_tokens: int | None = None
+    """For how many tokens `scale` is meant: Stable Diffusion's 77, of which each gets 1/77 if attention is even. Maps
+    of another number of tokens get `scale * tokens / reference_tokens`, equally sharp relative to even attention: at
+    16 tokens the plain scale of 100 saturates, and its gradient vanishes. None takes `scale` as it is."""
+    columns: Columns = "padded"
+    """Tokens that take part in the softmax; "text" is the published mode for Stable Diffusion 2.1."""
+    sigma: float | None = 0.5
+    """Smoothing in cells of the map; None for none."""
+    convention: Convention = "reference"
+    """How sigma is meant: the published code's effective sigma is 0.707."""
+
+    def __call__(self, maps: Maps, prompts: Sequence[Prompt]) -> Maps:
+        """Return the shares of every token."""
+        if self.scale is not None:
+            factor = 1.0 if self.reference_tokens is None else maps.tokens.shape[1] / self.reference_tokens
+            maps = Maps(text_softmax(maps, prompts, self.scale * factor, self.columns))
+        return maps if self.sigma is None else maps.smooth(self.sigma, convention=self.convention)
+
+
+PUBLISHED_SHARES = TextShares(reference_tokens=77)
+"""The published numbers: exact for Stable Diffusion's 77 tokens, and as sharp for other text lengths."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """Each concept's map, smoothed if `sigma` is given, then normalised."""
+
+    normalisation: Normalisation = "none"
+    """"softmax100" comes before the smoothing, over the padded tokens."""
+    sigma: float | None = None
+    """Smoothing in cells of the map; None for none."""
+    convention: Convention = "reference"
+    """How sigma is meant; see `heedful.attention.gaussian_kernel`."""
+
+    def __call__(self, maps: Maps, prompts: Sequence[Prompt]) -> Groups:
+        """Return the concept maps of all items."""
+        if self.normalisation == "softmax100":
+            maps = Maps(text_softmax(maps, prompts))
+        if self.sigma is not None:
+            maps = maps.smooth(self.sigma, convention=self.convention)
+        groups = maps.group(prompts)
+        return Groups(_rescaled(groups.maps, self.normalisation), groups.is_there)
 
 
 def _rescaled(

@@ -1,7 +1,7 @@
 """Suppression: where a concept is not, its attention should be zero.
 
-Knows the loss. Most losses of this field raise attention where a concept is; this one attenuates it everywhere else,
-and where that is, the maps say themselves (`OwnArea`), so the model decides on place and size.
+Most losses of this field raise attention where a concept is; this one attenuates it everywhere else, and where that is,
+the maps say themselves (`OwnArea`), so the model decides on location and size.
 """
 
 from collections.abc import Sequence

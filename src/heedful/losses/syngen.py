@@ -1,11 +1,10 @@
 """SynGen (Rassin et al., NeurIPS 2023, arXiv 2306.08877): modifiers look where their noun looks, and nobody else does.
 
-Knows the loss. The paper takes nouns and modifiers from a dependency parse; here they come from the prompt's concepts.
+The paper takes nouns and modifiers from a dependency parse; here they come from the prompt's concepts.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -30,7 +29,7 @@ class SynGen(Loss):
     their maximum.
     """
 
-    citation: ClassVar[str] = "rassin2023syngen"
+    citations = ("rassin2023syngen",)
 
     pull: float = 1.0
     """Weight of the first term, nouns to their modifiers; 1 in the paper."""

@@ -1,12 +1,10 @@
 """Pairs of words of a prompt, compared by their maps: what losses about attributes are sums of.
 
-Knows which words lie outside a concept's phrase, and how a sum over pairs becomes one value per item. Knows no measure.
 A word of several tokens has the mean of their maps, as concepts have; the published codes take the largest of them cell
 by cell (SynGen) or the first (DisenDiff).
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -36,8 +34,7 @@ def outside(prompt: Prompt, concept: Concept) -> tuple[Word, ...]:
     One by one as tokens, so that a word of several tokens counts once for each. The start token, the end token and
     padding are no words.
     """
-    phrase = {index for part in (concept, *concept.modifiers) for index in part.token_indices}
-    return tuple((index,) for index in range(prompt.first, prompt.end) if index not in phrase)
+    return tuple((index,) for index in range(prompt.first, prompt.end) if index not in concept.phrase)
 
 
 def missing_modifiers(loss: str, prompt: Prompt) -> tuple[str, ...]:
@@ -49,12 +46,12 @@ def missing_modifiers(loss: str, prompt: Prompt) -> tuple[str, ...]:
     )
 
 
-def missing_pair(loss: str, prompt: Prompt) -> tuple[str, ...]:
+def missing_pair(loss: str, prompt: Prompt, needed: str = "two concepts") -> tuple[str, ...]:
     """Return that `loss` has nothing to do for `prompt`, if it has fewer than two concepts; else nothing."""
     if len(prompt.concepts) >= 2:
         return ()
     names = ", ".join(repr(concept.name) for concept in prompt.concepts) or "none"
-    return (f"{loss} needs two concepts, and {prompt.text!r} has {names}: it adds nothing.",)
+    return (f"{loss} needs {needed}, and {prompt.text!r} has {names}: it adds nothing.",)
 
 
 def sum_over_pairs(
@@ -70,7 +67,7 @@ def sum_over_pairs(
     """
     pairs = [tuple(pairs_of(prompt)) for prompt in prompts]
     words = [tuple(dict.fromkeys(word for pair in own for word in (pair.first, pair.second))) for own in pairs]
-    groups = maps.group([_with_words(prompt, own) for prompt, own in zip(prompts, words, strict=True)])
+    groups = maps.group_tokens(words)
     rows = [
         (item, words[item].index(pair.first), words[item].index(pair.second))
         for item, own in enumerate(pairs)
@@ -82,13 +79,6 @@ def sum_over_pairs(
     values = measure(groups.maps[item, first], groups.maps[item, second])
     weighted = values * values.new_tensor([pair.weight for own in pairs for pair in own])
     return torch.stack([own.sum() for own in weighted.split([len(own) for own in pairs])])
-
-
-def _with_words(prompt: Prompt, words: Iterable[Word]) -> Prompt:
-    """Return `prompt` with words in the place of its concepts, so that their maps are grouped as those of concepts."""
-    return replace(
-        prompt, concepts=tuple(Concept(name=str(word), noun=str(word), token_indices=word) for word in words)
-    )
 
 
 def distributions(maps: Float[Tensor, "pair height width"]) -> Float[Tensor, "pair cell"]:

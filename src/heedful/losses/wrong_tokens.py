@@ -1,7 +1,6 @@
 """A control: any loss, on tokens that are no concepts.
 
-Knows which tokens of a prompt belong to no concept. A method that helps must beat this: the same loss, the same step
-sizes and as many changed images, but nothing to heed.
+A method that helps must beat this: the same loss, the same step sizes and as many changed images, but no concept.
 """
 
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ class WrongTokens(Loss):
     loss: AnyLoss
 
     @property
-    def citations(self) -> tuple[str, ...]:
+    def citations(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Keys of the papers behind it."""
         return citations_of(self.loss)
 
@@ -69,5 +68,4 @@ def _without(maps: Maps, prompts: Sequence[Prompt]) -> Maps:
 
 def _taken(prompt: Prompt) -> set[int]:
     """Return the tokens that belong to a concept or to one of its modifiers."""
-    phrases = [part for concept in prompt.concepts for part in (concept, *concept.modifiers)]
-    return {index for phrase in phrases for index in phrase.token_indices}
+    return {index for concept in prompt.concepts for index in concept.phrase}

@@ -1,31 +1,24 @@
-"""Loading: a pipeline by folder or hub id, and what is put on top of it."""
+"""Opening models: a pipeline by folder or hub id, its scheduler, and what is put on top of it."""
 
-from heedful.models.additions import Additions, add, parse_additions
-from heedful.models.pipelines import (
-    EMBEDDED,
-    Model,
-    find_device,
-    first_line,
-    hub_says,
-    is_place,
-    load_model,
-    load_tokenizer,
-    refuse_pickles,
-    use_scheduler,
-)
+from heedful.models.find import first_line, hub_says, is_place
+from heedful.models.model import Model
+from heedful.models.open import find_device, load_tokenizer, open_model
+from heedful.models.processes import Processes, find_processes
+from heedful.models.weights import refuse_pickles
+from heedful.options import ModelOptions
+from heedful.world import NAME as EMBEDDED
 
 __all__ = [
     "EMBEDDED",
-    "Additions",
     "Model",
-    "add",
+    "ModelOptions",
+    "Processes",
     "find_device",
+    "find_processes",
     "first_line",
     "hub_says",
     "is_place",
-    "load_model",
     "load_tokenizer",
-    "parse_additions",
+    "open_model",
     "refuse_pickles",
-    "use_scheduler",
 ]

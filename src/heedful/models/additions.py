@@ -1,59 +1,39 @@
-"""What a person loads on top of a model: taught concepts, and LoRAs.
-
-Knows in which order they come, and what images that were made with them say of it.
-"""
+"""What a person loads on top of a model: taught concepts and LoRAs, in this order."""
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from heedful.errors import SettingsError
-from heedful.models.lora import Lora, find_lora, load_lora, parse_lora
-from heedful.models.pipelines import Model, digest_files
+from heedful.models.lora import Lora, load_lora
+from heedful.models.weights import digest_files
 from heedful.teaching import DENOISER, MANIFEST, load_concepts, read_manifest
 
 
-@dataclass(frozen=True, kw_only=True)
-class Additions:
-    """Folders of concepts and LoRAs as they were named, so that another process can load the same."""
+def add(pipe: Any, concepts: Sequence[Path], loras: Sequence[tuple[Lora, Path]]) -> dict[str, Any]:
+    """Load taught concepts and LoRAs into `pipe`, which changes, and return their fingerprints.
 
-    concepts: tuple[Path, ...] = ()
-    """Folders that `heedful.teach` has written."""
-    loras: tuple[Lora, ...] = ()
-
-
-def parse_additions(concepts: Sequence[Path] | None, loras: Sequence[str] | None) -> Additions:
-    """Return what was named, each folder once; raises `SettingsError`."""
-    folders = tuple(dict.fromkeys(folder.expanduser() for folder in concepts or []))
-    return Additions(concepts=folders, loras=tuple(parse_lora(text) for text in loras or []))
-
-
-def add(model: Model, additions: Additions) -> Model:
-    """Load everything into the model's pipeline, which changes, and return the model that knows of it.
-
-    All LoRAs act together, those of taught concepts with weight 1. Raises what `load_concepts`, `find_lora` and
-    `load_lora` raise, and `SettingsError` for two folders that both bring weights of the denoiser.
+    All LoRAs act together, those of taught concepts with weight 1. Raises what `load_concepts` and `load_lora` raise,
+    and `SettingsError` for two folders that both bring weights of the denoiser.
     """
-    files = [find_lora(lora) for lora in additions.loras]
-    _check(additions.concepts)
+    _check(concepts)
     adapters: dict[str, float] = {}
     taught: list[str] = []
-    told: list[str] = []
+    fingerprints: list[str] = []
     with warnings.catch_warnings():
         # peft's remark about a second adapter, which is what was asked for
         warnings.filterwarnings("ignore", message="Already found a `peft_config`", category=UserWarning)
-        for place, folder in enumerate(additions.concepts):
-            adapter = load_concepts(model.pipe, folder, adapter_name=f"taught_{place}").adapter
+        for number, folder in enumerate(concepts):
+            adapter = load_concepts(pipe, folder, adapter_name=f"taught_{number}").adapter
             adapters |= {adapter: 1.0} if adapter is not None else {}
             taught.append(concepts_fingerprint(folder))
-        for place, (lora, file) in enumerate(zip(additions.loras, files, strict=True)):
-            adapters[f"lora_{place}"] = lora.weight
-            told.append(f"{load_lora(model.pipe, file, f'lora_{place}')}={lora.weight:g}")
+        for number, (lora, file) in enumerate(loras):
+            adapters[f"lora_{number}"] = lora.weight
+            fingerprints.append(f"{load_lora(pipe, file, f'lora_{number}')}={lora.weight:g}")
     if adapters:
-        model.pipe.set_adapters(list(adapters), list(adapters.values()))
-    on_top = {name: found for name, found in (("concepts_from", taught), ("lora", told)) if found}
-    return replace(model, on_top={**model.on_top, **on_top})
+        pipe.set_adapters(list(adapters), list(adapters.values()))
+    return {name: found for name, found in (("concepts_from", taught), ("lora", fingerprints)) if found}
 
 
 def concepts_fingerprint(folder: Path) -> str:
@@ -69,5 +49,5 @@ def _check(folders: Sequence[Path]) -> None:
     if len(whole) > 1:
         raise SettingsError(
             f"Expected one folder of concepts that brings weights of the denoiser, got {whole[0]} and {whole[1]}: the "
-            "second would replace the first. Teach them as LoRA (--rank 4), or as words (--method textual-inversion)."
+            "second would replace the first. Teach them as LoRA (rank 4), or as words alone (textual-inversion)."
         )

@@ -1,8 +1,6 @@
-"""A community LoRA on top of a pipeline: found, refused if it is a pickle, loaded, and checked to act.
+"""A community LoRA on top of a pipeline: found, refused unless it is safetensors, loaded, and checked to act."""
 
-Knows files and hub ids. What a LoRA does, peft and diffusers know.
-"""
-
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,8 @@ from safetensors import SafetensorError
 
 from heedful.errors import ModelError, ModelNotFound, SettingsError, UnsafeWeights, require
 from heedful.files import PICKLES
-from heedful.models.pipelines import digest_files, first_line, hub_says
+from heedful.models.find import first_line, hub_says
+from heedful.models.weights import digest_files
 from heedful.teaching import LORA
 
 _ON_A_HUB = re.compile(r"([\w.-]+/[\w.-]+?)(?:/(.+\.safetensors))?")
@@ -35,27 +34,30 @@ def parse_lora(text: str) -> Lora:
     if not found or Path(text).expanduser().exists():
         return Lora(name=text)
     try:
-        return Lora(name=name, weight=float(weight))
-    except ValueError as reason:
-        raise SettingsError(f"Expected a number after = in --lora, such as {name}=0.8, got {weight!r}.") from reason
+        number = float(weight)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise SettingsError(f"Expected a number after the = of a LoRA, such as {name}=0.8, got {weight!r}.")
+    return Lora(name=name, weight=number)
 
 
 def find_lora(lora: Lora) -> Path:
     """Return the safetensors file of a LoRA; raises `ModelNotFound`, or `UnsafeWeights` for a pickle."""
-    place = Path(lora.name).expanduser()
-    if place.is_dir():
-        return _in_folder(place)
-    if place.suffix in PICKLES:
+    path = Path(lora.name).expanduser()
+    if path.is_dir():
+        return _in_folder(path)
+    if (path.is_file() and path.suffix != ".safetensors") or path.suffix in PICKLES:
         raise UnsafeWeights(
-            f"Expected a LoRA as *.safetensors, got the pickle {place}, which can run code while it loads. "
+            f"Expected a LoRA as *.safetensors, got {path}: other files can run code while they load. "
             "Look for the same LoRA as safetensors."
         )
-    if place.is_file():
-        return place
+    if path.is_file():
+        return path
     on_a_hub = _ON_A_HUB.fullmatch(lora.name)
     if on_a_hub is None or lora.name.startswith((".", "/", "~")):
         raise ModelNotFound(
-            f"Expected a LoRA at {place}, but there is nothing. Pass a file (*.safetensors), a folder or a hub id."
+            f"Expected a LoRA at {path}, but there is nothing. Pass a file (*.safetensors), a folder or a hub id."
         )
     owner, file = on_a_hub[1], on_a_hub[2] or LORA
     try:

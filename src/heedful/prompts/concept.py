@@ -1,7 +1,6 @@
 """A prompt, its concepts, and where they are among the tokens.
 
-Knows which of three sources the concepts come from: the user's list, the user's marks, or the phrases of the text.
-Knows nothing of models, pipelines or tensors.
+Concepts come from one of three sources: the user's list, the user's marks, or the phrases of the text.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,6 +34,11 @@ class Concept:
     """The noun's tokens by their position in the padded sequence; where there is a start token, it has index 0."""
     modifiers: tuple[Modifier, ...] = ()
     """In the order of the prompt."""
+
+    @property
+    def phrase(self) -> tuple[int, ...]:
+        """The tokens of the noun and of its modifiers, each once, in the order of the prompt."""
+        return tuple(sorted({index for part in (self, *self.modifiers) for index in part.token_indices}))
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class Prompt:
         """
         if isinstance(concepts, str):
             raise PromptError(f"Expected a list of concepts, got the text {concepts!r}. Pass concepts=[{concepts!r}].")
+        if concepts is not None and not _is_list_of_texts(concepts):
+            raise PromptError(f"Expected a list of concepts, each a text, got {concepts!r}. Pass concepts=['cat'].")
         plain, marks = take_marks(text)
         alignment = align(plain, tokenizer, chunked=chunked)
         if concepts is not None:
@@ -89,7 +95,7 @@ class Prompt:
         return cls(plain, alignment.tokens, found, _unknown_words(alignment), alignment.has_start)
 
     def beside(self, other: "Prompt", shift: int) -> "Prompt":
-        """Return this prompt with the tokens that another tokenizer made of the same text, `shift` places on.
+        """Return this prompt with the tokens that another tokenizer made of the same text, `shift` positions on.
 
         Each concept, and each modifier, then has the tokens of both.
         """
@@ -128,6 +134,11 @@ class Prompt:
     def words(self) -> tuple[str, ...]:
         """Return the words of the text in order, each once (in any case) and as first written."""
         return _words(self.text)
+
+
+def _is_list_of_texts(concepts: object) -> bool:
+    """Return whether `concepts` are texts in an order, which a set does not have."""
+    return isinstance(concepts, Sequence) and all(isinstance(name, str) for name in concepts)
 
 
 def _words(text: str) -> tuple[str, ...]:

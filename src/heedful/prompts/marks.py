@@ -1,7 +1,5 @@
 r"""Concepts that the user marks in the prompt: "a [cat] and a [blue clock]".
 
-Knows how marks are written and taken out again. Knows nothing of tokens or grammar.
-
 | written           | means                                                              |
 | ----------------- | ------------------------------------------------------------------ |
 | `[cat]`           | cat is a concept                                                   |
@@ -20,7 +18,7 @@ _JOIN = re.compile(r"(?<=[\w>])\+(?=[\w<])")
 
 
 def take_marks(text: str) -> tuple[str, tuple[tuple[Span, str], ...]]:
-    """Return `text` without its marks, and of each marked phrase its place in that text and how it was written.
+    """Return `text` without its marks, and for each marked phrase its span in that text and how it was written.
 
     Raises `PromptError` for a bracket without its partner, a bracket inside brackets, and brackets around nothing.
     """

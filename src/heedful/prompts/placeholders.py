@@ -1,7 +1,7 @@
 """Placeholders of several vectors, as diffusers writes them out before its tokenizer reads a prompt.
 
-Knows that `load_textual_inversion` adds tokens `<cat>`, `<cat>_1`, `<cat>_2` for one placeholder `<cat>` of three
-vectors, and that the pipeline puts all of them where the prompt says `<cat>`. Knows nothing of concepts.
+`load_textual_inversion` adds tokens `<cat>`, `<cat>_1`, `<cat>_2` for one placeholder `<cat>` of three vectors, and the
+pipeline puts all of them where the prompt says `<cat>`.
 """
 
 import re

@@ -1,7 +1,6 @@
 """Noun phrases by spaCy, for those who installed it and ask for it.
 
-Knows how spaCy's noun chunks become phrases. Knows no tokens of a text encoder. It is never used unasked: the same
-prompt would otherwise have other concepts on another machine.
+spaCy is never used unasked: the same prompt would otherwise have other concepts on another machine.
 """
 
 from dataclasses import dataclass

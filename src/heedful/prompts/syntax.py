@@ -1,26 +1,30 @@
 """Noun phrases of an English prompt, by small rules that need nothing installed.
 
-Knows a few closed classes of English words and nothing else: no dictionary, no tokens, no model. The rules, in order:
+They use a few closed classes of English words: no dictionary, no tokens, no model. The rules, in order:
 
 1. Punctuation and the words that cannot stand inside a noun phrase (determiners, prepositions, conjunctions, pronouns,
    auxiliary verbs, numbers) split the text into phrases. A hyphen splits nothing.
 2. In a phrase the last word is the noun and each word before it is a modifier: "a red car" -> red + car.
    Compound nouns follow the same rule: "a teddy bear" -> teddy + bear. Where that is wrong, say so in the prompt:
    "a [teddy+bear]" has one noun of two words.
-3. An -ing word after a noun is a verb and ends the phrase: "a cat sitting", "a monkey playing guitar". After a known
-   adjective, or first in its phrase, it is a modifier: "a red flying dragon", "a running dog".
+3. An -ing word after a noun, or after "is" and its like, is a verb and ends the phrase: "a cat sitting", "a cat is
+   chasing a dog". After a known adjective, or first in its phrase, it is a modifier: "a red flying dragon", "a running
+   dog". An -ed word after a noun is a verb before a preposition or an article ("a cat jumped over a fence"), an -s word
+   before an article ("a cat chases a dog").
 4. Adjectives with "and" or a comma after them belong to the noun that follows: "a red and blue clock", "a big, red
    car".
-5. No concept is made of: adjectives alone ("the cat is red"), a phrase after "without" or "no", words that name the
-   picture ("a photo of"), and adverbs in -ly.
+5. No concept is made of: adjectives alone ("the cat is red"), a phrase after "without" or "no", names ("a cat named
+   Tom"), words that name the picture ("a photo of") or its quality ("masterpiece, best quality"), numbers alone (the
+   weight in "(a cat:1.2)"), adverbs in -ly, and Chinese or Japanese, whose words no space separates.
 
 Rules this small are wrong sometimes. The way out is always the user's own word: marks, `concepts=[...]`, or spaCy.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from heedful.prompts.tokens import Span, find_words
+from heedful.prompts.tokens import UNSPACED, Span, find_words
 
 
 def _set(words: str) -> frozenset[str]:
@@ -33,6 +37,8 @@ _DETERMINERS = _set(
     "few one two three four five six seven eight nine ten"
 )
 _NEGATIONS = _set("no without")
+_NAMERS = _set("named called titled")
+_COPULAS = _set("is are was were be been am")
 _CONJUNCTIONS = _set("and or nor but plus while as than")
 _OTHERS = _set(
     # prepositions
@@ -45,8 +51,14 @@ _OTHERS = _set(
     "looks look looked stands stand stood sits sit sat lies lay holds wears rides eats plays runs flies not very too "
     "so also only just together right left 's ’s"
 )
+_BEFORE_A_NOUN = _DETERMINERS | _set(
+    "about above across after against along among around at before behind below beneath beside besides between beyond "
+    "by down from in inside into near off on onto out outside over past through to toward towards under underneath up "
+    "upon with within"
+)
+"""What follows a verb and not a noun that is used as a modifier."""
 _JOINERS = frozenset(["and", "or", ","])
-_SPLITTERS = _DETERMINERS | _NEGATIONS | _CONJUNCTIONS | _OTHERS
+_SPLITTERS = _DETERMINERS | _NEGATIONS | _NAMERS | _CONJUNCTIONS | _OTHERS
 
 _ADJECTIVES = _set(
     # colours
@@ -68,6 +80,10 @@ _ING_NOUNS = _set(
 _PICTURES = _set(
     "photo photograph picture image painting drawing illustration portrait rendering render sketch sprite view shot "
     "closeup close-up cartoon watercolor watercolour poster"
+)
+_QUALITIES = _set(
+    "masterpiece quality resolution artstation deviantart cgsociety pixiv trending wallpaper hyperrealism photorealism "
+    "hyperrealistic bokeh dslr masterwork high-quality high-resolution highres ultra-detailed award-winning"
 )
 _LY_NOUNS = _set(
     "butterfly fly family lily belly jelly firefly dragonfly bully holly assembly dolly italy july anomaly"
@@ -93,9 +109,9 @@ class _Chunk:
     """The splitters right before: words in lower case, punctuation marks, or "verb"; empty at the start."""
     words: list[Span] = field(default_factory=list[Span])
 
-    def is_negated(self) -> bool:
-        """Whether the words name what should not be there."""
-        return not _NEGATIONS.isdisjoint(self.before)
+    def is_no_thing(self) -> bool:
+        """Whether the words name what should not be there, or are the name of the thing before."""
+        return not (_NEGATIONS | _NAMERS).isdisjoint(self.before)
 
     def is_joined(self) -> bool:
         """Whether only "and", "or" or commas stand between these words and those of the chunk before."""
@@ -109,7 +125,9 @@ def phrases_by_rules(text: str) -> tuple[Phrase, ...]:
     carried: list[Span] = []
     for chunk, following in zip(chunks, [*chunks[1:], _Chunk()], strict=True):
         words = [word for word in chunk.words if not _is_adverb(_low(text, word))]
-        if not words or chunk.is_negated():
+        if len(words) > 1 and _is_finite_verb(_low(text, words[-1]), _low(text, words[-2]), following.before):
+            words = words[:-1]
+        if not words or chunk.is_no_thing() or _is_no_noun(text, chunk, words):
             carried = []
             continue
         words = [*carried, *words] if chunk.is_joined() else words
@@ -149,7 +167,7 @@ def _chunks(text: str) -> list[_Chunk]:
         is_splitter = low in _SPLITTERS
         if is_splitter:
             splitters.append(low)
-        elif not splitters and _is_verb(text, low, chunks[-1].words):
+        elif not splitters and _is_verb(text, low, chunks[-1]):
             splitters.append("verb")
             is_splitter = True
         if splitters and chunks[-1].words:
@@ -160,11 +178,29 @@ def _chunks(text: str) -> list[_Chunk]:
     return chunks
 
 
-def _is_verb(text: str, low: str, words_before: Sequence[Span]) -> bool:
-    """Whether an -ing word ends the phrase `words_before` (rule 3)."""
-    if not low.endswith("ing") or low in _ING_NOUNS or not words_before:
+def _is_verb(text: str, low: str, chunk: _Chunk) -> bool:
+    """Whether an -ing word ends the phrase `chunk`, or comes right after "is" (rule 3)."""
+    if not low.endswith("ing") or low in _ING_NOUNS:
         return False
-    return _low(text, words_before[-1]) not in _ADJECTIVES
+    if not chunk.words:
+        return not _COPULAS.isdisjoint(chunk.before[-1:])
+    return _low(text, chunk.words[-1]) not in _ADJECTIVES
+
+
+def _is_finite_verb(low: str, before: str, following: Sequence[str]) -> bool:
+    """Whether the last word of a phrase is a verb, as far as its form and what follows tell (rule 3)."""
+    if before in _ADJECTIVES or low in _ADJECTIVES or not following:
+        return False
+    is_past = low.endswith("ed") and len(low) > 4 and following[0] in _BEFORE_A_NOUN
+    return is_past or (low.endswith("s") and not low.endswith("ss") and following[0] in _DETERMINERS)
+
+
+def _is_no_noun(text: str, chunk: _Chunk, words: Sequence[Span]) -> bool:
+    """Whether the words are numbers, a quality of the picture, or of a language whose words no space separates."""
+    if any(re.match(UNSPACED, word.of(text)) for word in words):
+        return True
+    is_quality = _low(text, words[-1]) in _QUALITIES and not _DETERMINERS.intersection(chunk.before[-1:])
+    return is_quality or all(word.of(text).isdecimal() for word in words)
 
 
 def _is_adverb(low: str) -> bool:

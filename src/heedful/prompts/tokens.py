@@ -1,8 +1,8 @@
 """From characters to tokens.
 
-Knows how a tokenizer's character offsets say which tokens a stretch of text became, and which words fall beyond the
-text encoder's limit. Knows nothing of concepts, phrases or models, and trusts no spelling: a word may be one token or
-five, a placeholder such as `<cat1>` is whatever the tokenizer says it is.
+A tokenizer's character offsets say which tokens a stretch of text became, and which words fall beyond the text
+encoder's limit. No spelling is trusted: a word may be one token or five, a placeholder such as `<cat1>` is whatever the
+tokenizer says it is.
 """
 
 import re
@@ -14,9 +14,11 @@ from heedful.errors import EmptyPrompt, PromptTooLong, UnsupportedPipeline
 from heedful.prompts.placeholders import Expanded, expand
 
 # A placeholder in angle brackets, possibly numbered as diffusers numbers the vectors of one concept (`<cat>_1`); or a
-# word with its inner hyphens, apostrophes and combining accents. The possessive 's stands apart: "cat's" has the word
-# "cat".
-_WORD = re.compile(r"<[^<>|\s]+>\w*|[\w\u0300-\u036f]+(?:(?:-|['’](?!s\b))[\w\u0300-\u036f]+)*|['’]s\b")
+# Chinese or Japanese character, because no space says where such a word ends; or a word with its inner hyphens,
+# apostrophes and combining accents. The possessive 's stands apart: "cat's" has the word "cat".
+UNSPACED = r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
+_LETTERS = rf"(?:(?!{UNSPACED})[\w\u0300-\u036f])+"
+_WORD = re.compile(rf"<[^<>|\s]+>\w*|{UNSPACED}|{_LETTERS}(?:(?:-|['’](?!s\b)){_LETTERS})*|['’]s\b")
 _WORDS_IN_A_MESSAGE = 12
 
 
@@ -90,7 +92,7 @@ def find_words(text: str) -> tuple[Span, ...]:
 
 
 def align(text: str, tokenizer: Tokenizer, *, chunked: bool = False) -> Alignment:
-    """Tokenize `text` and return its tokens with their places.
+    """Tokenize `text` and return its tokens with their positions.
 
     A placeholder of several vectors has all of their tokens. If `chunked`, a text over the limit is cut into chunks of
     as many tokens as the text encoder reads, each with a start and an end token of its own.
@@ -145,17 +147,21 @@ def _encode(text: str, tokenizer: Tokenizer) -> Mapping[str, Any]:
         "padding": False,
         "verbose": False,
     }
+    reason: Exception | None = None
     try:
-        return tokenizer(text, **settings)
-    except NotImplementedError as reason:
-        raise UnsupportedPipeline(
-            f"Expected a tokenizer that knows character offsets, got {type(tokenizer).__name__}. "
-            "Load the pipeline with the tokenizer of the same name that transformers bases on the tokenizers library."
-        ) from reason
+        encoded = tokenizer(text, **settings)
+        if len(encoded["offset_mapping"]) == len(encoded["input_ids"]) > 0:
+            return encoded
+    except (NotImplementedError, KeyError) as error:
+        reason = error
+    raise UnsupportedPipeline(
+        f"Expected a tokenizer that knows character offsets, got {type(tokenizer).__name__}. "
+        "Load the pipeline with the tokenizer of the same name that transformers bases on the tokenizers library."
+    ) from reason
 
 
 def _without_space(text: str, expanded: Expanded, start: int, end: int) -> Span:
-    """Return the place in `text` of a token of the expanded text, without the space around it.
+    """Return the stretch of `text` of a token of the expanded text, without the space around it.
 
     Some tokenizers count the space before a word as its first part.
     """

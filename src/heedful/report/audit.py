@@ -1,12 +1,11 @@
 """Contact sheets of judged images, and the list in which a person writes what is to be seen.
 
-Knows pixels, text and one JSON file. Paints no images and judges none (`evaluation.agreement`).
+`heedful.lab.agreement` compares that list with the judge.
 """
 
 import json
 import textwrap
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from heedful.errors import SettingsError
 from heedful.files import write_atomic
+from heedful.image_files import png_bytes
 from heedful.lab import SUCCESS, Judged, faults_of
+from heedful.report.markdown import with_interval
 
 COLUMNS, ROWS = 8, 5
 SCALE = 3
@@ -27,9 +28,9 @@ _INK, _RIGHT, _WRONG, _PAPER = (20, 20, 24), (0, 110, 50), (170, 20, 20), (255, 
 def write_audit(judged: Sequence[Judged], shares: Mapping[str, float], folder: Path, *, blind: bool = False) -> Path:
     """Write pages of 8x5 images at three times their size and `audit.json`; return the path of the latter.
 
-    Under each image stand its place, its prompt, and unless `blind` the verdict and its confidence. The list names
-    prompt, seed, verdict, confidence, page and place of every image, and has an empty field `seen`. `shares` says how
-    often each kind of verdict comes. Raises `SettingsError` rather than replace a list in which something is seen.
+    Under each image stand its number, its prompt, and unless `blind` the verdict and its confidence. The list names
+    prompt, seed, verdict, confidence, page and number (`place`) of every image, and has an empty field `seen`. `shares`
+    says how often each kind of verdict comes. Raises `SettingsError` rather than replace a list in which something is seen.
     """
     target = folder / LIST
     if target.exists() and any(entry["seen"] for entry in json.loads(target.read_text(encoding="utf-8"))["images"]):
@@ -39,27 +40,26 @@ def write_audit(judged: Sequence[Judged], shares: Mapping[str, float], folder: P
     entries: list[dict[str, Any]] = []
     for number, start in enumerate(range(0, len(judged), COLUMNS * ROWS), start=1):
         part = judged[start : start + COLUMNS * ROWS]
-        stream = BytesIO()
-        draw_page(part, f"page {number}", blind=blind).save(stream, "PNG")
-        write_atomic(folder / f"page-{number:02}.png", stream.getvalue())
+        page = draw_page(part, f"page {number}", blind=blind)
+        write_atomic(folder / f"page-{number:02}.png", png_bytes(page))
         entries += [_entry(one, number, place) for place, one in enumerate(part, start=1)]
     return write_atomic(target, json.dumps({"shares": dict(shares), "images": entries}, indent=1) + "\n")
 
 
 def draw_page(judged: Sequence[Judged], title: str, *, blind: bool = False) -> Image.Image:
     """Draw up to 40 images, row by row, with what there is to say under each."""
-    side = SCALE * judged[0].picture.shape[1]
-    width, height = side + _GAP, SCALE * judged[0].picture.shape[0] + _LINES * _LINE + _GAP
+    side = SCALE * judged[0].image.shape[1]
+    width, height = side + _GAP, SCALE * judged[0].image.shape[0] + _LINES * _LINE + _GAP
     rows = -(-len(judged) // COLUMNS)
     page = Image.new("RGB", (COLUMNS * width + _GAP, rows * height + 2 * _GAP + _LINE), _PAPER)
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(12)
     pen.text((_GAP, _GAP // 2), title, font=font, fill=_INK)
-    for place, one in enumerate(judged):
-        left, top = _GAP + place % COLUMNS * width, 2 * _GAP + _LINE + place // COLUMNS * height
-        picture = Image.fromarray(np.ascontiguousarray(one.picture))
-        page.paste(picture.resize((side, SCALE * picture.height), Image.Resampling.BICUBIC), (left, top))
-        below = top + SCALE * picture.height + 2
-        lines = textwrap.wrap(f"{place + 1}. {one.prompt}", 32)[:2]
+    for index, one in enumerate(judged):
+        left, top = _GAP + index % COLUMNS * width, 2 * _GAP + _LINE + index // COLUMNS * height
+        image = Image.fromarray(np.ascontiguousarray(one.image))
+        page.paste(image.resize((side, SCALE * image.height), Image.Resampling.BICUBIC), (left, top))
+        below = top + SCALE * image.height + 2
+        lines = textwrap.wrap(f"{index + 1}. {one.prompt}", 32)[:2]
         for number, line in enumerate(lines):
             pen.text((left, below + number * _LINE), line, font=font, fill=_INK)
         if not blind:
@@ -71,10 +71,10 @@ def draw_page(judged: Sequence[Judged], title: str, *, blind: bool = False) -> I
 
 
 def agreement_lines(found: Mapping[str, Any]) -> list[str]:
-    """What `evaluation.agreement` found, as lines for a person."""
+    """Return what `heedful.lab.agreement` found, as lines for a person."""
 
     def shown(figure: Mapping[str, Any] | None) -> str:
-        return "-" if figure is None else "{value:.3f} [{low:.3f}, {high:.3f}] of {count}".format(**figure)
+        return "-" if figure is None else f"{with_interval(figure)} of {figure['count']}"
 
     weighted = found["weighted_accuracy"]
     lines = [

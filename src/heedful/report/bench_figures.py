@@ -1,7 +1,4 @@
-"""What the page of a benchmark says in numbers: each method's scores, its difference from the baseline, its cost.
-
-Knows results and statistics. Knows nothing of Markdown or plots.
-"""
+"""What the page of a benchmark says in numbers: each method's scores, its difference from the baseline, its cost."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +6,7 @@ from statistics import fmean
 
 from heedful.bench import Results, compare_scores, holm, summarize_score
 from heedful.errors import SettingsError
-from heedful.scores import Comparison, Estimate, find_figure
+from heedful.scores import Comparison, Estimate, figure_range, find_figure
 
 USUAL = "world.success"
 
@@ -22,7 +19,7 @@ class MethodRow:
     images: int
     failed: int
     value: Estimate
-    """Of the page's score."""
+    """The page's score."""
     by_kind: Mapping[str, Estimate]
     """The same for each kind of prompt."""
     others: Mapping[str, Estimate]
@@ -30,7 +27,7 @@ class MethodRow:
     change: Comparison | None
     """From the baseline, on the prompts and seeds that both have; None for the baseline itself."""
     p_corrected: float | None
-    """Of `change`, for the number of methods on the page (Holm)."""
+    """The p-value of `change`, corrected for the number of methods on the page (Holm)."""
     cost: float | None
     """Mean over the images: operations relative to plain sampling."""
     seconds: float | None
@@ -58,7 +55,7 @@ class SuiteFigures:
 
     @property
     def other_scores(self) -> tuple[str, ...]:
-        """Scores beside the page's, each once."""
+        """The scores besides the page's, each once."""
         return tuple(dict.fromkeys(name for row in self.rows for name in row.others))
 
 
@@ -76,7 +73,9 @@ def suite_figures(
     reference = _chosen("baseline", baseline, methods, methods[0])
     kinds = {kind: here.of(kind=kind) for kind in sorted({case.kind for case in here.done})}
     values = {method: here.values(method, chosen) for method in methods}
-    changes = {method: compare_scores(values[reference], values[method]) for method in methods if method != reference}
+    within = figure_range(chosen)
+    others = [method for method in methods if method != reference]
+    changes = {method: compare_scores(values[reference], values[method], within) for method in others}
     tested = [method for method, change in changes.items() if change is not None]
     corrected = dict(zip(tested, holm([change.p_value for change in changes.values() if change]), strict=True))
     rows = [
@@ -84,12 +83,14 @@ def suite_figures(
             method=method,
             images=len(values[method]),
             failed=len(here.of(method=method).failed),
-            value=summarize_score(values[method]),
+            value=summarize_score(values[method], within),
             by_kind={
-                kind: summarize_score(found) for kind, those in kinds.items() if (found := those.values(method, chosen))
+                kind: summarize_score(found, within)
+                for kind, those in kinds.items()
+                if (found := those.values(method, chosen))
             },
             others={
-                name: summarize_score(found)
+                name: summarize_score(found, figure_range(name))
                 for name in here.scores
                 if name != chosen and (found := here.values(method, name))
             },
@@ -121,7 +122,7 @@ def is_lower_better(score: str) -> bool:
 def _chosen(what: str, asked: str | None, there: Sequence[str], usual: str) -> str:
     if not there:
         raise SettingsError(
-            f"Expected a {what}, found none in the records. Score the images first: heedful bench add-score."
+            f"Expected a {what}, found none in the records. Score the images first, with `heedful bench add-score`."
         )
     if asked is None:
         return usual if usual in there else there[0]

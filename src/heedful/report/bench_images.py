@@ -1,6 +1,6 @@
 """The prompts of a benchmark that came out worst and best, as labelled tables of images, with maps where they exist.
 
-Knows results, image files and the maps that `heedful see --out OUT` writes beside them. Chooses no score.
+Maps are those that `heedful see --out OUT` writes next to the images.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Ranked:
 
 
 def rank_prompts(results: Results, figures: SuiteFigures) -> list[Ranked]:
-    """Return the prompts of a suite, worst first by the best method; of equals, first what it did most harm to."""
+    """Return the prompts of a suite, worst first by the best method; of equals, first those that it harmed most."""
     here = results.of(suite=figures.suite)
     shown = _means(here, figures.best.method, figures.score)
     base = {} if figures.baseline is None else _means(here, figures.baseline, figures.score)
@@ -42,9 +42,9 @@ def rank_prompts(results: Results, figures: SuiteFigures) -> list[Ranked]:
 
 
 def prompt_grid(
-    results: Results, figures: SuiteFigures, prompts: Sequence[Ranked], place: str
+    results: Results, figures: SuiteFigures, prompts: Sequence[Ranked], prefix: str
 ) -> tuple[list[str], dict[str, bytes]]:
-    """Return a Markdown table and its pictures, whose paths begin with `place`.
+    """Return a Markdown table and its images, whose paths begin with `prefix`.
 
     A row is a prompt; its columns are a few seeds of the baseline, then the same seeds of the best method. Under each
     image stands its score. Images that are not there, or cannot be read, are left empty.
@@ -64,7 +64,7 @@ def prompt_grid(
                 if case is None or picture is None:
                     row.append("")
                     continue
-                name = f"{place}-{len(pictures)}.jpg"
+                name = f"{prefix}-{len(pictures)}.jpg"
                 pictures[name] = _encoded(picture)
                 value = case.scores.get(figures.score)
                 alt = f"{case.prompt}, {method}, seed {case.seed}"
@@ -75,9 +75,9 @@ def prompt_grid(
 
 
 def map_grid(
-    results: Results, figures: SuiteFigures, prompts: Sequence[Ranked], place: str
+    results: Results, figures: SuiteFigures, prompts: Sequence[Ranked], prefix: str
 ) -> tuple[list[str], dict[str, bytes]]:
-    """Return a table of what was looked at for each concept in images of `prompts`; empty if no maps are there.
+    """Return a table of the attention to each concept in images of `prompts`; empty if no maps are there.
 
     Maps are means over the steps, read from OUT/METHOD/PROMPT/SEED/maps.safetensors.
     """
@@ -94,7 +94,7 @@ def map_grid(
             continue
         row = [f"{escape(case.prompt)}, {escape(case.method)}, seed {case.seed}"]
         for text, shown in [("image", picture), *_overlays(path, picture)]:
-            name = f"{place}-{len(pictures)}.jpg"
+            name = f"{prefix}-{len(pictures)}.jpg"
             pictures[name] = _encoded(shown)
             row.append(f"![{escape(text)}]({name}) {escape(text)}")
         rows.append(row)
@@ -137,7 +137,7 @@ def _label(ranked: Ranked, figures: SuiteFigures) -> str:
 
 
 def _mark(value: float | None) -> str:
-    """Return a score as it stands under its image: a yes or no by its sign, for those who do not see colours too."""
+    """Return a score as it stands under its image; a yes or no by its sign."""
     if value is None:
         return "–"
     return {0.0: "✗", 1.0: "✓"}.get(value, f"{value:.2f}")

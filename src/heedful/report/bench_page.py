@@ -1,7 +1,4 @@
-"""The page of a benchmark as Markdown with its pictures, written from records alone.
-
-Knows what is said and in which order. Computes no figure and draws nothing itself.
-"""
+"""The page of a benchmark as Markdown with its plots and images, written from records alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +20,7 @@ _NOTHING = "–"
 
 @dataclass(frozen=True)
 class Page:
-    """Markdown, and the pictures that it names by relative path."""
+    """Markdown, and the plots and images that it names by relative path."""
 
     title: str
     markdown: str
@@ -31,7 +28,7 @@ class Page:
 
 
 def write_page(page: Page, folder: Path) -> tuple[Path, Path]:
-    """Write `index.html`, and `report.md` with its pictures beside it, into `folder`; return the paths of both."""
+    """Write `index.html`, and `report.md` with its plots and images, into `folder`; return the paths of both."""
     for name, data in page.pictures.items():
         write_atomic(folder / name, data)
     markdown = write_atomic(folder / "report.md", page.markdown)
@@ -71,7 +68,7 @@ def _preamble(results: Results) -> list[str]:
 def _suite(
     results: Results, figures: SuiteFigures, prefix: str, pictures: dict[str, bytes], *, is_only: bool
 ) -> list[str]:
-    """Return the section of one suite, and put its pictures to the others."""
+    """Return the section of one suite, and add its plots and images to `pictures`."""
     level = "##" if is_only else "###"
     lines = [] if is_only else [f"## Suite {escape(figures.suite)}", ""]
     lines += [_summary(figures), ""]
@@ -153,7 +150,7 @@ def _prompts(
         lines += ["", f"**The {count} {name}**", *grid]
     maps, images = map_grid(results, figures, [*worst, *best], f"{prefix}maps")
     pictures.update(images)
-    return lines + (["", "**What was looked at**", *maps] if maps else [])
+    return lines + (["", "**What the denoiser attended to**", *maps] if maps else [])
 
 
 def _sorted_by(figures: SuiteFigures) -> str:
@@ -165,7 +162,7 @@ def _sorted_by(figures: SuiteFigures) -> str:
 
 
 def _summary(figures: SuiteFigures) -> str:
-    """The finding in a sentence."""
+    """Return the finding in a sentence."""
     best, score = figures.best, code(figures.score)
     if figures.baseline is None or best.change is None or best.p_corrected is None:
         return f"**{escape(best.method)}: {score} {_estimate(best.value)}** on {figures.prompts} prompts."
@@ -173,11 +170,11 @@ def _summary(figures: SuiteFigures) -> str:
     sure = "" if best.p_corrected < 0.05 else " This difference may be chance."
     cost = "" if best.cost is None else f", at {best.cost:.2f} times the cost of plain sampling"
     others = len(figures.rows) - 1
-    corrected = f" (corrected for {others} methods)" if others > 1 else ""
+    corrected = f", {_p_value(best.p_corrected)} corrected for {others} methods" if others > 1 else ""
     return (
         f"**{escape(best.method)}: {score} {_estimate(best.value)}, {escape(base.method)}: {_estimate(base.value)}** "
         f"on {figures.prompts} prompts. Paired difference {_signed(best.change.difference)}, "
-        f"p {_p_sign(best.p_corrected)}{corrected}{cost}.{sure}"
+        f"p {_p_sign(best.change.p_value)}{corrected}{cost}.{sure}"
     )
 
 
@@ -186,19 +183,20 @@ def _how_to_read(found: Sequence[SuiteFigures]) -> list[str]:
     lines = [
         "## How to read this",
         "",
-        "- Images of one prompt resemble each other, so intervals and tests resample prompts, not images: percentile "
-        "bootstrap with 10 000 resamples for intervals, the sign-flip test for p-values. Holm's correction is for the "
-        "number of methods that are compared with the baseline.",
+        "- Images of one prompt resemble each other, so prompts, not images, count as independent. Intervals are "
+        "Wilson's, with the variance that the prompts show and Student's t; p-values are of the same test, so p is "
+        "below 0.05 exactly where the interval of a difference leaves out 0. Holm's correction is for the number of methods "
+        "that are compared with the baseline.",
         "- A value is the mean over prompts of each prompt's mean over its seeds. A difference is paired: the same "
         "prompts and seeds, which begin with the same noise. Higher and lower count its images; a filled dot has a "
-        "corrected p-value below .05.",
+        "corrected p-value below 0.05.",
         "- Cost counts operations of the denoiser, forward and backward, relative to plain sampling; seconds depend on "
         "the machine.",
     ]
     if binary:
         lines.append(
-            "- Success: the judge finds every concept exactly once, in its colour, and nothing else. The faults beside "
-            "it are shares of images, and one image may have several."
+            "- Success: the judge finds every concept exactly once, in its colour, and nothing else. The faults next "
+            "to it are shares of images, and one image may have several."
         )
     return [*lines, ""]
 

@@ -50,7 +50,7 @@ def value_plot(figures: SuiteFigures) -> bytes:
 
 
 def change_plot(figures: SuiteFigures) -> bytes:
-    """Draw each method's paired difference from the baseline; filled where the corrected p-value is below .05."""
+    """Draw each method's paired difference from the baseline; filled where the corrected p-value is below 0.05."""
     rows = [row for row in figures.rows if row.change is not None]
 
     def draw(canvas: Any) -> None:
@@ -69,7 +69,7 @@ def change_plot(figures: SuiteFigures) -> bytes:
 
 
 def kind_plot(figures: SuiteFigures) -> bytes:
-    """Draw each method's value by kind of prompt: a panel a kind, methods in the same order in all."""
+    """Draw each method's value by kind of prompt: one panel per kind, methods in the same order in all."""
     count = -(-len(figures.kinds) // _PANELS)
 
     def draw(canvas: Any) -> None:

@@ -1,8 +1,6 @@
-"""The end of a benchmark's page: what failed, how the runs were made, and whom to cite.
+"""The end of a benchmark's page: what failed, how the runs were made, and whom to cite."""
 
-Knows results. Knows nothing of figures or pictures.
-"""
-
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -47,7 +45,11 @@ def settings(results: Results) -> list[str]:
             "left",
         )
     for heading, key in (("Methods", "methods"), ("Scores", "scores")):
-        said = {name: str(text) for run in results.runs for name, text in run.get(key, {}).items()}
+        said = {
+            name: json.dumps(text, ensure_ascii=False)
+            for run in results.runs
+            for name, text in run.get(key, {}).items()
+        }
         lines += [f"### {heading}", ""] if said else []
         for name, text in said.items():
             lines += [code(name), "", *code_block(text)]
@@ -69,14 +71,14 @@ def settings_differ(results: Results) -> bool:
 
 
 def _comparable(run: Mapping[str, Any]) -> dict[str, str]:
-    """What has to be the same for methods to be comparable."""
+    """Return what has to be the same for methods to be comparable."""
     settings: Mapping[str, Any] = run.get("settings", {})
     kept = {name: str(value) for name, value in settings.items() if name != "batch_size"}
-    return kept | {"weights": str(run.get("weights", _NOTHING))}
+    return kept | {name: str(run.get(name, _NOTHING)) for name in ("weights", "versions")}
 
 
 def _flat(run: Mapping[str, Any]) -> dict[str, str]:
-    """A run as names and values that fit into a table."""
+    """Return a run as names and values that fit into a table."""
     groups: Iterable[tuple[str, Mapping[str, Any]]] = (
         (
             "",

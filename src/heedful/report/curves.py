@@ -1,10 +1,9 @@
-"""Draws the losses of a training run: a panel a phase, every step faint, the running mean bold, the loss on a log axis.
+"""Draws the losses of a training run: one panel per phase, every step faint, the running mean bold, on a log axis.
 
-Knows lists of numbers and pixels. Knows nothing of what was trained. Drawn with Pillow, so that it needs no extra.
+Pillow draws them, so no extra is needed.
 """
 
 import json
-from io import BytesIO
 from math import ceil, floor, log10
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from heedful.errors import ModelNotFound
 from heedful.files import write_atomic
+from heedful.image_files import png_bytes
 
 LOSSES = "losses.json"
 CURVES = "losses.png"
@@ -24,8 +24,8 @@ _INK, _FAINT, _GRID, _LINE, _PAPER = (20, 20, 24), (178, 200, 236), (226, 226, 2
 def loss_curves(folder: Path) -> Path:
     """Draw `FOLDER/PHASE/losses.json` of every phase, the latest written last, to `FOLDER/losses.png`; return its path.
 
-    A file holds a loss a step. The mean runs over the last hundredth of the phase; values that are not finite or not
-    above zero are left out. Raises `ModelNotFound` if no phase has losses yet.
+    A file holds one loss per step. The mean runs over the last hundredth of the phase; values that are not finite or
+    not above zero are left out. Raises `ModelNotFound` if no phase has losses yet.
     """
     files = sorted(folder.glob(f"*/{LOSSES}"), key=lambda path: (path.stat().st_mtime_ns, path))
     phases = {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in files}
@@ -33,18 +33,16 @@ def loss_curves(folder: Path) -> Path:
     if not drawn:
         raise ModelNotFound(
             f"Expected losses of a phase in {folder}, found none. They are written when a phase ends: "
-            "heedful world train --out FOLDER"
+            "heedful world train"
         )
-    picture = Image.new("RGB", (_WIDTH, _HEIGHT * len(drawn)), _PAPER)
-    for place, (phase, losses) in enumerate(drawn.items()):
-        picture.paste(draw_panel(phase, np.array(losses, dtype=float)), (0, place * _HEIGHT))
-    stream = BytesIO()
-    picture.save(stream, "PNG")
-    return write_atomic(folder / CURVES, stream.getvalue())
+    drawing = Image.new("RGB", (_WIDTH, _HEIGHT * len(drawn)), _PAPER)
+    for number, (phase, losses) in enumerate(drawn.items()):
+        drawing.paste(draw_panel(phase, np.array(losses, dtype=float)), (0, number * _HEIGHT))
+    return write_atomic(folder / CURVES, png_bytes(drawing))
 
 
 def draw_panel(title: str, losses: np.ndarray) -> Image.Image:
-    """Draw the losses of one phase, a value a step."""
+    """Draw the losses of one phase, one value per step."""
     steps = np.flatnonzero(np.isfinite(losses) & (losses > 0))
     values = losses[steps]
     panel = Image.new("RGB", (_WIDTH, _HEIGHT), _PAPER)
@@ -77,7 +75,7 @@ def draw_panel(title: str, losses: np.ndarray) -> Image.Image:
 
 
 def running_mean(values: np.ndarray, window: int) -> np.ndarray:
-    """The mean of the last `window` values up to each; fewer at the start."""
+    """Return the mean of the last `window` values up to each; fewer at the start."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(0, ends - max(1, window))
@@ -85,7 +83,7 @@ def running_mean(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """The values 1, 2, 5 x 10^k between `low` and `high`, only powers of ten if these alone are four or more."""
+    """Return the values 1, 2, 5 x 10^k between `low` and `high`; only powers of ten if there are four or more."""
     decades = range(floor(log10(low)), ceil(log10(high)) + 1)
     tens = [10.0**k for k in decades if low <= 10.0**k <= high]
     if len(tens) >= 4:

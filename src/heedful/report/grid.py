@@ -1,16 +1,17 @@
 """Draws images side by side, with a title, and a label for every row and column.
 
-Knows pixels and text. Knows nothing of prompts, methods or seeds: those are labels here.
+Prompts, methods and seeds are only labels here.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-Cell = Image.Image | Path | None
-"""An image, the file of one, or an empty place."""
+Cell = Image.Image | Path | bytes | None
+"""An image, the file of one or its bytes, or an empty cell."""
 
 SMALLEST, LARGEST = 160, 512  # pixels of a tile's longer side: small images are enlarged, large ones reduced
 _GAP, _MARGIN = 8, 16
@@ -32,14 +33,14 @@ class Grid:
 
 
 def compose(grid: Grid) -> Image.Image:
-    """Return the picture of `grid`. All tiles have the size of the first image, enlarged to at least 160 pixels."""
+    """Draw `grid`. All tiles have the size of the first image, enlarged to at least 160 pixels."""
     tile = _tile_size(grid)
     label, title = ImageFont.load_default(_LABEL), ImageFont.load_default(_TITLE)
     rows = [_wrap(text, label, 220) for text in grid.rows]
     side = max((_width(line, label) for lines in rows for line in lines), default=0)
     left = _MARGIN + (side + _GAP * 2 if side else 0)
     across = len(grid.columns) * (tile[0] + _GAP) - _GAP
-    # a long title may make the picture wider than its tiles, up to a width that is still read comfortably
+    # a long title may make the drawing wider than its tiles, up to a width that is still read comfortably
     wide = max(left + across + _MARGIN, min(_width(grid.title, title), 480) + 2 * _MARGIN)
     heading = _wrap(grid.title, title, wide - 2 * _MARGIN)
     notes = _wrap(grid.note, label, wide - 2 * _MARGIN) if grid.note else []
@@ -49,23 +50,23 @@ def compose(grid: Grid) -> Image.Image:
     below = top + names * (_LABEL + 5) + _GAP // 2
     high = below + len(rows) * (tile[1] + _GAP) - _GAP + _MARGIN
 
-    picture = Image.new("RGB", (wide, high), _PAPER)
-    pen = ImageDraw.Draw(picture)
+    drawing = Image.new("RGB", (wide, high), _PAPER)
+    pen = ImageDraw.Draw(drawing)
     _write(pen, (_MARGIN, _MARGIN), heading, title, _INK)
     _write(pen, (_MARGIN, _MARGIN + len(heading) * (_TITLE + 6)), notes, label, _FAINT)
-    for place, lines in enumerate(columns):
+    for column, lines in enumerate(columns):
         raised = (names - len(lines)) * (_LABEL + 5)  # short names stand right above their tiles
-        _write(pen, (left + place * (tile[0] + _GAP), top + raised), lines, label, _INK)
+        _write(pen, (left + column * (tile[0] + _GAP), top + raised), lines, label, _INK)
     for row, cells in enumerate(grid.cells):
         y = below + row * (tile[1] + _GAP)
         _write(pen, (_MARGIN, y + (tile[1] - len(rows[row]) * (_LABEL + 5)) // 2), rows[row], label, _INK)
         for column, cell in enumerate(cells):
-            place = (left + column * (tile[0] + _GAP), y)
+            corner = (left + column * (tile[0] + _GAP), y)
             if cell is None:
-                pen.rectangle((*place, place[0] + tile[0] - 1, place[1] + tile[1] - 1), fill=_EMPTY)
+                pen.rectangle((*corner, corner[0] + tile[0] - 1, corner[1] + tile[1] - 1), fill=_EMPTY)
             else:
-                picture.paste(_fit(_open(cell), tile), place)
-    return picture
+                drawing.paste(_fit(_open(cell), tile), corner)
+    return drawing
 
 
 def _tile_size(grid: Grid) -> tuple[int, int]:
@@ -78,10 +79,10 @@ def _tile_size(grid: Grid) -> tuple[int, int]:
     return max(1, round(width * factor)), max(1, round(height * factor))
 
 
-def _open(cell: Image.Image | Path) -> Image.Image:
+def _open(cell: Image.Image | Path | bytes) -> Image.Image:
     if isinstance(cell, Image.Image):
         return cell.convert("RGB")
-    with Image.open(cell) as image:
+    with Image.open(BytesIO(cell) if isinstance(cell, bytes) else cell) as image:
         return image.convert("RGB")
 
 
@@ -120,8 +121,8 @@ def _wrap(text: str, font: Font, width: int) -> list[str]:
 
 
 def _write(
-    pen: ImageDraw.ImageDraw, place: tuple[int, int], lines: Sequence[str], font: Font, ink: tuple[int, int, int]
+    pen: ImageDraw.ImageDraw, corner: tuple[int, int], lines: Sequence[str], font: Font, ink: tuple[int, int, int]
 ) -> None:
     size = font.size if isinstance(font, ImageFont.FreeTypeFont) else _LABEL
     for number, line in enumerate(lines):
-        pen.text((place[0], place[1] + number * (int(size) + 5)), line, font=font, fill=ink)
+        pen.text((corner[0], corner[1] + number * (int(size) + 5)), line, font=font, fill=ink)

@@ -1,6 +1,6 @@
 """A Markdown page as one self-contained HTML file: pictures inside, no script, nothing fetched.
 
-Knows Markdown's structure, by markdown-it (extra `report`), and the look of pages. Knows nothing of what they say.
+markdown-it (extra `report`) reads the Markdown; the look of pages is here.
 """
 
 from base64 import b64encode

@@ -1,11 +1,8 @@
-"""Small pieces of Markdown: text that cannot be mistaken for markup, tables, blocks of code.
-
-Knows the syntax. Knows nothing of what is said.
-"""
+"""Small pieces of Markdown: text that cannot be mistaken for markup, tables, blocks of code, intervals."""
 
 import re
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$])")
 
@@ -21,7 +18,7 @@ def code(text: str) -> str:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: Literal["left", "right"] = "right") -> list[str]:
-    """Return the lines of a table: the first column to the left, the others as told; nothing without rows."""
+    """Return the lines of a table: the first column to the left, the others by `align`; nothing without rows."""
     if not rows:
         return []
     line = ["---", *["---:" if align == "right" else "---"] * (len(heads) - 1)]
@@ -33,3 +30,8 @@ def code_block(text: str, language: str = "text") -> list[str]:
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return [f"{fence}{language}", *text.rstrip().splitlines(), fence, ""]
+
+
+def with_interval(figure: Mapping[str, Any], spec: str = ".3f") -> str:
+    """Return the value of a figure with its interval, each number by `spec`."""
+    return f"{figure['value']:{spec}} [{figure['low']:{spec}}, {figure['high']:{spec}}]"

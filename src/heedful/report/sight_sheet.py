@@ -1,6 +1,6 @@
 """Images under the maps of their concepts: one of them step by step, or many side by side.
 
-Knows what stands in which row. How a map is laid over an image, `heedful.attention` knows; how a grid is drawn, `grid`.
+Overlays come from `heedful.attention`, grids from `grid`.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ SHOWN = 8
 
 
 def concept_overlay(sight: Sight, concept: int) -> Image.Image:
-    """Return the image under the map of its concept at this place, mean over all steps."""
+    """Return the image under the map of its concept with this number, mean over all steps."""
     return overlay(sight.image, sight.maps[concept].mean(0))
 
 

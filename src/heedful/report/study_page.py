@@ -1,41 +1,43 @@
 """The section of a study's page that holds figures, written from what `heedful study` measured.
 
-Knows the page's Markdown. Measures nothing, and says nothing about what the figures mean.
+What the figures mean is written by people, around it.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from heedful.report.markdown import with_interval
+
 HEADING = "## Figures"
 _NOTHING = "-"
 
 
-def with_study(page: str, found: Mapping[str, Any], picture: str) -> str:
-    """Return the page with its section of figures replaced by one made from `found`; `picture` is a path beside it."""
+def with_study(page: str, found: Mapping[str, Any], image: str) -> str:
+    """Return the page with its section of figures made anew from `found`; `image` is a path relative to the page."""
     before, heading, rest = page.partition(f"{HEADING}\n")
     _, next_heading, after = rest.partition("\n## ")
     gap = "" if heading or before.endswith("\n\n") else "\n"
-    return f"{before}{gap}{study_section(found, picture)}{next_heading}{after}"
+    return f"{before}{gap}{study_section(found, image)}{next_heading}{after}"
 
 
-def study_section(found: Mapping[str, Any], picture: str) -> str:
-    """The figures as Markdown, heading included."""
-    lines = [HEADING, "", f"![{found['study']}]({picture})", "", _preamble(found), ""]
+def study_section(found: Mapping[str, Any], image: str) -> str:
+    """Return the figures as Markdown, heading included."""
+    lines = [HEADING, "", f"![{found['study']}]({image})", "", _preamble(found), ""]
     lines += _evenness_tables(found) if found["study"] == "evenness" else _step_tables(found)
     return "\n".join(lines).rstrip() + "\n"
 
 
 def summary(found: Mapping[str, Any]) -> str:
-    """The tables alone, for a terminal."""
+    """Return the tables alone, for a terminal."""
     return "\n".join(_evenness_tables(found) if found["study"] == "evenness" else _step_tables(found))
 
 
 def _preamble(found: Mapping[str, Any]) -> str:
     seeds = found["seeds"]
     return (
-        f"{found['prompts']} prompts with {len(seeds)} seeds each (from {seeds[0]}, moved by 1000 a prompt): "
-        f"{found['images']} images a method; {found['steps']} steps,\nguidance scale {found['guidance_scale']:g}; "
-        f"fingerprint of weights and detector `{found['weights']}`. Intervals are 95 % and resample prompts."
+        f"{found['prompts']} prompts with {len(seeds)} seeds each (from {seeds[0]}, moved by 1000 per prompt): "
+        f"{found['images']} images per method; {found['steps']} steps,\nguidance scale {found['guidance_scale']:g}; "
+        f"fingerprint of weights and detector `{found['weights']}`. Intervals are 95 %, over prompts."
     )
 
 
@@ -152,7 +154,7 @@ def _effect_table(effects: Mapping[str, Any], against: str) -> list[str]:
 
 
 def _some_steps(steps: int) -> list[int]:
-    """A handful of steps for a table: close together at first, then apart; the plot has all."""
+    """Return a handful of steps for a table: close together at first, then apart; the plot has all."""
     return sorted({step for step in (0, 1, 2, 3, 5, 7, 10) if step < steps} | {steps - 1})
 
 
@@ -161,13 +163,11 @@ def _heads(steps: Sequence[int]) -> str:
 
 
 def _interval(row: Mapping[str, Any] | None) -> str:
-    return _NOTHING if row is None else "{value:.2f} [{low:.2f}, {high:.2f}]".format(**row)
+    return _NOTHING if row is None else with_interval(row, ".2f")
 
 
 def _signed(row: Mapping[str, Any] | None) -> str:
-    if row is None or row["value"] is None:
-        return _NOTHING
-    return "{value:+.3f} [{low:+.3f}, {high:+.3f}]".format(**row)
+    return _NOTHING if row is None or row["value"] is None else with_interval(row, "+.3f")
 
 
 def _number(value: float | None) -> str:

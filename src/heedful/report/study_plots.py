@@ -1,6 +1,6 @@
 """Draws what a study found: courses over the steps, forecasts with intervals, correlations, effects.
 
-Knows figures as plain JSON values, and matplotlib (extra `report`). Measures nothing.
+They need matplotlib (extra `report`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,13 +26,13 @@ def plot(found: Mapping[str, Any], path: Path) -> Path:
     canvas = draw(figure, found)
     drawn, packed = BytesIO(), BytesIO()
     canvas.savefig(drawn, format="png", dpi=_DPI)
-    # a palette takes a third of the bytes, and pages of documentation carry these pictures
+    # a palette takes a third of the bytes, and pages of documentation carry these plots
     Image.open(drawn).convert("RGB").quantize(128).save(packed, "PNG", optimize=True)
     return write_atomic(path, packed.getvalue())
 
 
 def _draw_steps(figure: Any, found: Mapping[str, Any]) -> Any:
-    """Above, each measure by step for each group of images; below, how well it foretells what is wrong."""
+    """Above, each measure by step for each group of images; below, how well it predicts what is wrong."""
     measures = found["measures"]
     columns = max(4, len(measures))
     canvas = figure(figsize=(3.5 * columns, 6.6), layout="constrained")
@@ -97,14 +97,14 @@ def _draw_evenness(figure: Any, found: Mapping[str, Any]) -> Any:
 
 
 def _band(axes: Any, course: Sequence[Mapping[str, Any] | None], ink: str, label: str, first: int = 0) -> None:
-    """A line with its interval; steps without a value are left out."""
-    there = [(place + first, each) for place, each in enumerate(course) if each is not None]
+    """Draw a line with its interval; steps without a value are left out."""
+    there = [(number + first, each) for number, each in enumerate(course) if each is not None]
     if not there:
         return
-    places = [place for place, _ in there]
+    at = [number for number, _ in there]
     low, value, high = ([each[which] for _, each in there] for which in ("low", "value", "high"))
-    axes.plot(places, value, color=ink, label=label, linewidth=1.6)
-    axes.fill_between(places, low, high, color=ink, alpha=0.13, linewidth=0)
+    axes.plot(at, value, color=ink, label=label, linewidth=1.6)
+    axes.fill_between(at, low, high, color=ink, alpha=0.13, linewidth=0)
 
 
 def _bar(axes: Any, row: int, estimate: Mapping[str, Any] | None, ink: str) -> None:

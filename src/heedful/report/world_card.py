@@ -1,12 +1,10 @@
-"""The section of the model card that holds figures, written from what `heedful world evaluate` measured.
-
-Knows the card's Markdown. Measures nothing.
-"""
+"""The section of the model card that holds figures, written from what `heedful world evaluate` measured."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from heedful.lab import pointing_table
+from heedful.lab import POINTING_KINDS, POINTING_THIRDS
+from heedful.report.markdown import with_interval
 
 HEADING = "## Figures"
 _SUITES = {"single": "156 single concepts", "two": "276 two concepts", "three": "60 three concepts"}
@@ -22,11 +20,24 @@ def with_figures(card: str, figures: Mapping[str, Any]) -> str:
 
 
 def figures_section(figures: Mapping[str, Any]) -> str:
-    """The figures as Markdown, heading included."""
+    """Return the figures as Markdown, heading included."""
     parts = [HEADING, "", _preamble(figures), "", _painting(figures), "", _parts(figures)]
     if "pointing" in figures:
         parts += ["", _pointing(figures["pointing"])]
     return "\n".join(parts).rstrip() + "\n"
+
+
+def pointing_table(figures: Mapping[str, Any]) -> str:
+    """Return the figures as a Markdown table, one row per site and kind of map, best first."""
+    lines = ["| site | maps | cells | chance | early | middle | late | all steps [95 %] |", f"|{'---|' * 8}"]
+    rows = [(site, says, row) for kind, says in POINTING_KINDS.items() for site, row in figures.get(kind, {}).items()]
+    for site, says, row in sorted(rows, key=lambda each: -each[2]["all"]["value"]):
+        thirds = " | ".join(
+            f"{row['thirds'][third]['value']:.2f}" if "thirds" in row else "" for third in POINTING_THIRDS
+        )
+        whole = with_interval(row["all"])
+        lines.append(f"| {site} | {says} | {row['cells']}x{row['cells']} | {row['chance']:.2f} | {thirds} | {whole} |")
+    return "\n".join(lines) + "\n"
 
 
 def _preamble(figures: Mapping[str, Any]) -> str:
@@ -39,9 +50,10 @@ def _preamble(figures: Mapping[str, Any]) -> str:
     name = f"{figures['world']} " if "world" in figures else ""
     return (
         f"`heedful world evaluate {name}{options} --threads {figures['speed']['threads']}` on a CPU;\n"
-        f"{figures.get('sampler', 'DDIM')}, guidance scale 3, no attention guidance. Right means every concept exactly once, in its\n"
-        "colour, and nothing else, by the detector; a picture can have several faults. Leaked means that an object\n"
-        "holds a colour of another concept, or one that nobody asked for. Intervals are 95 % and resample prompts."
+        f"{figures.get('sampler', 'DDIM')}, guidance scale 3, no attention guidance. "
+        "Right means every concept exactly once, in its\n"
+        "colour, and nothing else, by the detector; an image can have several faults. Leaked means that an object\n"
+        "holds a colour of another concept, or one that nobody asked for. Intervals are 95 %, over prompts."
     )
 
 
@@ -51,7 +63,7 @@ def _painting(figures: Mapping[str, Any]) -> str:
         f"|{'---|' * (4 + len(_FAULTS))}",
     ]
     for name, row in ((name, row) for suite, name in _SUITES.items() for row in _rows(figures, suite)):
-        right = "{value:.3f} [{low:.3f}, {high:.3f}]".format(**row["success"])
+        right = with_interval(row["success"])
         faults = " | ".join(f"{row[fault]:.3f}" for fault in _FAULTS)
         lines.append(f"| {name} | {_steps(row)} | {row['images']} | {right} | {faults} |")
     two = figures["two"]
@@ -66,13 +78,13 @@ def _painting(figures: Mapping[str, Any]) -> str:
 
 
 def _rows(figures: Mapping[str, Any], suite: str) -> list[Mapping[str, Any]]:
-    """What was measured of a suite, a row for each number of denoising steps, fewest first."""
+    """Return what was measured of a suite, one row per number of denoising steps, fewest first."""
     rows = [row for name, row in figures.items() if name == suite or name.startswith(f"{suite}-")]
     return sorted(rows, key=_steps)
 
 
 def _steps(row: Mapping[str, Any]) -> int:
-    """The denoising steps of a row; figures written before there was a choice are all of 20."""
+    """Return the denoising steps of a row; figures written before there was a choice are all of 20."""
     return row.get("steps", _STEPS)
 
 
@@ -86,13 +98,13 @@ def _parts(figures: Mapping[str, Any]) -> str:
     if "detector" in figures:
         detector, objects = figures["detector"], figures["detector"]["objects"]
         rows[f"detector, {detector['renders']} held-out renders"] = (
-            f"by object: class {objects['class']:.4f}, colour {objects['colour']:.4f}; by picture: count "
+            f"by object: class {objects['class']:.4f}, colour {objects['colour']:.4f}; by image: count "
             f"{detector['count']:.4f}, everything {detector['exact']:.4f}"
         )
     if "clip" in figures:
         clip = figures["clip"]
         rows[f"CLIP, {clip['sets']:.0f} x {clip['captions']:.0f} held-out captions"] = (
-            f"caption to picture {clip['caption_to_picture']:.3f}, back {clip['picture_to_caption']:.3f}; "
+            f"caption to image {clip['caption_to_picture']:.3f}, back {clip['picture_to_caption']:.3f}; "
             f"told from a caption wrong in one place {clip['wrong_caption']:.3f}"
         )
     rows |= {
@@ -100,7 +112,7 @@ def _parts(figures: Mapping[str, Any]) -> str:
             f"encode and decode: {figures['autoencoder']['psnr']:.1f} dB PSNR"
         ),
         "speed": (
-            f"{speed['images_per_second']:.2f} images a second, batch of {speed['batch']}, 25 steps with "
+            f"{speed['images_per_second']:.2f} images per second, batch of {speed['batch']}, 25 steps with "
             f"classifier-free guidance, {speed['threads']} threads"
         ),
         "loading": f"{loading['seconds']:.1f} s, imports of torch and diffusers apart",
@@ -108,9 +120,9 @@ def _parts(figures: Mapping[str, Any]) -> str:
     return "\n".join(["| part | figure |", "|---|---|", *(f"| {part} | {text} |" for part, text in rows.items())])
 
 
-def _pointing(pointing: dict[str, Any]) -> str:
+def _pointing(pointing: Mapping[str, Any]) -> str:
     return (
-        f"Does the peak of a concept's map lie in its object? Share of {pointing['objects']} objects, in pictures\n"
+        f"Does the peak of a concept's map lie in its object? Share of {pointing['objects']} objects, in images\n"
         "where each concept is once, by the third of the run in which the map was read; smoothed maps as\n"
-        "Attend-and-Excite smooths them (sigma .5, 3x3 cells):\n\n" + pointing_table(pointing)
+        "Attend-and-Excite smooths them (sigma 0.5, 3x3 cells):\n\n" + pointing_table(pointing)
     )

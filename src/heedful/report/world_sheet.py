@@ -1,12 +1,12 @@
-"""A sheet of the embedded world: every class, coloured objects and pairs, painted without guidance from one seed."""
+"""A sheet of the embedded world: every class, coloured objects and pairs, made without guidance from one seed."""
 
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from heedful.files import write_atomic
+from heedful.image_files import png_bytes
 from heedful.report.grid import Grid, compose
 from heedful.world import CLASSES
 
@@ -22,14 +22,12 @@ _PAIRS = (
 
 
 def sheet(pipe: Any, path: Path, seed: int = 0) -> Path:
-    """Paint the sheet, 20 steps at guidance scale 3, and write it to `path`; return the path."""
+    """Generate the sheet, 20 steps at guidance scale 3, and write it to `path`; return the path."""
     prompts = (*(f"a {name}" for name in CLASSES), *_COLOURED, *_PAIRS)
     pipe.set_progress_bar_config(disable=True)
     generators = [torch.Generator().manual_seed(seed) for _ in prompts]
     images = pipe(list(prompts), generator=generators, num_inference_steps=20, guidance_scale=3.0).images
     cells = [images[start : start + 12] for start in range(0, len(images), 12)]
     names = ("animals", "objects, any colour", "objects in a colour", "pairs, not guided")
-    picture = compose(Grid(title=f"The embedded world, seed {seed}", columns=[""] * 12, rows=names, cells=cells))
-    stream = BytesIO()
-    picture.save(stream, "PNG")
-    return write_atomic(path, stream.getvalue())
+    drawing = compose(Grid(title=f"The embedded world, seed {seed}", columns=[""] * 12, rows=names, cells=cells))
+    return write_atomic(path, png_bytes(drawing))

@@ -1,7 +1,7 @@
-"""What the maps of a run say of its images: shared, kept, even, confined, and in the right place.
+"""What the maps of a run say of its images: shared, kept, even, confined, and at the right location.
 
-Knows maps over steps, and boxes. Needs the maps, so an image alone cannot be scored later. The maps are those of the
-sites that the method reads (`guided.settings.sites`): only figures of the same sites can be compared.
+It needs the maps, so an image alone cannot be scored later. The maps are those of the sites that the method reads
+(`guided.settings.sites`): only figures of the same sites can be compared.
 """
 
 from collections.abc import Sequence
@@ -24,27 +24,31 @@ from heedful.scores.boxes import Boxes, Part, WorldBoxes, is_in
 from heedful.scores.score import Figure, Score, Values, check_prompts
 
 
-def _figure(name: str, higher_is_better: bool, says: str) -> Figure:
-    return Figure(name=name, low=0.0, high=1.0, higher_is_better=higher_is_better, says=says)
-
-
 @dataclass(frozen=True, kw_only=True)
 class AttentionScore(Score):
     """Five figures of the concepts' maps, each taken at every step and averaged over the steps.
 
     Settings: maps as they were read, mean over heads and sites, after the step's update; own areas by `area`; boxes by
-    `boxes`. Overlap and retention are those of `heedful see` (`evaluation/figures.py`), evenness and suppression those
-    of the losses, pointing is the game of Zhang et al. 2018 with a detector's box in place of a label. None without
+    `boxes`. Overlap and retention are those of `heedful see` (`attention/figures.py`), evenness and suppression those
+    of the losses, pointing is the game of Zhang et al. 2018 with a detector's box instead of a label. None without
     concepts; overlap is None for one concept, retention for one step, pointing for images in which the detector does
     not find every concept exactly once.
     """
 
     figures: ClassVar[tuple[Figure, ...]] = (
-        _figure("overlap", False, "what two concepts' maps share: sum of minima over the smaller sum, mean over pairs"),
-        _figure("retention", True, "share of a map's cells above its mean that still are at the next step"),
-        _figure("evenness", True, "entropy of a map over the concept's own area, over the largest possible"),
-        _figure("suppression_ratio", False, "share of a concept's attention that lies outside its own area"),
-        _figure("pointing", True, "share of the concepts whose map is largest inside the concept's box"),
+        Figure(
+            name="overlap",
+            higher_is_better=False,
+            says="what two concepts' maps share: sum of minima over the smaller sum, mean over pairs",
+        ),
+        Figure(name="retention", says="share of a map's cells above its mean that still are at the next step"),
+        Figure(name="evenness", says="entropy of a map over the concept's own area, over the largest possible"),
+        Figure(
+            name="suppression_ratio",
+            higher_is_better=False,
+            says="share of a concept's attention that lies outside its own area",
+        ),
+        Figure(name="pointing", says="share of the concepts whose map is largest inside the concept's box"),
     )
     citations: ClassVar[tuple[str, ...]] = ("agarwal2023astar", "zhang2018excitation")
     needs_maps: ClassVar[bool] = True
@@ -54,6 +58,11 @@ class AttentionScore(Score):
     """How a concept's own area is found in the maps."""
     boxes: Boxes | None = field(default_factory=WorldBoxes)
     """Who says where the objects are, for pointing; None leaves pointing out."""
+
+    def load(self, prompt: Prompt) -> None:
+        """Load the detector of the boxes."""
+        if self.boxes:
+            self.boxes([Image.new("RGB", (64, 64))], [prompt])
 
     def __call__(
         self, images: Sequence[Image.Image], prompts: Sequence[Prompt], maps: MapHistory | None = None

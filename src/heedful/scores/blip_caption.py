@@ -1,6 +1,6 @@
 """BLIP's caption of an image against its prompt, text against text, as Attend-and-Excite measures it.
 
-Knows how the caption is made and compared. A caption names what it sees, so a concept that was neglected is missing in
+A caption names what it sees, so a concept that was neglected is missing in
 it; what the caption leaves out for its brevity counts the same.
 """
 
@@ -17,7 +17,7 @@ from heedful.models import find_device
 from heedful.prompts import Prompt
 from heedful.scores.clip import B16
 from heedful.scores.embedding import cosine, load_embedder
-from heedful.scores.hub import load_network, load_processor
+from heedful.scores.hub import image_pixels, load_network, load_processor
 from heedful.scores.score import Figure, Score, Values, check_prompts
 from heedful.scores.templates import Templates, sentences, spoken
 
@@ -31,7 +31,7 @@ class BlipCaption(Score):
     """
 
     figures: ClassVar[tuple[Figure, ...]] = (
-        Figure(name="text", low=-1.0, high=1.0, higher_is_better=True, says="cosine of the image's caption and prompt"),
+        Figure(name="text", low=-1.0, says="cosine of the image's caption and prompt"),
     )
     citations: ClassVar[tuple[str, ...]] = ("li2022blip", "radford2021clip", "chefer2023attend")
 
@@ -69,11 +69,9 @@ class BlipCaption(Score):
             return []
         network = load_network(BlipForConditionalGeneration, self.captioner, find_device(self.device))
         tokenizer = load_processor(BertTokenizer, self.captioner)
-        processor = load_processor(BlipImageProcessorPil, self.captioner)
-        pixels = processor([image.convert("RGB") for image in images], return_tensors="pt").pixel_values
         begin = tokenizer([self.begin] * len(images), return_tensors="pt").to(network.device)
         written = network.generate(
-            pixel_values=pixels.to(network.device),
+            pixel_values=image_pixels(BlipImageProcessorPil, self.captioner, images, network.device),
             input_ids=begin.input_ids,
             attention_mask=begin.attention_mask,
             num_beams=self.beams,

@@ -1,6 +1,6 @@
 """BLIP asked about each phrase of the prompt, as T2I-CompBench does: "a blue clock?"
 
-Knows how questions are made and how sure the answer yes is. Because a question names the attribute together with its
+Because a question names the attribute together with its
 noun, this sees leakage, which a CLIP's cosine hardly does.
 """
 
@@ -19,7 +19,7 @@ from transformers import BertTokenizer, BlipForQuestionAnswering, BlipImageProce
 from heedful.guidance import MapHistory
 from heedful.models import find_device
 from heedful.prompts import Prompt
-from heedful.scores.hub import load_network, load_processor
+from heedful.scores.hub import image_pixels, load_network, load_processor
 from heedful.scores.score import Figure, Score, Values, check_prompts
 from heedful.scores.templates import spoken
 
@@ -36,19 +36,9 @@ class BlipVQA(Score):
     """
 
     figures: ClassVar[tuple[Figure, ...]] = (
+        Figure(name="yes", says="product over the concepts of the probability that BLIP says yes to them"),
         Figure(
-            name="yes",
-            low=0.0,
-            high=1.0,
-            higher_is_better=True,
-            says="product over the concepts of the probability that BLIP says yes to them",
-        ),
-        Figure(
-            name="yes_min",
-            low=0.0,
-            high=1.0,
-            higher_is_better=True,
-            says="the smallest of these probabilities, which does not fall with the number of concepts",
+            name="yes_min", says="the smallest of these probabilities, which does not fall with the number of concepts"
         ),
     )
     citations: ClassVar[tuple[str, ...]] = ("huang2023t2icompbench", "li2022blip")
@@ -76,8 +66,7 @@ class BlipVQA(Score):
         """Return how sure the answer yes is to each question."""
         network = load_network(BlipForQuestionAnswering, self.model, find_device(self.device))
         tokenizer = load_processor(BertTokenizer, self.model)
-        processor = load_processor(BlipImageProcessorPil, self.model)
-        pixels = processor([image.convert("RGB")], return_tensors="pt").pixel_values.to(network.device)
+        pixels = image_pixels(BlipImageProcessorPil, self.model, [image], network.device)
         seen = network.vision_model(pixel_values=pixels).last_hidden_state
         yes, no = tokenizer.convert_tokens_to_ids(["yes", "no"])
         sure: list[float] = []
@@ -102,10 +91,10 @@ def questions(prompt: Prompt) -> list[str]:
 def _answer(
     network: Any, seen: Float[Tensor, "1 patch width"], question: Int[Tensor, "1 word"]
 ) -> Float[Tensor, "token"]:
-    """Return the logits of the first token of the answer to a question about a picture."""
+    """Return the logits of the first token of the answer to a question about an image."""
     config = network.config.text_config
     question = question.clone()
-    question[:, 0] = config.vocab_size - 1  # BLIP's [ENC], which says that a picture is looked at, is its last token
+    question[:, 0] = config.vocab_size - 1  # BLIP's [ENC], which says that an image is looked at, is its last token
     asked = network.text_encoder(input_ids=question, encoder_hidden_states=seen).last_hidden_state
     begin = torch.full((1, 1), config.bos_token_id, device=seen.device)
     return network.text_decoder(input_ids=begin, encoder_hidden_states=asked).logits[0, 0]

@@ -1,6 +1,6 @@
 """Where the concepts of a prompt are in an image: boxes as shares of its sides, from a detector.
 
-Knows the world's detector, and what a box is. `owl.py` has another detector. Knows no score.
+The detector here is the world's; `owl.py` has another.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,10 +23,10 @@ Boxes = Callable[[Sequence[Image.Image], Sequence[Prompt]], list[dict[str, list[
 
 @dataclass(frozen=True, kw_only=True)
 class WorldBoxes:
-    """Boxes by the detector of the embedded world, which knows its 24 classes in pictures of the world."""
+    """Boxes by the detector of the embedded world, which knows its 24 classes in images of the world."""
 
     folder: Path | None = None
-    """Of another world model; None is the embedded one."""
+    """The folder of another world model; None is the embedded one."""
 
     def __call__(self, images: Sequence[Image.Image], prompts: Sequence[Prompt]) -> list[dict[str, list[Part]]]:
         """Return the boxes of each concept's noun in each image."""
@@ -56,9 +56,9 @@ def crop(image: Image.Image, part: Part) -> Image.Image:
     return image.crop((left, top, max(min(right, image.width), left + 1), max(min(bottom, image.height), top + 1)))
 
 
-def is_in(place: tuple[float, float], part: Part) -> bool:
-    """Whether a place (x, y), as shares of the sides, lies in a box."""
-    return part[0] <= place[0] <= part[2] and part[1] <= place[1] <= part[3]
+def is_in(location: tuple[float, float], part: Part) -> bool:
+    """Return whether a location (x, y), as shares of the sides, lies in a box."""
+    return part[0] <= location[0] <= part[2] and part[1] <= location[1] <= part[3]
 
 
 def _share(box: tuple[float, ...]) -> Part:
@@ -67,7 +67,7 @@ def _share(box: tuple[float, ...]) -> Part:
 
 
 def intersection_over_union(one: Box, other: Box) -> float:
-    """The area that two boxes (left, top, right, bottom) share, over the area that they cover together; in [0, 1]."""
+    """Return the area that two boxes (left, top, right, bottom) share, over the area that both cover; in [0, 1]."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     shared = max(width, 0) * max(height, 0)

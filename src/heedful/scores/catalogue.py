@@ -1,10 +1,11 @@
-"""The scores by name, for the command line: the only place where a score is a string.
+"""The scores by name, for the command line: only here is a score a string.
 
-Knows which settings a name stands for. Those of real pictures name models on a hub, loaded when first asked.
+The scores of real images name models on a hub, which are loaded when first asked.
 """
 
 from collections.abc import Callable
 from functools import cache, partial
+from math import inf
 from typing import Any
 
 from heedful import world
@@ -18,6 +19,7 @@ from heedful.scores.dino import DinoImage
 from heedful.scores.instance import InstanceScore
 from heedful.scores.owl import OwlScore
 from heedful.scores.score import Figure, Score
+from heedful.scores.statistics import Range
 from heedful.scores.world import WorldScore
 
 SCORES: dict[str, Callable[..., Score]] = {
@@ -48,6 +50,12 @@ def find_figure(column: str) -> tuple[type[Score], Figure] | None:
     return _columns().get(column)
 
 
+def figure_range(column: str) -> Range:
+    """Return the smallest and largest possible value of what records call `column`; infinite for one not here."""
+    found = find_figure(column)
+    return (-inf, inf) if found is None else (found[1].low, found[1].high)
+
+
 @cache
 def _columns() -> dict[str, tuple[type[Score], Figure]]:
     found: dict[str, tuple[type[Score], Figure]] = {}
@@ -58,8 +66,13 @@ def _columns() -> dict[str, tuple[type[Score], Figure]]:
     return found
 
 
+def verdict_scores(model: Model) -> tuple[Score, ...]:
+    """Return the score that says whether an image of `model` shows its prompt; none where nobody can say."""
+    return tuple(score for score in default_scores(model) if isinstance(score, WorldScore))
+
+
 def default_scores(model: Model) -> tuple[Score, ...]:
-    """Return the scores of a run that names none: those that need no download and can judge this model's pictures.
+    """Return the scores of a run that names none: those that need no download and can judge this model's images.
 
     For a model of the world its own detector and CLIP, as far as they lie beside it, and the attention figures; else
     the attention figures without pointing, whose boxes would come from the world's detector.

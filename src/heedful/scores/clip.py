@@ -1,19 +1,20 @@
 """CLIP: how well an image and a text, or an image and an original, agree.
 
-Knows Attend-and-Excite's protocol for texts and DisenDiff's for images. The embedded world's CLIP is the default, and
-needs no download; it knows the world's words and pictures only.
+Texts follow Attend-and-Excite's protocol, images DisenDiff's. The embedded world's CLIP is the default, and needs no
+download; it knows the world's words and images only.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from heedful.guidance import MapHistory
 from heedful.prompts import Prompt
-from heedful.scores.alignment import FIGURES, Original, align, check_originals
-from heedful.scores.boxes import Boxes
+from heedful.scores.alignment import ImageScore
 from heedful.scores.embedding import cosine, load_embedder
 from heedful.scores.score import Figure, Score, Values, check_prompts
 from heedful.scores.templates import Templates, halves, sentences, spoken
@@ -35,14 +36,8 @@ class ClipText(Score):
     """
 
     figures: ClassVar[tuple[Figure, ...]] = (
-        Figure(name="text", low=-1.0, high=1.0, higher_is_better=True, says="cosine of the image and the whole prompt"),
-        Figure(
-            name="text_min",
-            low=-1.0,
-            high=1.0,
-            higher_is_better=True,
-            says="the smallest cosine of the image and a part of the prompt",
-        ),
+        Figure(name="text", low=-1.0, says="cosine of the image and the whole prompt"),
+        Figure(name="text_min", low=-1.0, says="the smallest cosine of the image and a part of the prompt"),
     )
     citations: ClassVar[tuple[str, ...]] = ("radford2021clip", "hessel2021clipscore", "chefer2023attend")
 
@@ -71,31 +66,19 @@ class ClipText(Score):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipImage(Score):
-    """Cosine of an image and the pictures that its concepts were taught from, whole and by concept (`align`).
+class ClipImage(ImageScore):
+    """Cosine of CLIP's vectors of an image and the originals that its concepts were taught from; see `ImageScore`.
 
     With `model=B32` and originals that show one concept each, `concept` follows DisenDiff's protocol (Zhang et al.
     2024): the original is cut out, the image is not.
     """
 
-    figures: ClassVar[tuple[Figure, ...]] = FIGURES
     citations: ClassVar[tuple[str, ...]] = ("radford2021clip", "zhang2024disendiff")
-    needs_originals: ClassVar[bool] = True
 
     name: str = "clip"
-    originals: tuple[Original, ...]
-    boxes: Boxes | None = None
-    """Finds the concepts in the images; None compares their originals with the whole image."""
     model: str | None = None
     """Hub id or folder of a CLIPModel; None is the embedded world's."""
-    device: str = "auto"
 
-    def __post_init__(self) -> None:
-        check_originals(self.originals)
-
-    def __call__(
-        self, images: Sequence[Image.Image], prompts: Sequence[Prompt], maps: MapHistory | None = None
-    ) -> Values:
-        """Return how alike each image and its originals are, whole and by concept."""
-        embedder = load_embedder(self.model, self.device)
-        return align(embedder.images, self.originals, self.boxes, images, prompts)
+    def embed(self, images: Sequence[Image.Image]) -> Float[Tensor, "image width"]:
+        """Return the unit vector of each image."""
+        return load_embedder(self.model, self.device).images(images)

@@ -1,6 +1,6 @@
-"""Pictures and texts as unit vectors of a CLIP: the world's own, or one by hub id or folder.
+"""Images and texts as unit vectors of a CLIP: the world's own, or one by hub id or folder.
 
-Knows how a CLIP is loaded and asked. Knows no score. Vectors of texts are kept, because a prompt has many images.
+Vectors of texts are kept, because a prompt has many images.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Embedder:
     processor: Any
 
     def images(self, images: Sequence[Image.Image]) -> Float[Tensor, "image width"]:
-        """Return the unit vector of each picture."""
+        """Return the unit vector of each image."""
         if not images:
             return torch.zeros(0, self.model.config.projection_dim)
         return embed_images(self.model, self.processor, [image.convert("RGB") for image in images])
@@ -70,14 +70,14 @@ def _text(embedder: Embedder, sentences: tuple[str, ...]) -> Tensor:
 
 @torch.no_grad()
 def embed_images(model: Any, processor: Any, images: Sequence[Image.Image]) -> Tensor:
-    """Unit embeddings (image, width) of pictures."""
+    """Return unit embeddings (image, width)."""
     inputs = processor(images=list(images), return_tensors="pt")
     return _unit(model.get_image_features(pixel_values=inputs.pixel_values.to(model.device)))
 
 
 @torch.no_grad()
 def embed_texts(model: Any, processor: Any, texts: Sequence[str]) -> Tensor:
-    """Unit embeddings (text, width) of captions."""
+    """Return unit embeddings (text, width)."""
     inputs = processor(text=list(texts), padding="max_length", truncation=True, return_tensors="pt")
     return _unit(model.get_text_features(input_ids=inputs.input_ids.to(model.device)))
 

@@ -1,13 +1,15 @@
 """Loads the models that scores ask: by hub id or folder, when first used, once, safetensors only.
 
-Knows `from_pretrained` of transformers. A folder is read from disk alone; only a hub id may use the network. No code of
-a model's repository ever runs. Knows no score.
+A folder is read from disk alone; only a hub id may use the network. No code of a model's repository ever runs.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+from torch import Tensor
 from transformers import AutoConfig
 
 from heedful.errors import ModelError, ModelNotFound, UnsafeWeights
@@ -29,6 +31,12 @@ def load_network(kind: type[Any], model: str, device: str) -> Any:
 def load_processor(kind: type[Any], model: str) -> Any:
     """Return the image processor or tokenizer of `model`, of the transformers class `kind`; raises as above."""
     return _from_pretrained(kind, model)
+
+
+def image_pixels(kind: type[Any], model: str, images: Sequence[Image.Image], device: Any) -> Tensor:
+    """Return images as the image processor of `model` prepares them, on `device`."""
+    prepared = load_processor(kind, model)([image.convert("RGB") for image in images], return_tensors="pt")
+    return prepared.pixel_values.to(device)
 
 
 def _check_kind(kind: type[Any], model: str) -> None:

@@ -1,6 +1,6 @@
 """Does a taught concept carry its look, and does the look stay with it? Only the embedded world can answer exactly.
 
-Knows the one-image concepts and what the world's sprites look like. Says nothing of other pictures.
+It says nothing of other images.
 """
 
 from collections.abc import Sequence
@@ -31,33 +31,22 @@ from heedful.world import (
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceScore(Score):
-    """What became of the looks that were taught from one picture: which picture it was is read from the placeholders.
+    """What became of the looks that were taught from one image: the placeholders say which image that was.
 
     The world's detector says where objects are; each is then compared with small sprites of all 24 classes in their own
-    colours, in each of the world's 11, and in the looks of the picture's concepts, and the nearest counts if it is near
-    enough (`heedful.world.recognition`). None for a prompt without a placeholder of a one-image concept.
+    colours, in each of the world's 11, and in the looks of the taught image's concepts. The nearest counts if it is
+    near enough (`heedful.world.recognition`). None for a prompt without a placeholder of a one-image concept.
     """
 
     figures: ClassVar[tuple[Figure, ...]] = (
-        Figure(
-            name="carried",
-            low=0.0,
-            high=1.0,
-            higher_is_better=True,
-            says="share of the prompt's taught concepts that are there with their own look",
-        ),
+        Figure(name="carried", says="share of the prompt's taught concepts that are there with their own look"),
         Figure(
             name="leaked",
-            low=0.0,
-            high=1.0,
             higher_is_better=False,
-            says="anything else in the picture has a look that was taught for another concept",
+            says="anything else in the image has a look that was taught for another concept",
         ),
         Figure(
             name="success",
-            low=0.0,
-            high=1.0,
-            higher_is_better=True,
             says="each taught concept of the prompt is there exactly once, with its own look, and no look leaked",
         ),
     )
@@ -65,7 +54,7 @@ class InstanceScore(Score):
 
     name: str = "instance"
     folder: Path | None = None
-    """Of other one-image concepts (`heedful world instances`); None are those that come with heedful."""
+    """The folder of other one-image concepts; None are those that come with heedful."""
     near: float = 0.6
     """How unlike its nearest sprite an object may be (`Sighting.unlike`) and still be named after it."""
 
@@ -77,9 +66,9 @@ class InstanceScore(Score):
         values: Values = {figure.name: [] for figure in self.figures}
         if not images:
             return values
-        pictures = np.stack([_fitted(image) for image in images])
+        fitted = np.stack([_fitted(image) for image in images])
         taught = read_instances(INSTANCES if self.folder is None else self.folder)
-        for picture, found, prompt in zip(pictures, load_detector(None)(pictures), prompts, strict=True):
+        for pixels, found, prompt in zip(fitted, load_detector(None)(fitted), prompts, strict=True):
             asked = _asked(prompt.text, taught)
             if asked is None:
                 row: dict[str, float | None] = dict.fromkeys(values)
@@ -87,7 +76,7 @@ class InstanceScore(Score):
                 image, wanted = asked
                 templates = make_templates(tuple(each.look for each in image.instances))
                 named = set(prompt.text.lower().split()).intersection(CLASSES)
-                seen = [each for each in recognise(picture, found, templates, named) if each.unlike <= self.near]
+                seen = [each for each in recognise(pixels, found, templates, named) if each.unlike <= self.near]
                 row = dict(_figures(image, wanted, seen))
             for name, value in row.items():
                 values[name].append(value)
@@ -95,7 +84,7 @@ class InstanceScore(Score):
 
 
 def _asked(text: str, taught: Sequence[InstanceImage]) -> tuple[InstanceImage, list[Instance]] | None:
-    """Return the picture whose placeholders a text has, and the instances that it asks for."""
+    """Return the taught image whose placeholders a text has, and the instances that it asks for."""
     words = text.lower().split()
     for image in taught:
         wanted = [each for each in image.instances if each.placeholder in words]

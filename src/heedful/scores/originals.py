@@ -1,7 +1,4 @@
-"""What images of taught concepts are compared with: the one-image concepts as originals.
-
-Knows the picture and its references. Knows no score.
-"""
+"""The one-image concepts as originals, which images of taught concepts are compared with."""
 
 from collections.abc import Sequence
 
@@ -13,7 +10,7 @@ from heedful.world import InstanceImage
 def instance_originals(image: InstanceImage, nouns: Sequence[str]) -> tuple[Original, ...]:
     """Return the originals for prompts that ask for `nouns`, which are among the concepts of `image`.
 
-    The figure `image` then compares with the whole picture where all of its concepts are asked for, and with the
+    The figure `image` then compares with the whole taught image where all of its concepts are asked for, and with the
     segmented reference where one is, as DisenDiff does (Zhang et al. 2024); `concept` with the reference of each.
     Raises `SettingsError`.
     """

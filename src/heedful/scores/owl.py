@@ -1,6 +1,6 @@
 """OWLv2 finds the concepts, and a CLIP names their colours: GenEval's protocol with another detector.
 
-Knows detections, their boxes and colours. Numbers cannot be compared with those of GenEval's own detector.
+Numbers cannot be compared with those of GenEval's own detector.
 """
 
 from collections import Counter
@@ -12,13 +12,12 @@ import torch
 from PIL import Image
 from transformers import CLIPTokenizer, Owlv2ForObjectDetection, Owlv2ImageProcessorPil
 
-from heedful.errors import require
 from heedful.guidance import MapHistory
 from heedful.models import find_device
 from heedful.prompts import Prompt
 from heedful.scores.boxes import Part, crop, intersection_over_union
 from heedful.scores.embedding import Embedder, cosine, load_embedder
-from heedful.scores.hub import load_network, load_processor
+from heedful.scores.hub import image_pixels, load_network, load_processor
 from heedful.scores.score import Figure, Score, Values, check_prompts
 
 OWL = "google/owlv2-base-patch16-ensemble"
@@ -35,8 +34,8 @@ COLOUR_SENTENCES = (
 class OwlBoxes:
     """Boxes by OWLv2 (Minderer et al. 2023), which finds what a text names.
 
-    Each noun is asked as "a photo of a NOUN"; a box belongs to the noun that it answers best. Kept are boxes surer than
-    `threshold` that overlap no surer one of their noun by more than `max_overlap`.
+    Each noun is asked as "a photo of a NOUN"; a box belongs to the noun that it answers best. It keeps boxes surer
+    than `threshold` that overlap no surer one of their noun by more than `max_overlap`.
     """
 
     model: str = OWL
@@ -60,7 +59,6 @@ class OwlBoxes:
         nouns = list(dict.fromkeys(concept.noun for concept in prompt.concepts))
         if not nouns:
             return {}
-        require("scipy", extra="scores")  # the processor resizes with it
         network = load_network(Owlv2ForObjectDetection, self.model, find_device(self.device))
         tokenizer = load_processor(CLIPTokenizer, self.model)
         processor = load_processor(Owlv2ImageProcessorPil, self.model)
@@ -69,7 +67,7 @@ class OwlBoxes:
             [f"a photo of a {noun}" for noun in nouns],
             padding="max_length", truncation=True, max_length=length, return_tensors="pt",
         ).to(network.device)  # fmt: skip
-        pixels = processor([image.convert("RGB")], return_tensors="pt").pixel_values.to(network.device)
+        pixels = image_pixels(Owlv2ImageProcessorPil, self.model, [image], network.device)
         answer = network(input_ids=texts.input_ids, attention_mask=texts.attention_mask, pixel_values=pixels)
         (found,) = processor.post_process_object_detection(
             answer, threshold=self.threshold, target_sizes=[(image.height, image.width)]
@@ -95,20 +93,11 @@ class OwlScore(Score):
     """
 
     figures: ClassVar[tuple[Figure, ...]] = (
-        Figure(name="success", low=0.0, high=1.0, higher_is_better=True, says="objects and colours are as asked for"),
-        Figure(name="objects", low=0.0, high=1.0, higher_is_better=True, says="every concept is found"),
-        Figure(
-            name="colour",
-            low=0.0,
-            high=1.0,
-            higher_is_better=True,
-            says="every concept with a colour is found in it; 0 also if it is not found",
-        ),
+        Figure(name="success", says="objects and colours are as asked for"),
+        Figure(name="objects", says="every concept is found"),
+        Figure(name="colour", says="every concept with a colour is found in it; 0 also if it is not found"),
         Figure(
             name="confidence",
-            low=0.0,
-            high=1.0,
-            higher_is_better=True,
             says="confidence of the surest box of the concept that is found least surely; 0 if one is not found",
         ),
     )
@@ -149,7 +138,7 @@ class OwlScore(Score):
         }
 
     def _has_colours(self, image: Image.Image, prompt: Prompt, surest: dict[str, list[Part]]) -> bool | None:
-        """Whether each colour that the prompt names is seen as often, among the surest boxes of its noun."""
+        """Return whether each colour that the prompt names is seen as often, among the surest boxes of its noun."""
         wanted: dict[str, Counter[str]] = {}
         for concept in prompt.concepts:
             for modifier in concept.modifiers:
@@ -164,9 +153,9 @@ class OwlScore(Score):
         )
 
 
-def name_colour(embedder: Embedder, picture: Image.Image, noun: str) -> str:
-    """Return the colour whose sentences a picture of a `noun` resembles most."""
-    vector = embedder.images([picture])[0]
+def name_colour(embedder: Embedder, image: Image.Image, noun: str) -> str:
+    """Return the colour whose sentences an image of a `noun` resembles most."""
+    vector = embedder.images([image])[0]
     return max(
         COLOURS,
         key=lambda colour: cosine(

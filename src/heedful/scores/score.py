@@ -1,7 +1,4 @@
-"""What a score is, and how several are taken at once.
-
-Knows images, their prompts and, for scores that ask for them, the maps of the run. Knows no model, file or suite.
-"""
+"""What a score is, and how several are taken at once."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -23,12 +20,12 @@ class Figure:
     """One number that a score gives every image."""
 
     name: str
-    low: float
-    high: float
-    """Every value lies between `low` and `high`, both included."""
-    higher_is_better: bool
     says: str
     """What it is, in one sentence."""
+    low: float = 0.0
+    high: float = 1.0
+    """Every value lies between `low` and `high`, both included."""
+    higher_is_better: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +45,7 @@ class Score(ABC):
     """Whether it compares with pictures that somebody has to name."""
 
     name: str
-    """What its figures are called after: `name.figure`. A field, so that two settings can stand side by side."""
+    """The first part of its figures' names: `name.figure`. A field, so that two settings can stand side by side."""
 
     @abstractmethod
     def __call__(
@@ -59,6 +56,10 @@ class Score(ABC):
         `prompts` holds one prompt per image, and `maps` are those of the run that made them; only scores with
         `needs_maps` read them. Raises `SettingsError` for what does not fit together.
         """
+
+    def load(self, prompt: Prompt) -> None:
+        """Load what the score asks, by scoring a blank image of `prompt`, so that what is missing is found early."""
+        self([Image.new("RGB", (64, 64))], [prompt])
 
     @property
     def columns(self) -> tuple[str, ...]:

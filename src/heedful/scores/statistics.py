@@ -1,13 +1,19 @@
-"""Intervals and paired tests for shares over prompts x seeds.
+"""Intervals and paired tests for means over prompts x seeds, right from three prompts on.
 
-Images of one prompt resemble each other, so prompts, not images, are resampled. Knows numbers only.
+Images of one prompt resemble each other, so prompts, not images, count as independent observations. Intervals are
+Wilson's (1927), with the variance that the prompts show in place of a coin's, and Student's t in place of the normal
+distribution. They stay inside the range of their value, and the p-values come from the same test that they invert.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
 
-RESAMPLES = 10_000
+LEVEL = 0.95
+Range = tuple[float, float]
+"""The smallest and the largest possible value; infinite where there is none."""
+SHARE: Range = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -19,11 +25,11 @@ class Estimate:
     high: float
     count: int
     prompts: int | None = None
-    """How many prompts were resampled, where prompts were."""
+    """The number of prompts behind it, where they are what counts as independent."""
 
     @property
     def has_interval(self) -> bool:
-        """Whether `low` and `high` say anything: one prompt can be resampled, but always to itself."""
+        """Whether `low` and `high` say anything: one prompt does not show how much prompts differ."""
         return self.prompts != 1
 
     def format(self, spec: str = ".3f") -> str:
@@ -39,9 +45,9 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A paired difference of shares: mean with 95 % interval, images gained and lost, and a two-sided p-value.
+    """A paired difference of means with its 95 % interval, images gained and lost, and a two-sided p-value.
 
-    The p-value is of the sign-flip test over prompts (each prompt's mean difference keeps or changes its sign).
+    The p-value is below 0.05 exactly where the interval leaves out 0.
     """
 
     difference: Estimate
@@ -50,52 +56,101 @@ class Comparison:
     p_value: float
 
 
-def estimate(values: np.ndarray, seed: int = 0) -> Estimate:
-    """Mean of `values` (prompt, seed) with a percentile bootstrap interval over prompts (10 000 resamples).
+def estimate(values: np.ndarray, within: Range = SHARE) -> Estimate:
+    """Return the mean of `values` (prompt, seed) with its 95 % interval.
 
-    Of one prompt there is no interval: both its ends are the mean (`Estimate.has_interval`).
+    `within` is the range of the values. Raises `ValueError` for a value outside it.
     """
-    values = _table(values)
-    means = values.mean(axis=1)
-    drawn = np.random.default_rng(seed).integers(0, len(means), (RESAMPLES, len(means)))
-    low, high = np.percentile(means[drawn].mean(axis=1), (2.5, 97.5))
-    return Estimate(float(means.mean()), float(low), float(high), values.size, len(means))
+    means = _table(values, within).mean(axis=1)
+    value, error = float(means.mean()), standard_error(means)
+    return Estimate(value, *interval(value, error, len(means), within), np.size(values), len(means))
 
 
-def compare(baseline: np.ndarray, treated: np.ndarray, seed: int = 0) -> Comparison:
-    """Compare two methods on the same prompts and seeds: both (prompt, seed), success as 0 or 1."""
-    baseline, treated = _table(baseline), _table(treated)
-    if baseline.shape != treated.shape:
-        raise ValueError(f"Expected the same prompts and seeds for both, got {baseline.shape} and {treated.shape}.")
-    change = treated - baseline
-    means = change.mean(axis=1)
-    signs = np.random.default_rng(seed).choice((-1.0, 1.0), (RESAMPLES, len(means)))
-    flipped = np.abs((signs * means).mean(axis=1))
-    # + 1: the observed signs are one of the possible ones
-    p_value = (1 + int((flipped >= abs(means.mean()) - 1e-12).sum())) / (1 + RESAMPLES)
-    return Comparison(estimate(change, seed), int((change > 0).sum()), int((change < 0).sum()), p_value)
+def compare(baseline: np.ndarray, treated: np.ndarray, within: Range = SHARE) -> Comparison:
+    """Compare two methods on the same prompts and seeds: both (prompt, seed), with values in the range `within`."""
+    before, after = _table(baseline, within), _table(treated, within)
+    if before.shape != after.shape:
+        raise ValueError(f"Expected the same prompts and seeds for both, got {before.shape} and {after.shape}.")
+    change = after - before
+    reach = (within[0] - within[1], within[1] - within[0])
+    difference = estimate(change, reach)
+    error = standard_error(change.mean(axis=1))
+    return Comparison(
+        difference,
+        int((change > 0).sum()),
+        int((change < 0).sum()),
+        p_value(difference.value, error, len(change), reach),
+    )
 
 
-def failure_ratio(baseline: np.ndarray, treated: np.ndarray, seed: int = 0) -> Estimate:
-    """The failures that `treated` leaves, over those of `baseline`: below 1 if it helps, infinite if there were none.
+def interval(value: float, error: float, clusters: int, within: Range = SHARE) -> Range:
+    """Return the 95 % interval of a value with this standard error, which rests on so many independent clusters.
 
-    Both (prompt, seed), success as 0 or 1, on the same prompts and seeds. Interval as in `estimate`, of the ratio.
+    The interval holds every value that `p_value` does not reject. One cluster gives the whole range, or, where that is
+    infinite, the value itself on both sides.
     """
-    before, after = (1 - _table(values).mean(axis=1) for values in (baseline, treated))
-    if not before.any():
-        ratio = float("inf") if after.any() else 1.0
-        return Estimate(ratio, ratio, ratio, np.asarray(treated).size, len(before))
-    drawn = np.random.default_rng(seed).integers(0, len(before), (RESAMPLES, len(before)))
-    failed = before[drawn].mean(axis=1)
-    # a resample without a failure has no ratio
-    ratios = after[drawn].mean(axis=1)[failed > 0] / failed[failed > 0]
-    low, high = np.percentile(ratios, (2.5, 97.5))
-    ratio = float(after.mean() / before.mean())
-    return Estimate(ratio, float(low), float(high), np.asarray(treated).size, len(before))
+    low, high = intervals(np.array(value), np.array(error), clusters, within)
+    return float(low), float(high)
 
 
-def _table(values: np.ndarray) -> np.ndarray:
+def intervals(
+    values: np.ndarray, errors: np.ndarray, clusters: int, within: Range = SHARE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lower and the upper ends of many intervals at once; see `interval`."""
+    low, high = within
+    is_bounded = np.isfinite(high - low)
+    if clusters < 2:
+        return (np.full_like(values, low), np.full_like(values, high)) if is_bounded else (values, values)
+    t = stdtrit(clusters - 1, (1 + LEVEL) / 2)
+    if not is_bounded:
+        return np.maximum(low, values - t * errors), np.minimum(high, values + t * errors)
+    shares = (values - low) / (high - low)
+    a = t * t * _spread(shares, errors / (high - low), clusters)
+    middle = (shares + a / 2) / (1 + a)
+    reach = np.sqrt(a * shares * (1 - shares) + a * a / 4) / (1 + a)
+    ends = (low + (high - low) * (middle + side * reach) for side in (-1, 1))
+    lower, upper = (np.clip(end, low, high) for end in ends)
+    return np.minimum(lower, values), np.maximum(upper, values)  # rounding may leave a value outside
+
+
+def p_value(value: float, error: float, clusters: int, within: Range, null: float = 0.0) -> float:
+    """Return the two-sided p-value of a value with this standard error, if the true one were `null`."""
+    if clusters < 2 or value == null:
+        return 1.0
+    low, high = within
+    if np.isfinite(high - low):
+        value, null, error = (value - low) / (high - low), (null - low) / (high - low), error / (high - low)
+        error = float(np.sqrt(_spread(np.array(value), np.array(error), clusters) * null * (1 - null)))
+    return float(2 * stdtr(clusters - 1, -abs(value - null) / error)) if error > 0 else 0.0
+
+
+def standard_error(means: np.ndarray) -> float:
+    """Return the standard error of the mean of one number per cluster; 0 for one cluster."""
+    return float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else 0.0
+
+
+def jackknife_error(left_out: np.ndarray) -> float:
+    """Return the standard error of any figure from its values with one cluster left out at a time (Tukey 1958)."""
+    return float(np.sqrt((len(left_out) - 1) * left_out.var()))
+
+
+def _spread(shares: np.ndarray, errors: np.ndarray, clusters: int) -> np.ndarray:
+    """Return the variance of each share as a part of share x (1 - share), which is the most that it can be.
+
+    Clusters that all say the same do not show how much they differ: they then count as one observation each.
+    """
+    most = shares * (1 - shares)
+    is_known = (errors > 1e-12) & (most > 0)
+    return np.where(is_known, errors**2 / np.where(is_known, most, 1), 1 / clusters)
+
+
+def _table(values: np.ndarray, within: Range) -> np.ndarray:
     table = np.asarray(values, dtype=np.float64)
     if table.ndim != 2 or table.size == 0:
         raise ValueError(f"Expected a table (prompt, seed) with at least one cell, got shape {table.shape}.")
+    if not (within[0] <= table.min() and table.max() <= within[1]):
+        raise ValueError(
+            f"Expected values from {within[0]:g} to {within[1]:g}, got {table.min():g} to {table.max():g}. "
+            "Pass the range of the values: within=(low, high)."
+        )
     return table

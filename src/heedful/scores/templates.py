@@ -1,7 +1,7 @@
 """The sentences that a text is put into before a CLIP reads it, and what is left out of it.
 
 The 80 templates are those that CLIP's authors published for ImageNet (Radford et al. 2021), which Attend-and-Excite
-averages over. Knows texts only.
+averages over.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""The world's detector as a score: does a picture of the embedded world show exactly what its prompt says?
+"""The world's detector as a score: does an image of the embedded world show exactly what its prompt says?
 
-Knows detector and judge of the world. Says nothing of other pictures: the detector knows 24 classes of sprites.
+It says nothing of other images: the detector knows 24 classes of sprites.
 """
 
 from collections.abc import Sequence
@@ -18,26 +18,20 @@ from heedful.world import expectations, judge
 
 
 def _fault(name: str, says: str) -> Figure:
-    return Figure(name=name, low=0.0, high=1.0, higher_is_better=False, says=says)
+    return Figure(name=name, higher_is_better=False, says=says)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorldScore(Score):
     """The verdict of the world's judge (`heedful.world.judge`): 1.0 where a figure holds, else 0.0.
 
-    Settings: the detector of a world model at its own thresholds, on the picture at 64x64 pixels; classes and colours
+    Settings: the detector of a world model at its own thresholds, on the image at 64x64 pixels; classes and colours
     of the prompt by its words. None for a prompt that names no class of the world. How often the detector itself is
     wrong stands on the card of its model.
     """
 
     figures: ClassVar[tuple[Figure, ...]] = (
-        Figure(
-            name="success",
-            low=0.0,
-            high=1.0,
-            higher_is_better=True,
-            says="every concept is there exactly once, in its colour, and nothing else",
-        ),
+        Figure(name="success", says="every concept is there exactly once, in its colour, and nothing else"),
         _fault("neglect", "a concept is missing"),
         _fault("leakage", "a concept has a wrong colour, or one of another concept"),
         _fault("hybrid", "there is a blob that is no clean object"),
@@ -45,16 +39,13 @@ class WorldScore(Score):
         _fault("extra", "there is an object that was not asked for"),
         Figure(
             name="confidence",
-            low=0.0,
-            high=1.0,
-            higher_is_better=True,
             says="the detector's confidence in the least sure of the prompt's clean objects; 0 if there is none",
         ),
     )
 
     name: str = "world"
     folder: Path | None = None
-    """Of another world model, whose detector judges; None is the embedded one."""
+    """The folder of another world model, whose detector judges; None is the embedded one."""
 
     def __call__(
         self, images: Sequence[Image.Image], prompts: Sequence[Prompt], maps: MapHistory | None = None

@@ -1,6 +1,6 @@
-"""What a training step lowers: the denoising loss, that of the prior pictures, and a loss on the maps.
+"""What a training step lowers: the denoising loss, that of the class images, and a loss on the attention maps.
 
-Knows one step. Every random number in it follows from the generator that is passed in. Knows no optimizer.
+Every random number in it follows from the generator that is passed in.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,10 +20,10 @@ from heedful.errors import UnsupportedPipeline
 from heedful.losses import AnyLoss
 from heedful.prompts import Prompt
 from heedful.shapes import Latents
-from heedful.teaching.encoding import encode_captions, encode_pictures
-from heedful.teaching.examples import Example, collate
-from heedful.teaching.instance_prompt import NewConcept, taught_prompt
-from heedful.teaching.methods import TeachingSettings
+from heedful.teaching.concepts import NewConcept, taught_prompt
+from heedful.teaching.dataset import Example, collate
+from heedful.teaching.denoiser_inputs import encode_captions, encode_images
+from heedful.teaching.settings import TeachingSettings
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class StepLosses:
     """denoising + prior_loss_weight * prior + loss_weight * maps."""
     denoising: Tensor
     prior: Tensor | None
-    """None without prior pictures."""
+    """None without class images."""
     maps: Tensor | None
-    """Mean over the pictures of what is learnt; None for a method without a loss on maps."""
+    """Mean over the training images; None for a method without a loss on maps."""
 
     def values(self) -> dict[str, float]:
         """Return those that are there as numbers, under the names of their fields."""
@@ -45,10 +45,10 @@ class StepLosses:
 
 
 class Objective:
-    """The loss of a step as a function of its pictures and its random numbers.
+    """The loss of a step as a function of its images and its random numbers.
 
-    L = mean |target - prediction|^2 over the pictures of what is learnt, where their masks count
-      + prior_loss_weight * the same over prior pictures + loss_weight * loss(maps), at a random timestep for each.
+    L = mean |target - prediction|^2 over the training images, where their masks count
+      + prior_loss_weight * the same over class images + loss_weight * loss(maps), at a random timestep for each.
     The target is the noise, or the velocity for a v-prediction model. Maps are read in the same pass of the denoiser.
     """
 
@@ -70,17 +70,17 @@ class Objective:
     @contextmanager
     def losses(
         self,
-        learnt: Sequence[Example],
+        shown: Sequence[Example],
         prior: Sequence[Example],
         resolution: tuple[int, int],
         generator: torch.Generator,
     ) -> Iterator[StepLosses]:
-        """Make the forward of a step and yield its losses; the way back must be made before the block is left.
+        """Run the forward pass of a step and yield its losses; run the backward pass before the block is left.
 
-        Until then the maps are read once more where blocks are run again to save memory.
+        Until then, where blocks are run again to save memory, the maps are read once more.
         """
-        pixels, masks, captions = collate([*learnt, *prior])
-        latents = encode_pictures(self._pipe, pixels, generator)
+        pixels, masks, captions = collate([*shown, *prior])
+        latents = encode_images(self._pipe, pixels, generator)
         noise = torch.randn(latents.shape, generator=generator).to(latents)
         steps = int(self._noise.config["num_train_timesteps"])
         times = torch.randint(steps, (len(latents),), generator=generator).to(latents.device)
@@ -101,8 +101,8 @@ class Objective:
             with self._autocast():
                 predicted: Tensor = forward()[0]
             each = _errors(predicted.float(), target, counts)
-            maps = self._on_maps(record, captions[: len(learnt)])
-            yield self._sum(each[: len(learnt)].mean(), each[len(learnt) :].mean() if prior else None, maps)
+            maps = self._on_maps(record, captions[: len(shown)])
+            yield self._sum(each[: len(shown)].mean(), each[len(shown) :].mean() if prior else None, maps)
 
     def _on_maps(self, record: Record, captions: Sequence[str]) -> Tensor | None:
         """Return the loss on the maps of the first rows, whose captions these are."""
@@ -129,7 +129,7 @@ class Objective:
         if kind == "sample":
             return latents
         raise UnsupportedPipeline(
-            f"Expected a denoiser that predicts noise, velocity or the picture, got prediction_type={kind!r}. "
+            f"Expected a denoiser that predicts noise, velocity or the image, got prediction_type={kind!r}. "
             "Flow matching models can be guided, but not taught yet."
         )
 
@@ -142,6 +142,6 @@ class Objective:
 def _errors(
     predicted: Latents, target: Latents, counts: Float[Tensor, "batch 1 height width"]
 ) -> Float[Tensor, "batch"]:
-    """Return each picture's squared error, mean over what counts: a small mask makes no picture matter less."""
+    """Return each image's squared error, mean over what counts: a small mask makes no image matter less."""
     errors = (predicted - target).square() * counts
     return errors.sum((1, 2, 3)) / (counts.sum((1, 2, 3)) * target.shape[1]).clamp(min=1)

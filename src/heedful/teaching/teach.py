@@ -1,13 +1,9 @@
-"""`heedful.teach`: the one training loop, for every method.
-
-Knows the order of things: new words, prior pictures, steps with checkpoints, and a folder that is whole or absent. What
-learns, from which loss and how fast is the method's (`methods`, `objective`, `trained`).
-"""
+"""`heedful.teach`: new words, class images, steps with checkpoints, and a folder that is whole or absent."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from importlib.metadata import version
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,182 +11,178 @@ import torch
 from accelerate import PartialState
 from PIL import Image
 
-from heedful.attention import find_denoiser, find_sites
-from heedful.errors import SettingsError
-from heedful.files import make_folder, write_atomic
+from heedful.attention import Reader, find_denoiser
+from heedful.errors import SettingsError, require
+from heedful.folders import OutputFolder
+from heedful.image_files import to_grey, to_rgb
+from heedful.options import ClassImageOptions, Precision, TeachingOptions, TrainingOptions
 from heedful.teaching import folder as files
-from heedful.teaching.alone import each_alone
-from heedful.teaching.captions import check_captions, taught_tokenizer
 from heedful.teaching.card import card
-from heedful.teaching.embeddings import add_concepts, initial_vectors
-from heedful.teaching.encoding import check_pipeline
-from heedful.teaching.examples import Pictures, digest, joined
+from heedful.teaching.class_images import CLASS_IMAGES, captions_in, make_class_images
+from heedful.teaching.concepts import NewConcept, check_captions, class_prompt, new_concepts, taught_tokenizer
+from heedful.teaching.dataset import TrainingImages, join
+from heedful.teaching.denoiser_inputs import check_pipeline
 from heedful.teaching.folder import Manifest
-from heedful.teaching.instance_prompt import NewConcept, class_prompt, new_concepts
-from heedful.teaching.load import TaughtConcepts, load_concepts
-from heedful.teaching.methods import DISENDIFF, TeachingMethod, TeachingSettings
-from heedful.teaching.prior import CLASS_IMAGES, captions_in, class_pictures
-from heedful.teaching.trained import ADAPTER
-from heedful.teaching.training import CHECKPOINT, Lesson, Precision, Training, Watch, check_same
-
-LOSSES = "losses.json"
+from heedful.teaching.load import TaughtConcepts, load_concepts, taught_concepts
+from heedful.teaching.methods import TeachingMethod, find_method
+from heedful.teaching.recipe import check_same, recipe
+from heedful.teaching.regions import each_alone
+from heedful.teaching.text_embeddings import add_concepts, check_vectors, initial_vectors
+from heedful.teaching.training import Callbacks, Data, Training
+from heedful.teaching.weight_files import custom_diffusion_file, embedding_files, lora_file, write_denoiser
+from heedful.teaching.weights import ADAPTER
+from heedful.world import NAME, WEIGHTS
 
 
 def teach(
     pipe: Any,
     images: Image.Image | Sequence[Image.Image],
     prompt: str,
-    method: TeachingMethod = DISENDIFF,
+    method: TeachingMethod | str = "disendiff",
     *,
     out: Path | str,
-    settings: TeachingSettings | None = None,
+    settings: TeachingOptions = TeachingOptions(),  # noqa: B008 - frozen
     masks: Sequence[Image.Image] | None = None,
-    class_data_dir: Path | str | None = None,
-    class_prompts: Sequence[str] | None = None,
-    resolution: int | None = None,
-    seed: int = 0,
-    mixed_precision: Precision | None = None,
-    gradient_checkpointing: bool = False,
-    checkpointing_steps: int = 50,
-    base_model: str = "the base model",
-    class_arguments: Mapping[str, Any] | None = None,
-    watch: Watch = Watch(),  # noqa: B008 - frozen
+    class_images: ClassImageOptions = ClassImageOptions(),  # noqa: B008 - frozen
+    training: TrainingOptions = TrainingOptions(),  # noqa: B008 - frozen
+    callbacks: Callbacks = Callbacks(),  # noqa: B008 - frozen
+    base_model: str | None = None,
 ) -> TaughtConcepts:
-    """Teach `pipe` the concepts that `prompt` puts placeholders before, from one picture of them or several.
+    """Teach `pipe` the concepts that `prompt` puts placeholders before, from one image of them or several.
 
-    `prompt` is what all pictures show: "a <cat1> cat and a <dog1> dog". `masks` (white where a picture counts) are as
-    large as their pictures. Prior pictures come from `class_data_dir`; what it lacks, the model paints there (in
-    OUT/class_images without it) for `class_prompts`, the prompt without placeholders unless given, with
-    `class_arguments` of the pipeline's call. `resolution` is the side of the square that is learnt, in pixels; None is
-    the model's own. `mixed_precision` None is that of the pipeline's weights; what learns is always float32.
+    - `images`: what the concepts look like; all of them show the prompt.
+    - `prompt`: a placeholder before each noun that is to be learnt: "a <cat1> cat and a <dog1> dog".
+    - `method`: what learns, from which losses: a `TeachingMethod`, or the name of one.
+    - `out`: the folder of the embeddings, the weights, a model card, and last a manifest.
+    - `settings`: numbers of the training that differ from the method's own: `TeachingOptions(max_train_steps=100)`.
+    - `masks`: one per image and of its size, white where the denoising loss counts.
+    - `class_images`: where the images for prior preservation come from.
+    - `training`: seed, resolution, precision, and how often the training is saved and validated.
+    - `callbacks`: functions that are called on the way.
+    - `base_model`: what the model card calls the model that learns; the name that `pipe` was loaded by, if None.
 
-    Writes embeddings, weights, a card and last a manifest to `out`; a folder with a manifest of the same training is
-    read instead, and one of another training refused. Killed at any moment, the same call goes on from the last
-    checkpoint to the same result, bit for bit on a CPU. Several processes (`accelerate launch`) share the passes of a
-    step: N of them learn what one learns with N times `gradient_accumulation_steps`, and the first writes. Afterwards
-    `pipe` knows the concepts, as after `heedful.load_concepts`.
+    A folder with the manifest of the same training is read instead, and one of another training refused. Killed at any
+    moment, the same call continues from the last checkpoint to the same result, bit for bit on a CPU; a checkpoint of
+    other versions of the libraries is refused. Several processes (`accelerate launch`) share the passes of a step: N of
+    them learn what one learns with N times `gradient_accumulation_steps`, and the first writes. Afterwards `pipe` knows
+    the concepts, as after `heedful.load_concepts`.
 
-    Raises `PromptError`, `SettingsError`, `UnsupportedPipeline`, `ConceptsError` for words that the pipeline knows
-    already, `OutputError`, and `MissingExtra` for a LoRA without peft.
+    Raises `PromptError`, `SettingsError`, `UnsupportedPipeline`, `ConceptsDoNotFit` for words that the pipeline knows
+    already, `OutputError` for a folder that another process writes or that holds files of these names which heedful has
+    not made, and `MissingExtra` for a LoRA without peft.
     """
+    # everything that can be refused, before anything is done
     check_pipeline(pipe)
+    method = find_method(method)
+    if method.rank is not None:
+        require("peft", "train")
     denoiser: Any = find_denoiser(pipe)
-    chosen = settings or method.settings_for(denoiser)
+    chosen = method.settings_for(denoiser, settings)
+    if method.loss is not None:
+        Reader(denoiser, chosen.sites)
     concepts = new_concepts(prompt, pipe.tokenizer)
-    pictures = (images,) if isinstance(images, Image.Image) else tuple(images)
-    learnt = Pictures(pictures, (prompt,) * len(pictures), None if masks is None else tuple(masks))
-    asked = tuple(class_prompts or _class_prompts(method, prompt, concepts))
-    side = resolution or _side(pipe)
+    check_captions(prompt, taught_tokenizer(pipe.tokenizer, concepts, chosen.num_vectors), chosen)
+    side = _side(pipe, training.resolution)
+    size = (side, side)
+    shown = _training_images(images, prompt, masks)
+    shown.check_masks(size)
+    vectors = initial_vectors(pipe, concepts, chosen.initializer_token, chosen.num_vectors)
+    class_prompts = class_images.class_prompt or _class_prompts(method, prompt, concepts)
+
     state = PartialState(cpu=pipe.device.type == "cpu")
-    place = make_folder(out)
-    told = _told(
-        method, chosen, learnt, asked, prompt=prompt, resolution=side, seed=seed, precision=mixed_precision,
-        base_weights=files.fingerprint(pipe),
-    )  # fmt: skip
-    if (place / files.MANIFEST).exists():
-        check_same(files.read_manifest(place).training, told, place)
-        return load_concepts(pipe, place)
+    output = OutputFolder(Path(out))
+    run = replace(training, resolution=side)
     manifest = Manifest(
         prompt=prompt,
         concepts=concepts,
         method=method.name,
         weights=_format(method),
         base=files.architecture(pipe),
-        training=told,
+        training=recipe(pipe, method, chosen, shown, class_prompts, run),
     )
-    check_captions(prompt, taught_tokenizer(pipe.tokenizer, concepts, chosen.num_vectors), chosen)
-    if method.shows_each_alone:
-        parts = (each_alone(pipe, each, prompt, concepts, (side, side), chosen.sites, seed) for each in pictures)
-        learnt = joined(learnt, *parts)
-    prior = None
-    if chosen.with_prior_preservation:
-        shelf = _shelf(place, class_data_dir, asked)
-        size = {"height": side, "width": side}
-        with state.main_process_first():  # it paints, the others read
-            prior = class_pictures(
-                pipe, asked, chosen.num_class_images, shelf, seed=seed, on_picture=watch.on_class_picture,
-                **{**size, **(class_arguments or {})},
-            )  # fmt: skip
-    add_concepts(pipe, initial_vectors(pipe, concepts, chosen.initializer_token, chosen.num_vectors))
-    lesson = Lesson(learnt=learnt, prior=prior, resolution=(side, side), seed=seed)
-    training = Training(pipe, method, chosen, concepts, lesson, mixed_precision or _precision(denoiser))
-    with training.prepared(gradient_checkpointing):
-        training.run(place, told, checkpointing_steps, watch)
-    training.finish()
-    if state.is_main_process:
-        _write(pipe, training, manifest, place, base_model)
-    state.wait_for_everyone()
-    return TaughtConcepts(
-        prompt=prompt,
-        concepts=concepts,
-        method=method.name,
-        folder=place,
-        adapter=ADAPTER if method.rank is not None else None,
-    )
+    with output.locked() if state.is_main_process else nullcontext():
+        if state.is_main_process and training.overwrite:
+            files.clear(output)
+        state.wait_for_everyone()
+        if (output.folder / files.MANIFEST).exists():
+            check_same(files.read_manifest(output.folder).training, manifest.training, output.folder, is_done=True)
+            return load_concepts(pipe, output.folder)
+        check_vectors(pipe, vectors)
+        if state.is_main_process:
+            output.claim(*manifest.files())
+        if method.shows_each_alone:
+            parts = (each_alone(pipe, each, prompt, concepts, size, chosen.sites, run.seed) for each in shown.images)
+            shown = join(shown, *parts)
+        prior = None
+        if chosen.with_prior_preservation:
+            shelf = class_images.class_data_dir or _shelf(output.folder, class_prompts)
+            with state.main_process_first():  # it generates, the others read
+                prior = make_class_images(
+                    pipe, class_prompts, chosen.num_class_images, shelf, class_images, size=size, seed=run.seed,
+                    on_image=callbacks.on_class_image,
+                )  # fmt: skip
+
+        add_concepts(pipe, vectors)
+        data = Data(images=shown, class_images=prior, size=size, seed=run.seed)
+        loop = Training(pipe, method, chosen, concepts, data, run.mixed_precision or _precision(denoiser))
+        with loop.prepared(run.gradient_checkpointing):
+            loop.run(output, manifest.training, run, callbacks)
+        loop.finish()
+        if state.is_main_process:
+            _write(pipe, loop, manifest, output, base_model or _name_of(pipe))
+        state.wait_for_everyone()
+    return taught_concepts(manifest, output.folder)
 
 
-def _write(pipe: Any, training: Training, manifest: Manifest, folder: Path, base: str) -> None:
-    """Write what was learnt, the manifest last, and take away the checkpoint, which is needed no more."""
+def _write(pipe: Any, loop: Training, manifest: Manifest, output: OutputFolder, base: str) -> None:
+    """Write what was learnt, the manifest last, and remove the checkpoint, which is needed no more."""
     denoiser: Any = find_denoiser(pipe)
-    files.write_embeddings(folder, training.embeddings.vectors())
+    content: dict[str, bytes | str] = dict(embedding_files(loop.embeddings.vectors()))
     if manifest.weights == "lora":
-        files.write_lora(folder, pipe, ADAPTER)
+        content |= lora_file(pipe, ADAPTER)
     elif manifest.weights == "unet":
-        files.write_denoiser(folder, denoiser)
+        write_denoiser(output, denoiser)
     elif manifest.weights == "custom-diffusion":
-        sites = [site.name for site in find_sites(denoiser)]
-        files.write_custom_diffusion(folder, denoiser, sites, query=training.method.weights == "query-key-value")
-    write_atomic(folder / LOSSES, json.dumps(training.losses) + "\n")
-    write_atomic(folder / files.CARD, card(manifest, base))
-    files.write_manifest(folder, manifest)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+        content |= custom_diffusion_file(denoiser, query=loop.method.weights == "query-key-value")
+    content[files.LOSSES] = json.dumps(loop.losses) + "\n"
+    content[files.CARD] = card(manifest, base)
+    content[files.MANIFEST] = manifest.json()
+    output.write(content)
+    (output.folder / files.CHECKPOINT).unlink(missing_ok=True)
 
 
-def _class_prompts(method: TeachingMethod, prompt: str, concepts: Sequence[NewConcept]) -> list[str]:
-    """Return what prior pictures show: the prompt's classes, and each alone if the concepts are shown so too."""
+def _training_images(
+    images: Image.Image | Sequence[Image.Image], prompt: str, masks: Sequence[Image.Image] | None
+) -> TrainingImages:
+    shown = (images,) if isinstance(images, Image.Image) else tuple(images)
+    return TrainingImages(
+        tuple(map(to_rgb, shown)), (prompt,) * len(shown), None if masks is None else tuple(map(to_grey, masks))
+    )
+
+
+def _class_prompts(method: TeachingMethod, prompt: str, concepts: Sequence[NewConcept]) -> tuple[str, ...]:
+    """Return what class images show: the prompt's classes, and each alone if the concepts are shown so too."""
     nouns = [concept.noun for concept in concepts] if method.shows_each_alone and len(concepts) > 1 else []
-    return [class_prompt(prompt), *(f"a {noun}" for noun in nouns)]
+    return (class_prompt(prompt), *(f"a {noun}" for noun in nouns))
 
 
-def _shelf(folder: Path, given: Path | str | None, prompts: Sequence[str]) -> Path:
-    """Return the folder of the prior pictures; raise `SettingsError` if `folder`'s own show something else."""
-    if given is not None:
-        return Path(given)
+def _shelf(folder: Path, prompts: Sequence[str]) -> Path:
+    """Return the folder of the class images; raise `SettingsError` if they show something else."""
     shelf = folder / CLASS_IMAGES
     other = sorted(set(captions_in(shelf).values()).difference(prompts))
     if other:
         raise SettingsError(
-            f"Expected prior pictures of {', '.join(map(repr, prompts))} in {shelf}, got some of {other[0]!r}, from "
-            "another training. Choose another folder, pass --overwrite, or name these pictures with --class-data-dir."
+            f"Expected class images of {', '.join(map(repr, prompts))} in {shelf}, got some of {other[0]!r}, from "
+            "another training. Choose another folder, overwrite what is there, or name these images as your own."
         )
     return shelf
 
 
-def _format(method: TeachingMethod) -> str:
-    """Return how the weights of a method lie in a folder: see `Manifest.weights`."""
+def _format(method: TeachingMethod) -> files.Format:
+    """Return how the weights of a method are stored."""
     if method.rank is not None:
         return "lora"
-    return {"none": "none", "all": "unet"}.get(method.weights, "custom-diffusion")
-
-
-def _told(
-    method: TeachingMethod, settings: TeachingSettings, learnt: Pictures, class_prompts: Sequence[str], **others: Any
-) -> dict[str, Any]:
-    """Return everything that decides the result, as JSON: what a folder is recognised by, and made again from."""
-    masks = learnt.masks or ()
-    return {
-        **{name: str(value) if name == "sites" else value for name, value in asdict(settings).items()},
-        "trains_embeddings": method.trains_embeddings,
-        "weights": method.weights,
-        "rank": method.rank,
-        "shows_each_alone": method.shows_each_alone,
-        "loss": repr(method.loss),
-        "images": [digest(image) for image in learnt.images],
-        "masks": [digest(mask) for mask in masks],
-        "class_prompts": list(class_prompts),
-        **others,
-        "versions": {name: version(name) for name in ("heedful", "torch", "diffusers", "transformers", "accelerate")},
-    }
+    return "none" if method.weights == "none" else "unet" if method.weights == "all" else "custom-diffusion"
 
 
 def _precision(denoiser: Any) -> Precision:
@@ -199,7 +191,20 @@ def _precision(denoiser: Any) -> Precision:
     return names.get(denoiser.dtype, "no")
 
 
-def _side(pipe: Any) -> int:
-    """Return the side of the model's own pictures in pixels."""
+def _side(pipe: Any, asked: int | None) -> int:
+    """Return the side of the square that is learnt, in pixels; raises `SettingsError`."""
     denoiser: Any = find_denoiser(pipe)
-    return denoiser.config["sample_size"] * pipe.vae_scale_factor
+    side = asked or denoiser.config["sample_size"] * pipe.vae_scale_factor
+    cell = max(8, pipe.vae_scale_factor)  # diffusers' pipelines take multiples of 8 alone
+    if side % cell:
+        raise SettingsError(
+            f"Expected a resolution that is a multiple of {cell} pixels, got {side}. "
+            f"The nearest is {max(cell, round(side / cell) * cell)}."
+        )
+    return side
+
+
+def _name_of(pipe: Any) -> str:
+    """Return the name that a pipeline was loaded by."""
+    name = str(getattr(pipe, "name_or_path", None) or "the base model")
+    return NAME if name == str(WEIGHTS) else name

@@ -1,17 +1,15 @@
-"""The loop: steps of AdamW on what a method trains, with checkpoints from which a killed run goes on to the same end.
+"""The loop: steps of AdamW on what a method trains, with checkpoints from which a killed run continues to the same end.
 
-Knows accelerate, the optimizer and the order of a step. Every random number follows from seed and step. What the loss
-is, `objective` knows; what is done before and after, `teach`.
+Every random number follows from seed and step.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,52 +17,50 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from diffusers.optimization import get_scheduler
 from PIL import Image
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from heedful import adam
 from heedful.attention import find_denoiser, frozen, recomputing
-from heedful.errors import HeedfulError, SettingsError
-from heedful.files import write_atomic
-from heedful.teaching.embeddings import LearntEmbeddings, text_parts
-from heedful.teaching.examples import Pictures
-from heedful.teaching.instance_prompt import NewConcept
-from heedful.teaching.methods import TeachingMethod, TeachingSettings
+from heedful.errors import HeedfulError
+from heedful.folders import OutputFolder
+from heedful.image_files import png_bytes
+from heedful.options import Precision, TrainingOptions
+from heedful.teaching.checkpoint import State, resume, save_checkpoint
+from heedful.teaching.concepts import NewConcept
+from heedful.teaching.dataset import Size, TrainingImages
+from heedful.teaching.methods.method import TeachingMethod
 from heedful.teaching.objective import Objective
-from heedful.teaching.trained import add_lora, choose_weights, start_detached
+from heedful.teaching.settings import TeachingSettings
+from heedful.teaching.text_embeddings import LearntEmbeddings, text_parts
+from heedful.teaching.weights import add_lora, choose_weights, start_detached
 
-CHECKPOINT = "checkpoint.safetensors"
+VALIDATION = "validation"
+"""The folder of the sheets."""
 PARTS = ("loss", "denoising", "prior", "maps")
-Precision = Literal["no", "fp16", "bf16"]
 Losses = dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lesson:
-    """What is shown, and in which order: everything that a step draws from."""
+class Data:
+    """What a step draws from."""
 
-    learnt: Pictures
-    prior: Pictures | None
+    images: TrainingImages
+    class_images: TrainingImages | None
     """None without prior preservation."""
-    resolution: tuple[int, int]
-    """Height and width in pixels."""
+    size: Size
     seed: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
-    """Who is told how the training goes; nothing of it changes the result."""
+class Callbacks:
+    """Functions that are called while a training runs; none of them changes its result."""
 
-    on_class_picture: Callable[[int, int], None] = lambda done, total: None
+    on_class_image: Callable[[int, int], None] = lambda done, total: None
+    """Called with how many class images there are, and how many there will be."""
     on_step: Callable[[int, int, Losses], None] = lambda step, steps, losses: None
     """Called after each step with its number from 1, how many there are, and the parts of its loss."""
     on_validation: Callable[[int], Image.Image | None] | None = None
     """Called every `validation_steps`, and at the end, while the pipeline knows what has been learnt so far.
-    A picture that it returns goes to the tracker."""
-    validation_steps: int = 50
-    report_to: str | None = None
-    """A tracker of accelerate: "tensorboard", whose logs go to OUT/logs."""
+    The sheet that it returns is written to OUT/validation/STEP.png, and goes to the tracker."""
 
 
 class Training:
@@ -76,10 +72,10 @@ class Training:
         method: TeachingMethod,
         settings: TeachingSettings,
         concepts: Sequence[NewConcept],
-        lesson: Lesson,
+        data: Data,
         precision: Precision,
     ):
-        self.method, self.settings, self.lesson = method, settings, lesson
+        self.method, self.settings, self._data = method, settings, data
         self._pipe = pipe
         self._denoiser: Any = find_denoiser(pipe)
         AcceleratorState._reset_state()  # it belongs to the process, which may teach again in another precision
@@ -88,7 +84,7 @@ class Training:
         weights = (
             choose_weights(self._denoiser, method.weights)
             if method.rank is None
-            else add_lora(self._denoiser, method.weights, method.rank, lesson.seed)
+            else add_lora(self._denoiser, method.weights, method.rank, data.seed)
         )
         self.embeddings = LearntEmbeddings(pipe, concepts, settings.num_vectors).to(pipe.device)
         self.embeddings.requires_grad_(method.trains_embeddings)
@@ -105,7 +101,7 @@ class Training:
                 eps=settings.adam_epsilon,
             )
         )
-        self._share_of_rate = shares_of_rate(settings)
+        self._share_of_rate = rate_shares(settings)
         self._step = 0
         self._losses = torch.full((settings.max_train_steps, len(PARTS)), math.nan)
 
@@ -131,29 +127,27 @@ class Training:
                 stack.enter_context(recomputing(self._denoiser))
             yield
 
-    def run(self, folder: Path, told: Mapping[str, Any], checkpointing_steps: int, watch: Watch) -> None:
-        """Train to the last step, from the checkpoint in `folder` if there is one.
+    def run(self, output: OutputFolder, recipe: Mapping[str, Any], run: TrainingOptions, callbacks: Callbacks) -> None:
+        """Train to the last step, from the checkpoint in the folder if there is one.
 
         Raises `SettingsError` for a checkpoint of another training, and `HeedfulError` if the loss is not finite.
         """
         steps = self.settings.max_train_steps
-        self._resume(folder / CHECKPOINT, told)
-        tracker = self._tracker(folder, watch.report_to)
-        look = watch.on_validation if self._accelerator.is_main_process else None
+        state = State(self.parameters, self._optimizer.optimizer, self._accelerator.scaler, recipe)
+        self._step = resume(output.folder, state, self._losses)
+        tracker = self._tracker(output.folder, run.report_to)
+        if self._step and (self._step % run.validation_steps == 0 or self._step == steps):
+            self._validate(output, callbacks, tracker)  # a kill may have come between checkpoint and sheet
         while self._step < steps:
             losses = self._make_step()
             if tracker is not None:
                 tracker.log(losses, step=self._step)
-            watch.on_step(self._step, steps, losses)
+            callbacks.on_step(self._step, steps, losses)
             is_last = self._step == steps
-            if (self._step % checkpointing_steps == 0 or is_last) and self._accelerator.is_main_process:
-                self._save(folder / CHECKPOINT, told)
-            if look is not None and (self._step % watch.validation_steps == 0 or is_last):
-                with torch.no_grad(), self._accelerator.autocast():
-                    picture = look(self._step)
-                if tracker is not None and picture is not None:
-                    for each in tracker.trackers:
-                        each.log_images({"validation": np.asarray(picture)[None]}, step=self._step, dataformats="NHWC")
+            if (self._step % run.checkpointing_steps == 0 or is_last) and self._accelerator.is_main_process:
+                save_checkpoint(output.folder, state, self._step, self._losses)
+            if self._step % run.validation_steps == 0 or is_last:
+                self._validate(output, callbacks, tracker)
         if tracker is not None:
             tracker.end_training()
 
@@ -164,6 +158,20 @@ class Training:
             parameter.requires_grad_(False)
             parameter.data = parameter.data.to(self._dtypes.get(name, self._pipe.vae.dtype))
 
+    def _validate(self, output: OutputFolder, callbacks: Callbacks, tracker: Any) -> None:
+        """Let `on_validation` look at the pipeline, and keep the sheet that it returns."""
+        if callbacks.on_validation is None or not self._accelerator.is_main_process:
+            return
+        with torch.no_grad(), self._accelerator.autocast():
+            sheet = callbacks.on_validation(self._step)
+        if sheet is None:
+            return
+        name = f"{VALIDATION}/{self._step}.png"
+        output.claim(name)
+        output.write({name: png_bytes(sheet)})
+        for each in () if tracker is None else tracker.trackers:
+            each.log_images({"validation": np.asarray(sheet)[None]}, step=self._step, dataformats="NHWC")
+
     def _make_step(self) -> Losses:
         for group in self._optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * self._share_of_rate(self._step)
@@ -171,8 +179,8 @@ class Training:
         sums: dict[str, float] = {}
         for number in range(passes):
             # numbered over all processes: N of them see in a step what one sees in N times as many passes
-            place = number * self._accelerator.num_processes + self._accelerator.process_index
-            rng = np.random.default_rng([self.lesson.seed, self._step, place])
+            over_all = number * self._accelerator.num_processes + self._accelerator.process_index
+            rng = np.random.default_rng([self._data.seed, self._step, over_all])
             with self._pass(rng) as losses:
                 self._accelerator.backward(losses.total / passes)
             for name, value in losses.values().items():
@@ -181,8 +189,8 @@ class Training:
         sums = dict(zip(sums, self._mean(torch.tensor(list(sums.values()))).tolist(), strict=True))
         if not math.isfinite(sums["loss"]):
             raise HeedfulError(
-                f"Expected a finite loss, got {sums['loss']} at step {self._step + 1}. Lower --learning-rate, or use "
-                "--mixed-precision bf16 or no instead of fp16."
+                f"Expected a finite loss, got {sums['loss']} at step {self._step + 1}. Lower the learning rate, "
+                "or use the mixed precision bf16 or no instead of fp16."
             )
         self._accelerator.clip_grad_norm_(list(self.parameters.values()), self.settings.max_grad_norm)
         self._optimizer.step()
@@ -192,20 +200,18 @@ class Training:
         return sums
 
     def _pass(self, rng: np.random.Generator) -> Any:
-        """Return the open losses of one pass, with pictures and noise from `rng`."""
-        lesson, settings = self.lesson, self.settings
-        learnt = [
-            lesson.learnt.draw(rng, lesson.resolution, settings.augmentation, say_scale=settings.say_scale)
+        """Return the open losses of one pass, with images and noise from `rng`."""
+        data, settings = self._data, self.settings
+        shown = [
+            data.images.draw(rng, data.size, settings.augmentation, say_scale=settings.say_scale)
             for _ in range(settings.train_batch_size)
         ]
-        prior = []
-        if lesson.prior is not None:
-            prior = [lesson.prior.draw(rng, lesson.resolution, "none") for _ in learnt]
+        prior = [] if data.class_images is None else [data.class_images.draw(rng, data.size, "none") for _ in shown]
         generator = torch.Generator("cpu").manual_seed(int(rng.integers(2**62)))
-        return self._objective.losses(learnt, prior, lesson.resolution, generator)
+        return self._objective.losses(shown, prior, data.size, generator)
 
     def _share_gradients(self) -> None:
-        """Average the gradients of several processes, each of which saw its own pictures."""
+        """Average the gradients of several processes, each of which saw its own images."""
         for parameter in self.parameters.values():
             if parameter.grad is not None:
                 parameter.grad = self._mean(parameter.grad)
@@ -217,30 +223,8 @@ class Training:
         shared: Any = self._accelerator.reduce(value.to(self._accelerator.device), reduction="mean")
         return shared.to(value.device)
 
-    def _save(self, path: Path, told: Mapping[str, Any]) -> None:
-        tensors = adam.pack(self.parameters, self._optimizer.optimizer)
-        tensors |= {"losses": self._losses, "step": torch.tensor(self._step)}
-        scaler = self._accelerator.scaler
-        extra = {} if scaler is None else {"scaler": json.dumps(scaler.state_dict())}
-        write_atomic(path, save(tensors, metadata={"told": json.dumps(told), **extra}))
-
-    def _resume(self, path: Path, told: Mapping[str, Any]) -> None:
-        if not path.exists():
-            return
-        try:
-            with safe_open(path, framework="pt") as file:
-                said = file.metadata() or {}
-            tensors: dict[str, Tensor] = load_file(path)
-        except SafetensorError as reason:
-            raise SettingsError(f"Expected a checkpoint in {path}, but it is broken ({reason}). Remove it.") from reason
-        check_same(json.loads(said.get("told", "{}")), told, path.parent)
-        adam.unpack(tensors, self.parameters, self._optimizer.optimizer)
-        self._losses, self._step = tensors["losses"], int(tensors["step"])
-        if self._accelerator.scaler is not None and "scaler" in said:
-            self._accelerator.scaler.load_state_dict(json.loads(said["scaler"]))
-
     def _tracker(self, folder: Path, report_to: str | None) -> Any:
-        """Return who keeps losses and pictures, or None."""
+        """Return what keeps losses and sheets, or None."""
         if report_to is None:
             return None
         tracked = Accelerator(log_with=report_to, project_dir=folder / "logs")
@@ -251,7 +235,7 @@ class Training:
         yield from self._denoiser.named_parameters()
 
 
-def shares_of_rate(settings: TeachingSettings) -> Callable[[int], float]:
+def rate_shares(settings: TeachingSettings) -> Callable[[int], float]:
     """Return which share of the learning rate each step has, counted from 0, as diffusers' schedulers say."""
     # of an optimizer of its own: the training's takes up at any step, and a scheduler begins with the first;
     # polynomial falls to a rate of 1e-7, and refuses to begin there
@@ -263,25 +247,3 @@ def shares_of_rate(settings: TeachingSettings) -> Callable[[int], float]:
         num_training_steps=settings.max_train_steps,
     )
     return scheduler.lr_lambdas[0]
-
-
-def steps_kept(folder: Path) -> int:
-    """Return how many steps the checkpoint in `folder` has; 0 without one."""
-    path = folder / CHECKPOINT
-    if not path.exists():
-        return 0
-    with safe_open(path, framework="pt") as file:
-        return int(file.get_tensor("step"))
-
-
-def check_same(earlier: Mapping[str, Any], told: Mapping[str, Any], folder: Path) -> None:
-    """Raise `SettingsError` if a folder holds a training that was told something else."""
-    now = json.loads(json.dumps(told))
-    differ = [name for name in sorted({*earlier, *now}) if earlier.get(name) != now.get(name) and name != "versions"]
-    if differ:
-        name = differ[0]
-        raise SettingsError(
-            f"Expected the training that {folder} holds, which has {name} {earlier.get(name)!r}, got {now.get(name)!r}"
-            f"{f' (and {len(differ) - 1} more differences)' if len(differ) > 1 else ''}. "
-            "Choose another folder, or pass --overwrite."
-        )

@@ -3,6 +3,7 @@
 from heedful.world.architecture import is_world
 from heedful.world.detector import NATURAL, Detection, Detector
 from heedful.world.embedded import (
+    DEFAULT,
     NAME,
     WEIGHTS,
     WORLDS,
@@ -49,6 +50,7 @@ __all__ = [
     "CLASSES",
     "COLOURS",
     "CROWDED",
+    "DEFAULT",
     "INSTANCES",
     "NAME",
     "NATURAL",

@@ -61,7 +61,7 @@ def load_clip(weights: Path) -> tuple[CLIPModel, CLIPProcessor]:
     """Load the model and the processor of a world folder; raises `ModelNotFound` if they are not there."""
     folder = weights / FOLDER
     if not (folder / "config.json").is_file():
-        raise ModelNotFound(f"Expected a CLIP model in {folder}, found none. Train one: heedful world train --out DIR")
+        raise ModelNotFound(f"Expected a CLIP model in {folder}, found none. Train one with `heedful world train`.")
     model = CLIPModel.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
     processor = CLIPProcessor.from_pretrained(str(folder), local_files_only=True)
     return model.float().eval().requires_grad_(False), processor

@@ -49,13 +49,13 @@ def load(world: Path | str | None = None, **kwargs: Any) -> Any:
     if not index.is_file():
         raise ModelNotFound(
             f"Expected a world ({', '.join(WORLDS)}) or a folder that holds one, got {world} "
-            f"(no model_index.json in {place}). Make one: heedful world train --out FOLDER"
+            f"(no model_index.json in {place}). Make one with `heedful world train`."
         )
     kind = json.loads(index.read_text(encoding="utf-8")).get("_class_name", "")
     if kind not in _PIPELINES:
         raise ModelNotFound(
             f"Expected a model of one of the kinds {', '.join(_PIPELINES)} in {place}, got {kind or 'none'}. "
-            "Name the folder of a world, or make one: heedful world train --out FOLDER"
+            "Name the folder of a world, or make one with `heedful world train`."
         )
     options: dict[str, Any] = {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True}
     if _PIPELINES[kind] is JointPipeline:

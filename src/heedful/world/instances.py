@@ -73,7 +73,7 @@ def read_instances(folder: Path) -> tuple[InstanceImage, ...]:
     except (OSError, ValueError, KeyError, TypeError) as reason:
         raise SettingsError(
             f"Expected one-image concepts in {folder}, but {INDEX} cannot be read "
-            f"({type(reason).__name__}: {reason}). Write some: heedful world instances --out FOLDER"
+            f"({type(reason).__name__}: {reason}). Write some with `heedful world instances`."
         ) from reason
 
 

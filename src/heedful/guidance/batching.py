@@ -1,0 +1,83 @@
+"""How the rows of a denoiser's call stand for a pipeline's images: a fact of each pipeline, as data."""
+
+from typing import Any
+
+from torch import Tensor
+
+from heedful.attention import GuidanceRows, Layout
+from heedful.errors import SettingsError, UnsupportedPipeline
+
+OWN_ROWS: dict[str, GuidanceRows] = {
+    "ModularPipeline": "apart",
+    "StableDiffusionInstructPix2PixPipeline": "tripled",
+    "StableDiffusionXLInstructPix2PixPipeline": "tripled",
+}
+"""Pipelines, by the names of their classes, that do not ask as their denoiser's family does (`Layout.guidance`)."""
+
+REFUSED = {
+    "LEditsPPPipelineStableDiffusion": "its batch holds a row for each edit",
+    "LEditsPPPipelineStableDiffusionXL": "its batch holds a row for each edit",
+    "SemanticStableDiffusionPipeline": "its batch holds a row for each edit",
+    "StableDiffusionPanoramaPipeline": "its batch holds a row for each window of one image",
+}
+"""Pipelines whose rows are not whole images, and what they are."""
+
+_ROWS: dict[GuidanceRows, tuple[int, int]] = {"apart": (1, -1), "doubled": (2, -1), "tripled": (3, 0)}
+"""Rows per image in a call under guidance, and which of them has the whole condition."""
+
+
+def check_rows(pipe: Any) -> None:
+    """Raise `UnsupportedPipeline` if the rows of this pipeline's batch are no images."""
+    for name in _names(pipe):
+        if name in REFUSED:
+            raise UnsupportedPipeline(
+                f"Expected a pipeline whose batch holds whole images, got {type(pipe).__name__}: {REFUSED[name]}. "
+                "Use a pipeline of docs/pipelines.md."
+            )
+
+
+def copies_in(
+    pipe: Any, layout: Layout, arguments: dict[str, Any], prompts: int, is_guided: bool | None = None
+) -> tuple[int, int]:
+    """Return how many rows a call has for each image, and which of them has the whole condition.
+
+    The pipeline knows whether it asks for an unconditional prediction: by `do_classifier_free_guidance`, or by what it
+    told its text encoder (`is_guided`). The number of rows alone does not tell two images from one image under
+    classifier-free guidance. A loop that says neither has a doubled batch if it shows the same latents twice, under
+    different text.
+
+    Raises `SettingsError` if prompts and rows disagree, `UnsupportedPipeline` for perturbed-attention guidance.
+    """
+    if getattr(pipe, "do_perturbed_attention_guidance", False):
+        raise UnsupportedPipeline(
+            f"Expected a batch of conditional and unconditional rows, got one of {type(pipe).__name__} that also has "
+            "rows with perturbed attention, which cannot be guided. Pass pag_scale=0 to the pipeline."
+        )
+    batch = arguments[layout.latents].shape[0]
+    own = [OWN_ROWS[name] for name in _names(pipe) if name in OWN_ROWS]
+    kind = own[0] if own else layout.guidance
+    is_guided = getattr(pipe, "do_classifier_free_guidance", is_guided)
+    if is_guided is None:
+        is_guided = batch % (2 * prompts) == 0 and _is_doubled(arguments[layout.latents], arguments[layout.text])
+    copies, condition = _ROWS[kind] if is_guided else (1, -1)
+    if batch % (copies * prompts) != 0:
+        raise SettingsError(
+            f"Expected the prompts that were given to heedful.guide ({prompts}) in the pipeline's call, got "
+            f"{batch // copies} images, which is no multiple. Give both the same prompts, in the same order."
+        )
+    return copies, condition
+
+
+def _is_doubled(latents: Tensor, text: Tensor) -> bool:
+    """Return whether a batch shows the same latents twice, under different text."""
+    return _is_repeated(latents) and not _is_repeated(text)
+
+
+def _is_repeated(rows: Tensor) -> bool:
+    """Return whether the second half of a batch is the first half again."""
+    first, second = rows.chunk(2)
+    return first.equal(second)
+
+
+def _names(pipe: Any) -> tuple[str, ...]:
+    return tuple(kind.__name__ for kind in type(pipe).__mro__)

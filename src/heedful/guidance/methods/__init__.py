@@ -1,0 +1,28 @@
+"""The methods by name, one file per paper: what it steers by, its published numbers, and what it leaves open.
+
+`heedful.catalogue` lists them. Each is a constant here as well: `heedful.methods.A_STAR` is the method "a-star".
+"""
+
+from heedful import catalogue
+from heedful.guidance.methods.method import EMBEDDED, Method
+
+METHODS: dict[str, Method] = catalogue.members("heedful.guidance.methods", catalogue.METHODS)
+"""By the name that `heedful.guide` and the command line know."""
+
+__all__ = ["EMBEDDED", "METHODS", "Method", "find_method"]
+
+
+def find_method(name: str) -> Method:
+    """Return the method called `name`; raises `SettingsError`, which lists what there is."""
+    return METHODS[catalogue.check_name(name, METHODS, "a method")]
+
+
+def __getattr__(name: str) -> Method:
+    for known, method in METHODS.items():
+        if catalogue.constant(known) == name:
+            return method
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has: {', '.join(__dir__())}")
+
+
+def __dir__() -> list[str]:
+    return [*map(catalogue.constant, METHODS), *__all__]

@@ -1,0 +1,89 @@
+"""What a scheduler remembers of a run, and the steps so far, so that they can be made once more from another noise."""
+
+import copy
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from heedful.guidance.call import Call
+
+
+class Past:
+    """The steps of a run so far, for making them once more from other latents."""
+
+    def __init__(self, scheduler: Any):
+        self._scheduler = twin(scheduler)
+        self._steps: list[tuple[Any, dict[str, Any]]] = []
+        """For each step, the timestep as the denoiser got it, and the arguments of `scheduler.step`."""
+
+    @property
+    def scheduler(self) -> Any:
+        """A scheduler of its own, in the state in which the run began."""
+        return twin(self._scheduler)
+
+    def append(self, timestep: Any, arguments: dict[str, Any]) -> None:
+        """Remember a step: the timestep as the denoiser got it, and the arguments of `scheduler.step`."""
+        own = ("model_output", "sample", "generator")
+        self._steps.append((timestep, {name: arguments[name] for name in arguments if name not in own}))
+
+    def repeat(
+        self,
+        scheduler: Any,
+        noise: Tensor,
+        generators: list[torch.Generator],
+        predict: Callable[[Any, Tensor], tuple[Tensor, Tensor | None]],
+    ) -> Tensor:
+        """Make the steps so far once more from `noise`, of variance 1; return the latents as the scheduler sees them.
+
+        They are made with the condition alone.
+
+        `predict(timestep, latents)` returns the denoiser's prediction at a timestep for latents as the denoiser sees
+        them, and the update that belongs to it, as the scheduler sees it. Schedulers that add noise draw it from
+        `generators`, one per image.
+        """
+        draws = "generator" in inspect.signature(scheduler.step).parameters
+        latents = noise * float(getattr(scheduler, "init_noise_sigma", 1.0))  # flow matching has neither
+        scale = getattr(scheduler, "scale_model_input", None)
+        for timestep, arguments in self._steps:
+            scaled = latents if scale is None else scale(latents, arguments["timestep"])
+            prediction, update = predict(timestep, scaled)
+            start = latents if update is None else (latents.to(update.dtype) + update).to(latents.dtype)
+            extra = {"generator": generators} if draws else {}
+            stepped = scheduler.step(prediction, sample=start, **arguments, **extra)
+            latents = stepped[0] if isinstance(stepped, tuple) else stepped.prev_sample
+        return latents
+
+
+def twin(scheduler: Any) -> Any:
+    """Return a scheduler in the same state, with a memory of its own, and without what `guide` replaced in it."""
+    other = copy.copy(scheduler)
+    other.__dict__ = {
+        name: list(value) if isinstance(value, list) else value
+        for name, value in scheduler.__dict__.items()
+        if name not in ("step", "set_timesteps")
+    }
+    return other
+
+
+def graft(source: Any, index: int, target: Any, item: int) -> None:
+    """Replace what a scheduler remembers of image `item` by what another remembers of its image `index`."""
+    for name, theirs in source.__dict__.items():
+        mine = target.__dict__.get(name)
+        pairs = [(theirs, mine)] if isinstance(theirs, Tensor) else []
+        if isinstance(theirs, list) and isinstance(mine, list):
+            pairs = list(zip(theirs, mine, strict=False))
+        for new, old in pairs:
+            if isinstance(new, Tensor) and isinstance(old, Tensor) and new.ndim == 4:
+                old[item] = new[index]
+
+
+def input_scale(call: Call, scheduler: Any) -> float:
+    """Return what the scheduler multiplies latents by before the denoiser sees them: 1 / sqrt(sigma^2 + 1) or 1.
+
+    The pipeline has just done the same for its latents, so asking again changes nothing in the scheduler.
+    """
+    scale = getattr(scheduler, "scale_model_input", None)
+    return 1.0 if scale is None else float(scale(call.latents.new_ones(1), call.arguments["timestep"]))

@@ -1,0 +1,68 @@
+"""Restart some images of a run: other noises, the same steps, until the maps predict no failure.
+
+Images never mix: each has its own noises, drawn from its own seed. The rest of the batch goes on as if nothing had
+happened.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from heedful.guidance.call import Call
+from heedful.guidance.past import graft, input_scale
+from heedful.guidance.restart import Restart
+from heedful.guidance.run import Run
+from heedful.guidance.trace import RestartTrace
+from heedful.guidance.update import stream
+from heedful.prompts import Prompt
+from heedful.shapes import Latents, PerItem
+
+NewRun = Callable[[Sequence[Prompt], Sequence[int], Any], Run]
+"""(prompts, seeds, scheduler) -> a run of these images, at its first step."""
+
+Predict = Callable[[Call, Run], tuple[Tensor, Tensor | None]]
+"""(a call, its run) -> the denoiser's prediction, and the update that was made, both as the scheduler takes them."""
+
+
+def restart_images(
+    restart: Restart, call: Call, run: Run, new_run: NewRun, failure: Callable[[Run], PerItem], predict: Predict
+) -> Latents:
+    """Return the latents with which each image goes on, as the denoiser sees them; `run` and its scheduler follow.
+
+    `failure(run)` returns the loss that predicts a failure, one value per image.
+    """
+    assert run.past is not None
+    latents, loss = call.latents.clone(), failure(run).clone()
+    first, tries = loss.tolist(), [0] * call.images
+    for number in range(1, restart.tries + 1):
+        items = [item for item, value in enumerate(loss.tolist()) if value > restart.limit]
+        if not items:
+            break
+        seeds = [run.seeds[item] for item in items]
+        scheduler = run.past.scheduler
+        again = new_run([run.prompts[item] for item in items], seeds, scheduler)
+        drawn = [torch.randn(latents.shape[1:], generator=stream(f"noise {number}", seed)) for seed in seeds]
+        made = run.past.repeat(
+            scheduler,
+            call.layout.pack(torch.stack(drawn).to(call.dtype_and_device)),
+            [stream(f"steps {number}", seed) for seed in seeds],
+            lambda timestep, scaled, items=items, again=again: predict(
+                call.again(items, call.layout.unpack(scaled, call.size), timestep), again
+            ),
+        )
+        made = call.layout.unpack(made, call.size)
+        found = failure(again)
+        for index, item in enumerate(items):
+            tries[item] = number
+            if found[index] < loss[item]:
+                loss[item] = found[index]
+                latents[item] = made[index] * input_scale(call, run.scheduler)
+                run.take_over(item, again, index)
+                graft(scheduler, index, run.scheduler, item)
+        run.trace.gradient_rows += again.trace.gradient_rows
+        run.trace.backward_rows += again.trace.backward_rows
+        run.trace.restart_rows += again.trace.plain_rows
+    run.trace.restarts = tuple(map(RestartTrace, tries, zip(first, loss.tolist(), strict=True)))
+    return latents

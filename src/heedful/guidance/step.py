@@ -1,0 +1,194 @@
+"""What guidance does in one step of a run: move the latents, predict the noise there, read the maps of that pass."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+from heedful.attention import Forward, Reader, Record, full_precision
+from heedful.errors import SettingsError
+from heedful.guidance.call import Call, joined, prediction
+from heedful.guidance.initial_noise import InitialNoise, choose_noise
+from heedful.guidance.methods import Method
+from heedful.guidance.passes import Passes
+from heedful.guidance.past import input_scale
+from heedful.guidance.policy import Policy
+from heedful.guidance.restart import Restart
+from heedful.guidance.restart_images import restart_images
+from heedful.guidance.run import Run
+from heedful.guidance.settings import Settings
+from heedful.guidance.trace import StepTrace
+from heedful.guidance.update import Move, move
+from heedful.prompts import Prompt
+from heedful.shapes import Latents, PerItem
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Task:
+    """What `heedful.guide` was asked for."""
+
+    pipe: Any
+    denoiser: nn.Module
+    prompts: tuple[Prompt, ...]
+    """One per prompt, not per image."""
+    method: Method
+    settings: Settings
+    policy: Policy | None
+    """At which steps the scheduler keeps an update; None if nothing is ever moved."""
+    seeds: Sequence[int] | None
+    keep_maps: bool
+    keep_self_attention: bool
+    gradient_checkpointing: bool
+
+
+class Steps:
+    """The steps of runs that are guided in one way."""
+
+    def __init__(self, task: Task, reader: Reader, forward: Forward):
+        self._policy = task.policy
+        self._method = task.method
+        self._settings = task.settings
+        self._keep_maps = task.keep_maps
+        self._keep_self_attention = task.keep_maps and task.keep_self_attention
+        self._reader = reader
+        self._forward = forward
+        self._passes = Passes(task.denoiser, reader, forward, task.method, task.gradient_checkpointing)
+        self._has_warned = False
+
+    def predict(self, call: Call, run: Run) -> Any:
+        """Steer, if this is the first call of a step; predict the noise, and see the maps of that pass."""
+        if not run.now.is_steered:
+            self._steer(call, run)
+        run.trace.plain_rows += call.batch
+        run.now.timestep = call.arguments["timestep"]
+        if run.now.delta is not None:
+            call = call.moved(run.now.delta)
+        if run.now.is_update_due:
+            return self._one_pass(call, run)
+        # a later call of the same step asks something else of the same latents, such as a negative prompt
+        if run.now.seen is not None or not (self._keep_maps or run.needs_maps_later):
+            return call.through(self._forward)(**call.arguments)
+        record = Record()
+        forward = call.through(self._forward)
+        output = self._reader.run(forward, call.arguments, record, self_attention=self._keep_self_attention)
+        run.now.seen = call.conditional_maps(record.maps())
+        return output
+
+    def _one_pass(self, call: Call, run: Run) -> Any:
+        """Predict the noise, and make the update of the step from the maps of that same pass.
+
+        The conditional rows run by themselves, with gradients up to the last wanted site.
+        """
+        run.now.is_update_due = False
+        before = call.latents
+        found = self._passes.predict(call, run)
+        run.now.seen = found.maps
+        moved = move(
+            before,
+            lambda items, latents: (found.values[items], found.gradient[items]),
+            run.direct,
+            run.step_size,
+            items=run.active,
+            enough=self._settings.enough,
+        )
+        run.active = moved.active
+        update = moved.latents - before
+        run.now.committed = update / input_scale(call, run.scheduler) + (
+            0 if run.now.committed is None else run.now.committed
+        )
+        run.trace.steps[-1] = _entry(run.trace.steps[-1], run, moved)
+        self._warn_of_skipped(run.step, moved.skipped.tolist())
+        if self._settings.condition_alone:
+            run.trace.spared_rows += call.batch - call.images
+            return joined(*[found.output] * call.copies)
+        others = call.unconditional()
+        forward = call.through(self._forward)
+        return call.whole(found.output, None if others is None else forward(**others))
+
+    def _steer(self, call: Call, run: Run) -> None:
+        """Make this step's update, if one is due and the scheduler will keep it."""
+        run.now.is_steered = True
+        entry = StepTrace(step=run.step, timestep=call.timestep)
+        if self._policy is not None and self._policy.keeps_update(run.scheduler):
+            target = run.take_target()
+            before = latents = call.latents
+            if self._settings.restart is not None and run.take_restart():
+                latents = self._restart(call, run, self._settings.restart)
+                run.past = None  # asked once, so later steps need not be remembered
+            if run.step == 0 and self._settings.initial_noise is not None:
+                latents = self._choose_noise(call, run, self._settings.initial_noise)
+            run.now.is_update_due = run.is_guided and target is None and self._settings.scheme == "one-pass"
+            if not run.now.is_update_due and run.active and (run.is_guided or target is not None):
+                moved = move(
+                    latents,
+                    self._passes.look(call, run),
+                    run.direct,
+                    run.step_size,
+                    update=run.is_guided,
+                    target=target,
+                    max_refinements=self._settings.max_refinements,
+                    items=run.active,
+                    enough=self._settings.enough,
+                )
+                run.active = moved.active
+                latents = moved.latents
+                entry = _entry(entry, run, moved)
+            if latents is not before:
+                run.now.delta = latents - before
+                run.now.committed = run.now.delta / input_scale(call, run.scheduler)
+        run.trace.steps.append(entry)
+        self._warn_of_skipped(run.step, entry.skipped)
+
+    def _choose_noise(self, call: Call, run: Run, settings: InitialNoise) -> Latents:
+        """Return the noise that each image is to begin with."""
+        noise, run.trace.noises = choose_noise(
+            settings, call.latents, run.seeds, self._passes.look_at_noise(call, run, settings)
+        )
+        self._warn_of_skipped(run.step, [trace.skipped > 0 for trace in run.trace.noises])
+        return noise
+
+    def _restart(self, call: Call, run: Run, settings: Restart) -> Latents:
+        """Return the latents with which each image goes on: its own, or those of another noise that promises more."""
+
+        def failure(run: Run) -> PerItem:
+            assert run.previous is not None
+            loss = settings.loss or self._method.loss
+            if loss is None:
+                raise SettingsError("Expected a loss that predicts a failure, got none. Pass Restart(loss=...).")
+            with full_precision(call.latents.device.type):
+                return loss(run.previous, run.prompts, None)
+
+        def predict(call: Call, run: Run) -> tuple[Tensor, Tensor | None]:
+            predicted = prediction(self.predict(call, run))
+            update = None if run.now.committed is None else call.layout.pack(run.now.committed)
+            run.advance(keep_maps=self._keep_maps)
+            return (predicted if call.layout.packed_size else predicted[:, : call.channels]), update
+
+        new_run = partial(Run, steps=run.steps, method=self._method, settings=self._settings)
+        return restart_images(settings, call, run, new_run, failure, predict)
+
+    def _warn_of_skipped(self, step: int, skipped: Sequence[bool]) -> None:
+        """Say once per block that an update was left out."""
+        if any(skipped) and not self._has_warned:
+            self._has_warned = True
+            images = ", ".join(str(image) for image, is_skipped in enumerate(skipped) if is_skipped)
+            warnings.warn(
+                f"The gradient of image {images} at step {step} is not finite, so its latents stay as they are. "
+                "guided.trace counts such updates. Use float32 or a smaller step size if there are many.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+def _entry(entry: StepTrace, run: Run, moved: Move) -> StepTrace:
+    """Return `entry` with what an update did."""
+    return replace(
+        entry,
+        step_size=run.step_size,
+        loss=tuple(moved.loss.tolist()),
+        refinements=tuple(moved.refinements.tolist()),
+        skipped=tuple(moved.skipped.tolist()),
+    )

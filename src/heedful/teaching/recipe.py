@@ -1,0 +1,79 @@
+"""Everything that decides the result of a training, as JSON: a folder is recognised by it, and made again from it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from heedful.attention import find_denoiser
+from heedful.errors import SettingsError
+from heedful.identity import describe_fields
+from heedful.options import TrainingOptions
+from heedful.teaching.dataset import TrainingImages, digest
+from heedful.teaching.methods.method import TeachingMethod
+from heedful.teaching.settings import TeachingSettings
+from heedful.teaching.text_embeddings import text_parts
+
+_VERSION = "version of "
+_LIBRARIES = ("heedful", "torch", "diffusers", "transformers", "accelerate")
+
+
+def recipe(
+    pipe: Any,
+    method: TeachingMethod,
+    settings: TeachingSettings,
+    images: TrainingImages,
+    class_prompts: Sequence[str],
+    training: TrainingOptions,
+) -> dict[str, Any]:
+    """Return what decides the result, and the versions that it is computed with; names and folders do not count."""
+    learns = ("trains_embeddings", "weights", "rank", "shows_each_alone", "loss")
+    return {
+        **{name: describe_fields(value) for name, value in vars(settings).items()},
+        **{name: describe_fields(getattr(method, name)) for name in learns},
+        "prompt": images.captions[0],
+        "images": [digest(image) for image in images.images],
+        "masks": [digest(mask) for mask in images.masks or ()],
+        "class_prompts": list(class_prompts),
+        "seed": training.seed,
+        "resolution": training.resolution,
+        "precision": training.mixed_precision,
+        "base_weights": fingerprint(pipe),
+        **{f"{_VERSION}{name}": version(name) for name in _LIBRARIES},
+    }
+
+
+def check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], folder: Path, *, is_done: bool) -> None:
+    """Raise `SettingsError` if the recipe of the training in `folder` is another one than `now`.
+
+    A field that is new since counts as its default. What is done may have been computed with other versions.
+    """
+    before = {name: describe_fields(value) for name, value in vars(TeachingSettings()).items()} | dict(earlier)
+    after = json.loads(json.dumps(now))
+    differ = [
+        name
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name) and not (is_done and name.startswith(_VERSION))
+    ]
+    if differ:
+        name = differ[0]
+        raise SettingsError(
+            f"Expected the training that {folder} holds, which has {name} {before.get(name)!r}, got {after.get(name)!r}"
+            f"{f' (and {len(differ) - 1} more differences)' if len(differ) > 1 else ''}. "
+            "Choose another folder, or overwrite what is there."
+        )
+
+
+def fingerprint(pipe: Any) -> str:
+    """Return 16 hexadecimal digits that change with every number of the weights that decide what is learnt."""
+    digits = sha256()
+    denoiser: Any = find_denoiser(pipe)
+    for part in (denoiser, *(encoder for _, encoder in text_parts(pipe)), pipe.vae):
+        for name, value in sorted(part.state_dict().items()):
+            digits.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            digits.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digits.hexdigest()[:16]

@@ -1,0 +1,154 @@
+"""New words for a pipeline's text encoders, and the rows of their embeddings that are learnt."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from heedful.attention import replaced
+from heedful.errors import ConceptsDoNotFit
+from heedful.teaching.concepts import NewConcept
+
+ENCODERS = ("clip_l", "clip_g")
+"""How files call a pipeline's first and second text encoder, as diffusers' training scripts do."""
+RARE = ("ktn", "pll", "ucd")
+"""Tokens of CLIP that hardly ever occur, in the order in which diffusers' Custom Diffusion gives them to words."""
+
+Vectors = Float[Tensor, "vector width"]
+
+
+def text_parts(pipe: Any) -> list[tuple[Any, Any]]:
+    """Return tokenizer and text encoder of a pipeline, one pair or, for SDXL, two."""
+    names = (("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2"))
+    found = [(getattr(pipe, tokenizer, None), getattr(pipe, encoder, None)) for tokenizer, encoder in names]
+    return [(tokenizer, encoder) for tokenizer, encoder in found if tokenizer is not None and encoder is not None]
+
+
+def check_vectors(pipe: Any, vectors: Mapping[NewConcept, Sequence[Vectors]]) -> None:
+    """Raise `ConceptsDoNotFit` if a tokenizer knows a word already, or if the vectors do not fit an encoder."""
+    parts = text_parts(pipe)
+    for concept, each in vectors.items():
+        _check(concept, each, parts)
+
+
+def add_concepts(pipe: Any, vectors: Mapping[NewConcept, Sequence[Vectors]]) -> None:
+    """Give a pipeline new words; `vectors` holds, for each, what each text encoder reads for it.
+
+    It is `load_textual_inversion` of diffusers, after `check_vectors`.
+    """
+    check_vectors(pipe, vectors)
+    for concept, each in vectors.items():
+        for (tokenizer, encoder), rows in zip(text_parts(pipe), each, strict=True):
+            pipe.load_textual_inversion(
+                {concept.placeholder: rows}, token=concept.placeholder, tokenizer=tokenizer, text_encoder=encoder
+            )
+
+
+def initial_vectors(
+    pipe: Any, concepts: Sequence[NewConcept], initializers: Sequence[str] | None, count: int = 1
+) -> dict[NewConcept, list[Vectors]]:
+    """Return what new words mean before anything is learnt: `count` times the embedding of another token.
+
+    `initializers` names a word for each concept, which must be one token. Without them, rare tokens are taken in order
+    (Custom Diffusion), and for a tokenizer that has not got them, or for a fourth concept, the class noun.
+    Raises `ConceptsDoNotFit`.
+    """
+    if initializers is not None and len(initializers) != len(concepts):
+        raise ConceptsDoNotFit(
+            f"Expected one initializer token for each of {len(concepts)} placeholders, got {len(initializers)}: "
+            f"{', '.join(initializers)}. Name as many as there are placeholders."
+        )
+    vectors: dict[NewConcept, list[Vectors]] = {}
+    for number, concept in enumerate(concepts):
+        vectors[concept] = []
+        for tokenizer, encoder in text_parts(pipe):
+            if initializers is not None:
+                ids = _ids(initializers[number], tokenizer)
+                if len(ids) != 1:
+                    raise ConceptsDoNotFit(
+                        f"Expected an initializer that is one token, got {initializers[number]!r}, which is {len(ids)} "
+                        "to this tokenizer. Take a shorter or more usual word, such as the class noun."
+                    )
+            else:
+                rare = _ids(RARE[number], tokenizer) if number < len(RARE) else []
+                ids = rare if len(rare) == 1 else _ids(concept.noun, tokenizer)
+            known = encoder.get_input_embeddings().weight.detach()
+            vectors[concept].append(known[ids].float().mean(0, keepdim=True).repeat(count, 1))  # -> (vector, width)
+    return vectors
+
+
+class LearntEmbeddings(nn.Module):
+    """The rows of some words in each text encoder, in float32, as parameters of their own.
+
+    The encoders' own matrices stay as they are and take no gradient: the published code gives its whole matrix to
+    AdamW, whose weight decay shrinks every other word too, and saves only the new rows.
+    """
+
+    def __init__(self, pipe: Any, concepts: Sequence[NewConcept], vectors: int = 1):
+        super().__init__()
+        self._parts = text_parts(pipe)
+        self._concepts, self._count = tuple(concepts), vectors
+        tokens = [token for concept in concepts for token in concept.tokens(vectors)]
+        self._ids = [tokenizer.convert_tokens_to_ids(tokens) for tokenizer, _ in self._parts]
+        self.rows = nn.ParameterList(
+            encoder.get_input_embeddings().weight.detach()[ids].float().clone()
+            for (_, encoder), ids in zip(self._parts, self._ids, strict=True)
+        )
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Let the text encoders read these rows, with gradients, while the block is open."""
+        with ExitStack() as stack:
+            for (_, encoder), ids, rows in zip(self._parts, self._ids, self.rows, strict=True):
+                table = encoder.get_input_embeddings()
+                stack.enter_context(replaced(table, "forward", _reading(table.forward, ids, rows)))
+            yield
+
+    @torch.no_grad()
+    def write(self) -> None:
+        """Write the rows into the encoders' own matrices."""
+        for (_, encoder), ids, rows in zip(self._parts, self._ids, self.rows, strict=True):
+            weight = encoder.get_input_embeddings().weight
+            weight[ids] = rows.to(weight)
+
+    def vectors(self) -> dict[NewConcept, list[Vectors]]:
+        """Return the rows of each concept, one tensor for each text encoder, on the CPU."""
+        each = [rows.detach().cpu().split(self._count) for rows in self.rows]
+        return {concept: [rows[number].clone() for rows in each] for number, concept in enumerate(self._concepts)}
+
+
+def _reading(forward: Any, ids: Sequence[int], rows: Tensor) -> Any:
+    def read(tokens: Tensor) -> Tensor:
+        embedded = forward(tokens)
+        for number, token in enumerate(ids):
+            embedded = torch.where((tokens == token)[..., None], rows[number].to(embedded), embedded)
+        return embedded
+
+    return read
+
+
+def _ids(word: str, tokenizer: Any) -> list[int]:
+    return tokenizer(word, add_special_tokens=False).input_ids
+
+
+def _check(concept: NewConcept, vectors: Sequence[Vectors], parts: Sequence[tuple[Any, Any]]) -> None:
+    if len(vectors) != len(parts):
+        raise ConceptsDoNotFit(
+            f"Expected vectors of {concept.placeholder} for {len(parts)} text encoders, got {len(vectors)}: "
+            "these concepts were learnt on another kind of pipeline. Load them into one like theirs."
+        )
+    for (tokenizer, encoder), rows in zip(parts, vectors, strict=True):
+        if concept.placeholder in tokenizer.get_vocab():
+            raise ConceptsDoNotFit(
+                f"Expected a new word, but the tokenizer knows {concept.placeholder} already. Load the concepts into a "
+                "fresh pipeline, call pipe.unload_textual_inversion() first, or teach them under another name."
+            )
+        width = encoder.get_input_embeddings().weight.shape[1]
+        if rows.shape[1] != width:
+            raise ConceptsDoNotFit(
+                f"Expected vectors of width {width} for {concept.placeholder}, got {rows.shape[1]}: they were "
+                "learnt on another base model. Load the one that their card names."
+            )

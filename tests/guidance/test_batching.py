@@ -1,0 +1,109 @@
+"""How the rows of a batch stand for images, where the pipeline differs from its denoiser's family."""
+
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+
+from heedful.attention import layout_of
+from heedful.errors import UnsupportedPipeline
+from heedful.guidance import NONE, Method, guide
+from heedful.guidance.batching import copies_in
+from heedful.guidance.call import Call
+from heedful.losses import AttendAndExcite
+from tests.every_pipeline import PIPELINES, PROMPTS, like
+from tests.guidance.test_every_pipeline import settings_of
+from tests.pipelines import generator, tiny_pipeline, tiny_unet
+
+LAYOUT = layout_of(tiny_unet())
+EXCITE = Method(name="excite", loss=AttendAndExcite())
+
+
+class Pipe:
+    def __init__(self, doubled: bool):
+        self.do_classifier_free_guidance = doubled
+
+
+class StableDiffusionInstructPix2PixPipeline(Pipe):
+    """Only the name of the class counts."""
+
+
+def arguments(latents: torch.Tensor, text: torch.Tensor) -> dict[str, Any]:
+    return {"sample": latents, "encoder_hidden_states": text}
+
+
+ROWS = arguments(torch.randn(12, 4, 2, 2), torch.randn(12, 3, 2))
+
+
+def test_pipeline_knows_whether_its_batch_is_doubled() -> None:
+    assert copies_in(Pipe(True), LAYOUT, ROWS, 3) == (2, -1)
+    assert copies_in(Pipe(False), LAYOUT, ROWS, 3) == (1, -1)
+    assert copies_in(object(), LAYOUT, ROWS, 3, is_guided=True) == (2, -1)
+
+
+def test_pipeline_that_guides_by_text_and_image_apart_has_three_copies_and_the_condition_first() -> None:
+    copies, condition = copies_in(StableDiffusionInstructPix2PixPipeline(True), LAYOUT, ROWS, 2)
+    whole = Call(LAYOUT, ROWS, copies, 4, condition)
+    assert whole.images == 4
+    assert whole.latents.equal(ROWS["sample"][:4])
+    others = whole.unconditional()
+    assert others is not None and others["sample"].equal(ROWS["sample"][4:])
+    rejoined = whole.whole((ROWS["sample"][:4],), (ROWS["sample"][4:],))
+    assert rejoined[0].equal(ROWS["sample"])
+
+
+def test_doubled_batch_is_recognised_in_a_loop_that_does_not_say() -> None:
+    latents, text = torch.randn(2, 4, 2, 2), torch.randn(4, 3, 2)
+    doubled = torch.cat([latents, latents])
+    assert copies_in(object(), LAYOUT, arguments(doubled, text), 1) == (2, -1)
+    assert copies_in(object(), LAYOUT, arguments(torch.randn(4, 4, 2, 2), text), 1) == (1, -1)
+    assert copies_in(object(), LAYOUT, arguments(doubled, torch.cat([text[:2], text[:2]])), 1) == (1, -1)
+    assert copies_in(object(), LAYOUT, arguments(latents[:1], text[:1]), 1) == (1, -1)
+    assert copies_in(object(), LAYOUT, arguments(doubled, text), 4) == (1, -1)  # four prompts are four images
+
+
+@pytest.mark.parametrize("guidance_scale", [1.0, 5.0])
+@pytest.mark.parametrize("name", ["StableDiffusionPipeline", "PixArtSigmaPipeline", "FluxPipeline"])
+def test_two_prompts_with_equal_seeds_are_two_images_each(name: str, guidance_scale: float) -> None:
+    run = PIPELINES[name]()
+    run.arguments["generator"] = [generator(seed) for seed in (0, 1, 0, 1)]
+    plain = run(guidance_scale)
+    for method in (NONE, EXCITE):
+        run.arguments["generator"] = [generator(seed) for seed in (0, 1, 0, 1)]
+        with guide(run.pipe, PROMPTS, method, settings=settings_of(run, 0.0)) as guided:
+            assert run(guidance_scale).equal(plain)
+        assert guided.trace.images == 4
+        assert guided.maps["cat"].isnan().flatten(1).any(1).tolist() == [False, False, True, True]
+
+
+def perturbed() -> Any:
+    sd = tiny_pipeline()
+    pipe = like(sd, diffusers.StableDiffusionPAGPipeline)
+    pipe.set_pag_applied_layers(["mid"])
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@pytest.mark.parametrize("method", [NONE, EXCITE], ids=["none", "excite"])
+def test_perturbed_attention_guidance_is_refused_and_works_when_it_is_off(method: Method) -> None:
+    pipe = perturbed()
+    run = PIPELINES["StableDiffusionPipeline"]()
+    common: dict[str, Any] = {"num_inference_steps": 2, "output_type": "latent"}
+    for guidance_scale in (0.0, 5.0):
+        with (
+            guide(pipe, "a cat and a dog", method, settings=settings_of(run, 0.0)),
+            pytest.raises(UnsupportedPipeline, match=r"perturbed attention.*pag_scale=0"),
+        ):
+            pipe("a cat and a dog", guidance_scale=guidance_scale, **common)
+    plain = pipe("a cat and a dog", pag_scale=0.0, generator=generator(), **common).images
+    with guide(pipe, "a cat and a dog", method, settings=settings_of(run, 0.0)) as guided:
+        assert pipe("a cat and a dog", pag_scale=0.0, generator=generator(), **common).images.equal(plain)
+    assert guided.trace.images == 1
+
+
+def test_pipelines_whose_rows_are_no_images_are_refused_on_entry() -> None:
+    panorama = type("StableDiffusionPanoramaPipeline", (type(tiny_pipeline()),), {})
+    pipe = like(tiny_pipeline(), panorama)
+    with pytest.raises(UnsupportedPipeline, match="window of one image"), guide(pipe, "a cat and a dog", NONE):
+        pass

@@ -1,0 +1,97 @@
+"""Where the model itself sees a class in a picture, and the pictures of one concept each that follow from it."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from heedful import world
+from heedful.attention import SiteSelection
+from heedful.attention.regions import Segment
+from heedful.teaching import METHODS, regions
+from heedful.teaching.concepts import new_concepts
+from heedful.teaching.regions import each_alone, find_regions
+from heedful.world.instances import InstanceImage
+from tests.pipelines import tiny_pipeline, tiny_sdxl_pipeline
+from tests.teaching.lesson import PROMPT, parameters, picture
+
+TWO = world.one_image_concepts()
+SITES = SiteSelection(scale=2)
+
+
+def _found(pipe: Any, image: InstanceImage) -> list[float]:
+    """The intersection over union of each instance's mask with where the untaught model sees its class."""
+    sites = METHODS["disendiff"].settings_for(pipe.unet).sites
+    with Image.open(image.file) as shown:
+        found = find_regions(pipe, shown, image.prompt, new_concepts(image.prompt, pipe.tokenizer), sites, 0)
+    shares = []
+    for region, instance in zip(found, image.instances, strict=True):
+        assert region.concept.noun == instance.noun
+        with Image.open(instance.mask) as drawn:
+            mask = np.asarray(drawn) > 0
+        shares.append(float((region.mask & mask).sum() / (region.mask | mask).sum()))
+    return shares
+
+
+def test_the_embedded_model_sees_each_class_of_the_one_image_concepts_where_it_is() -> None:
+    pipe = world.load()
+    before = parameters(pipe)
+    shares = [share for image in TWO for share in _found(pipe, image)]
+    assert len(shares) == 20
+    assert min(shares) > 0.6 and np.mean(shares) > 0.75
+    assert all(torch.equal(value, before[name]) for name, value in parameters(pipe).items())
+    assert not any(module._forward_hooks for module in pipe.unet.modules())  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.parametrize("make", [tiny_pipeline, tiny_sdxl_pipeline], ids=["sd", "sdxl"])
+def test_a_picture_is_shown_once_for_each_concept_with_a_mask_of_its_size(make: Any) -> None:
+    pipe = make()
+    concepts = new_concepts(PROMPT, pipe.tokenizer)
+    shown = each_alone(pipe, picture(size=24), PROMPT, concepts, (16, 16), SITES, 0)
+    assert shown is not None and shown.masks is not None
+    assert shown.captions == ("a <cat1> cat", "a <dog1> dog")
+    assert [image.size for image in (*shown.images, *shown.masks)] == [(16, 16)] * 4
+    first, second = (np.asarray(mask.convert("L")) for mask in shown.masks)
+    assert set(np.unique([first, second])) == {0, 255}
+    assert first.any() and second.any() and not (first & second).all()
+    again = each_alone(pipe, picture(size=24), PROMPT, concepts, (16, 16), SITES, 0)
+    assert again is not None and again.masks is not None
+    assert [mask.tobytes() for mask in again.masks] == [mask.tobytes() for mask in shown.masks]
+
+
+def test_the_masks_are_the_regions_of_the_cropped_picture() -> None:
+    pipe = tiny_pipeline()
+    concepts = new_concepts(PROMPT, pipe.tokenizer)
+    shown = each_alone(pipe, picture(), PROMPT, concepts, (16, 16), SITES, 3)
+    found = find_regions(pipe, picture(), PROMPT, concepts, SITES, 3)
+    assert shown is not None and shown.masks is not None
+    for mask, region in zip(shown.masks, found, strict=True):
+        assert np.array_equal(np.asarray(mask.convert("L")) > 0, region.mask)
+
+
+def test_concepts_that_are_seen_nowhere_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = tiny_pipeline()
+    concepts = new_concepts(PROMPT, pipe.tokenizer)
+
+    def without_the_cat(*arguments: Any) -> list[Segment]:
+        cat, dog = find_regions(*arguments)
+        return [replace(cat, mask=np.zeros_like(cat.mask)), dog]
+
+    monkeypatch.setattr(regions, "find_regions", without_the_cat)
+    shown = each_alone(pipe, picture(), PROMPT, concepts, (16, 16), SITES, 0)
+    assert shown is not None and shown.captions == ("a <dog1> dog",)
+
+
+def test_a_model_to_which_all_words_are_alike_sees_nothing() -> None:
+    pipe = tiny_pipeline()
+    with torch.no_grad():
+        for name, parameter in pipe.unet.named_parameters():
+            if "attn2.to_k" in name:
+                parameter.zero_()
+    concepts = new_concepts(PROMPT, pipe.tokenizer)
+    # of one colour: along edges, the rounding of what is the same everywhere grows
+    gray = Image.new("RGB", (16, 16), (127, 127, 127))
+    assert each_alone(pipe, gray, PROMPT, concepts, (16, 16), SITES, 0) is None

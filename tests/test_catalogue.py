@@ -1,0 +1,33 @@
+import subprocess
+import sys
+
+import pytest
+
+from heedful import catalogue
+from heedful.errors import SettingsError
+from heedful.guidance import METHODS
+from heedful.teaching import TEACHING_METHODS
+
+
+def test_catalogue_lists_the_methods_that_there_are() -> None:
+    assert list(METHODS) == list(catalogue.METHODS)
+    assert {name: method.name for name, method in METHODS.items()} == {name: name for name in catalogue.METHODS}
+    assert set(TEACHING_METHODS) == set(catalogue.TEACHING_METHODS)
+    assert catalogue.DEFAULT_METHOD in METHODS and catalogue.DEFAULT_METHOD in TEACHING_METHODS
+
+
+def test_names_are_listed_without_torch() -> None:
+    code = "import sys, heedful.catalogue; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_names_of_constants_follow_those_of_methods() -> None:
+    assert catalogue.constant("attend-and-excite+a-star") == "ATTEND_AND_EXCITE_A_STAR"
+
+
+def test_unknown_name_is_refused_with_the_list_and_the_nearest() -> None:
+    assert catalogue.check_name("a-star", catalogue.METHODS, "a method") == "a-star"
+    with pytest.raises(SettingsError, match=r"one of none, .*wrong-tokens, got 'astar'. Did you mean 'a-star'\?"):
+        catalogue.check_name("astar", catalogue.METHODS, "a method")
+    with pytest.raises(SettingsError, match=r"got 'xyz'\.$"):
+        catalogue.check_name("xyz", catalogue.METHODS, "a method")

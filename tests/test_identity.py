@@ -1,0 +1,54 @@
+import json
+from dataclasses import dataclass, field, make_dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from heedful.identity import VERSION, describe_fields, identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inner:
+    sharpness: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outer:
+    weight: float
+    inner: Inner = field(default_factory=Inner)
+    parts: tuple[Any, ...] = ()
+    note: str = field(default="", compare=False)
+
+
+def test_fields_that_have_their_defaults_are_left_out() -> None:
+    assert identity(Outer(weight=2.0, note="any")) == {"version": VERSION, "class": "Outer", "weight": 2.0}
+    assert describe_fields(Outer(weight=2.0, inner=Inner(sharpness=3.0), parts=(Inner(), None))) == {
+        "class": "Outer",
+        "weight": 2.0,
+        "inner": {"class": "Inner", "sharpness": 3.0},
+        "parts": [{"class": "Inner"}, None],
+    }
+
+
+def test_a_new_field_with_a_default_changes_no_identity() -> None:
+    later = make_dataclass("Inner", [("sharpness", float, 1.0), ("reach", float, 0.5)], frozen=True)
+    assert identity(later(sharpness=3.0)) == identity(Inner(sharpness=3.0))
+    outer = make_dataclass("Outer", [("weight", float), ("inner", object, later()), ("new", object, None)])
+    assert identity(outer(1.0, inner=later(3.0))) == identity(Outer(weight=1.0, inner=Inner(sharpness=3.0)))
+    assert identity(outer(1.0)) == identity(Outer(weight=1.0))
+    assert identity(outer(1.0, new=later())) != identity(Outer(weight=1.0))
+
+
+def test_chosen_fields_can_be_left_out() -> None:
+    assert identity(Outer(weight=2.0), "weight") == {"version": VERSION, "class": "Outer"}
+
+
+def test_everything_can_be_written_as_json_and_holds_no_address() -> None:
+    things = [float("inf"), float("-inf"), float("nan"), {1: Path("a/b")}, {"b", "a"}, torch.float16, partial(max, 1)]
+    plain = describe_fields([*things, torch.relu, Outer, lambda maps: maps, object()])
+    text = json.dumps(plain, allow_nan=False)
+    assert " at 0x" not in text
+    assert plain[:5] == ["inf", "-inf", "nan", {"1": "a/b"}, ["a", "b"]]
+    assert json.loads(text) == plain
