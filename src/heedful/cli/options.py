@@ -52,7 +52,7 @@ Concepts = Annotated[
 ModelName = Annotated[
     str | None,
     Parameter(
-        help="Folder of a diffusers pipeline, a hub id such as owner/name, or world:NAME. Without it, the embedded model."
+        help="Folder of a diffusers pipeline, a hub id such as owner/name, or world:NAME. Without it, the embedded one."
     ),
 ]
 WorldName = Annotated[
