@@ -31,6 +31,18 @@ def test_card_says_how_the_model_was_made_and_what_it_cannot_do(run: Run) -> Non
     assert "What it cannot do" in printed
 
 
+def test_embedded_models_are_listed_and_chosen_by_name(run: Run, call: Call) -> None:
+    listed = json.loads(run("list", "--json"))
+    assert [row["name"] for row in listed] == ["sprites", "crowded", "joint"]
+    assert all(row["megabytes"] > 5 for row in listed)
+    assert run("card", "sprites") == run("card")
+    assert "# The crowded world" in run("card", "crowded")
+    unknown = call("world", "card", "atlantis")
+    assert unknown.code == 2 and "sprites, crowded, joint" in unknown.err
+    both = call("world", "card", "joint", "--model", "somewhere")
+    assert both.code == 2 and "got both" in both.err
+
+
 def test_card_of_a_folder_without_one_names_the_remedy(call: Call, tmp_path: Path) -> None:
     result = call("world", "card", "--model", tmp_path)
     assert result.code == 2 and "heedful world train" in result.err

@@ -51,7 +51,12 @@ Concepts = Annotated[
 ]
 ModelName = Annotated[
     str | None,
-    Parameter(help="Folder of a diffusers pipeline, or a hub id such as owner/name. Without it, the embedded model."),
+    Parameter(
+        help="Folder of a diffusers pipeline, a hub id such as owner/name, or world:NAME. Without it, the embedded one."
+    ),
+]
+WorldName = Annotated[
+    str | None, Parameter(help="Name of an embedded model, of those that `heedful world list` shows.")
 ]
 WorldFolder = Annotated[
     Path | None, Parameter("--model", help="Folder of a world model of your own. Without it, the embedded one.")

@@ -1,4 +1,4 @@
-"""`heedful world`: the embedded model's card and samples, its figures, and how to make it again from nothing."""
+"""`heedful world`: the embedded models, their cards, samples and figures, and how each is made again."""
 
 import json
 from collections import Counter
@@ -16,12 +16,34 @@ from heedful.errors import ModelNotFound, SettingsError
 app = App(
     name="world",
     group_parameters=options.OPTIONS,
-    help="The embedded model: its card, samples and figures, and how it is made.",
+    help="The embedded models: their cards, samples and figures, and how they are made.",
 )
 
 
+@app.command(name="list")
+def list_worlds(*, as_json: options.Json = False) -> None:
+    """List the embedded models by name; `--model world:NAME` takes one of them anywhere."""
+    from heedful.world import WORLDS, folder_of
+
+    rows = [
+        {
+            "name": name,
+            "what": what,
+            "folder": str(folder_of(name)),
+            "megabytes": round(
+                sum(file.stat().st_size for file in folder_of(name).rglob("*") if file.is_file()) / 1e6, 1
+            ),
+        }
+        for name, what in WORLDS.items()
+    ]
+    if as_json:
+        say_json(rows)
+    else:
+        say("\n".join(f"{row['name']}: {row['what']} ({row['megabytes']} MB)" for row in rows))
+
+
 @app.command
-def card(*, model: options.WorldFolder = None, figures: Path | None = None) -> None:
+def card(name: options.WorldName = None, /, *, model: options.WorldFolder = None, figures: Path | None = None) -> None:
     """Print the model card: how it was made, what it can and cannot do, and its measured figures.
 
     `--figures FOLDER/figures.json`, which `heedful world evaluate` wrote, replaces the figures of the card.
@@ -32,9 +54,9 @@ def card(*, model: options.WorldFolder = None, figures: Path | None = None) -> N
         JSON file whose figures are put into the card.
     """
     from heedful.report import with_figures
-    from heedful.world import WEIGHTS
+    from heedful.world import folder_of
 
-    path = (model or WEIGHTS) / "README.md"
+    path = folder_of(_chosen(name, model)) / "README.md"
     if not path.is_file():
         raise ModelNotFound(
             f"Expected a model card at {path}, found none. Make the model: heedful world train --out FOLDER"
@@ -47,7 +69,14 @@ def card(*, model: options.WorldFolder = None, figures: Path | None = None) -> N
 
 
 @app.command
-def sample(*, out: Path = Path("out/world.png"), seed: int = 0, model: options.WorldFolder = None) -> None:
+def sample(
+    name: options.WorldName = None,
+    /,
+    *,
+    out: Path = Path("out/world.png"),
+    seed: int = 0,
+    model: options.WorldFolder = None,
+) -> None:
     """Write a sheet of samples: every class, some colours, and pairs, without guidance.
 
     Parameters
@@ -63,11 +92,13 @@ def sample(*, out: Path = Path("out/world.png"), seed: int = 0, model: options.W
 
     parse_seeds(str(seed))
     Gallery(out.parent).check()
-    say(f"Samples: {sheet(load(model), out, seed)}")
+    say(f"Samples: {sheet(load(_chosen(name, model)), out, seed)}")
 
 
 @app.command
 def evaluate(
+    name: options.WorldName = None,
+    /,
     *,
     out: options.Out = Path("out/world"),
     single_seeds: int = 16,
@@ -103,16 +134,27 @@ def evaluate(
     from heedful.lab import Trial, play, pointing_figures, retrieval_figures
     from heedful.lab import world_figures as figures
     from heedful.report import pointing_table
-    from heedful.world import font_is_installed, load, load_clip, load_detector, two_concept_prompts
+    from heedful.world import (
+        APART,
+        folder_of,
+        font_is_installed,
+        load,
+        load_clip,
+        load_detector,
+        two_concept_prompts,
+    )
+    from heedful.world.training import RECIPES
 
     options.use_threads(threads)
     steps = _numbers(single_steps)
     seeds = {"single": single_seeds, "two": two_seeds, "three": three_seeds}
-    for name, count in {**seeds, "pointing": pointing_seeds}.items():
-        at_least(0, count, 0, f"seeds for {name}")
+    for suite, count in {**seeds, "pointing": pointing_seeds}.items():
+        at_least(0, count, 0, f"seeds for {suite}")
     if not any(seeds.values()):
         raise SettingsError("Expected seeds for one kind of prompt or more, got 0 for all of them.")
-    pipe, detector = load(model), load_detector(model)
+    chosen = _chosen(name, model)
+    style = RECIPES[chosen].style if chosen in RECIPES else APART
+    pipe, detector = load(chosen), load_detector(chosen)
     pipe.set_progress_bar_config(disable=True)
     every, part = (92, 64) if miniature else (1, 1)
     with counting(err) as on_images:
@@ -128,17 +170,21 @@ def evaluate(
             tell(pointing_table(measured["pointing"]))
     measured["speed"] = figures.speed_figures(pipe, 32 // min(part, 16))
     if not miniature:
-        measured["loading"] = figures.loading_figures(model)
+        measured["loading"] = figures.loading_figures(folder_of(chosen))
     if font_is_installed():
-        measured["detector"] = figures.detector_figures(detector, 2048 // part)
-        measured["autoencoder"] = figures.autoencoder_figures(pipe, 256 // part)
-        measured["clip"] = retrieval_figures(*load_clip(model), sets=1 if miniature else 10)
+        measured["detector"] = figures.detector_figures(detector, 2048 // part, style)
+        measured["autoencoder"] = figures.autoencoder_figures(pipe, 256 // part, style)
+        measured["clip"] = retrieval_figures(*load_clip(chosen), sets=1 if miniature else 10)
+    if name is not None:
+        measured |= {"world": name, "sampler": type(pipe.scheduler).__name__}
     write_atomic(out / "figures.json", json.dumps(measured, indent=1))
     say_json(measured)
 
 
 @app.command
 def audit(
+    name: options.WorldName = None,
+    /,
     *,
     out: options.Out = Path("out/audit"),
     images: int = 300,
@@ -174,7 +220,8 @@ def audit(
     at_least(1, images, 1, "images")
     at_least(1, seeds, 1, "seeds")
     found = None if records is None else _draw(records, images)
-    pipe, detector = load(model), load_detector(model)
+    chosen = _chosen(name, model)
+    pipe, detector = load(chosen), load_detector(chosen)
     pipe.set_progress_bar_config(disable=True)
     with counting(err) as on_images:
         if found is None:
@@ -228,6 +275,8 @@ def instances(*, out: options.Out = Path("out/instances")) -> None:
 
 @app.command
 def train(
+    name: options.WorldName = None,
+    /,
     *,
     out: options.Out,
     start: Path | None = None,
@@ -235,7 +284,7 @@ def train(
     threads: options.Threads = None,
     miniature: bool = False,
 ) -> None:
-    """Make the model from nothing, or from `--start`; killed at any moment, the same command goes on.
+    """Make a model as its recipe says, or from `--start`; killed at any moment, the same command goes on.
 
     Parameters
     ----------
@@ -246,7 +295,7 @@ def train(
     """
     from heedful.models import find_device
     from heedful.report import loss_curves
-    from heedful.world.training import MINIATURE, RECIPE
+    from heedful.world.training import MINIATURE, RECIPES
     from heedful.world.training import train as train_world
 
     options.use_threads(threads)
@@ -260,10 +309,21 @@ def train(
             phases.add(phase)
             show(phase, step, steps, f" (loss {loss:.4f})")
 
-        recipe = MINIATURE if miniature else RECIPE
+        recipe = MINIATURE if miniature else RECIPES[str(_chosen(name, None))]
         folder = train_world(out, recipe, start=start, device=device, on_step=on_step)
     say(f"Losses: {loss_curves(out / 'training')}")
     say(f"Model: {folder}")
+
+
+def _chosen(name: str | None, model: Path | None) -> str | Path:
+    """Return the name or the folder of the model that is meant, the first embedded one if neither is given."""
+    from heedful.world import DEFAULT, WORLDS
+
+    if name is not None and model is not None:
+        raise SettingsError(f"Expected the name of an embedded model or a folder, got both, {name} and {model}.")
+    if name is not None and name not in WORLDS:
+        raise ModelNotFound(f"Expected an embedded model ({', '.join(WORLDS)}), got {name}. Take one of these.")
+    return model or name or DEFAULT
 
 
 def _draw(records: Path, count: int) -> tuple[Any, Any, dict[str, Any]]:

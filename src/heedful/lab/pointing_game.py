@@ -2,7 +2,7 @@
 
 Plain sampling is watched, site by site and step by step, and the detector says afterwards where the objects are. Only
 images count in which it finds every concept exactly once. One run serves three kinds of map: as it was read; smoothed,
-as losses read it; and the mean of the smoothed ones over the run.
+as losses read it; and the mean of the smoothed ones over the run. Joint attention is read in three ways (`joint_maps`).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers import SD3Transformer2DModel
 from jaxtyping import Float
 from torch import Tensor
 
 from heedful.attention import Maps, Record, SiteSelection, capture, find_denoiser, smooth
 from heedful.errors import SettingsError
 from heedful.lab.by_prompt import ByPrompt
+from heedful.lab.joint_maps import JointRecord, read_joint
 from heedful.lab.records import Case, kept_records
 from heedful.lab.trial import Trial, paint
 from heedful.prompts import Prompt
@@ -131,7 +133,8 @@ def _make(pipe: Any, detector: Detector, trial: Trial, batch: Sequence[Case]) ->
     steps: list[dict[str, list[Tensor]]] = []
     denoiser = find_denoiser(pipe)
     assert denoiser is not None  # a world has one
-    with capture(denoiser, SiteSelection()) as record:
+    is_joint = isinstance(denoiser, SD3Transformer2DModel)
+    with read_joint(denoiser) if is_joint else capture(denoiser, SiteSelection()) as record:
 
         def after_step(_pipe: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             steps.append({site: maps.concepts(prompts) for site, maps in _maps_by_site(record, len(batch)).items()})
@@ -161,7 +164,7 @@ def _make(pipe: Any, detector: Detector, trial: Trial, batch: Sequence[Case]) ->
     return made
 
 
-def _maps_by_site(record: Record, images: int) -> dict[str, Maps]:
+def _maps_by_site(record: Record | JointRecord, images: int) -> dict[str, Maps]:
     """Return the conditional rows of every site's maps, which come last, and of the mean of the up sites at 8x8."""
     maps = {site: Maps(tokens[-images:]) for site, tokens in record.items()}
     up = [each.tokens for site, each in maps.items() if site.startswith("up_blocks") and each.size == (8, 8)]

@@ -11,7 +11,7 @@ from heedful.guidance import Method
 from heedful.lab.trial import Trial
 from heedful.lab.watch import Read, Watched, watch
 from heedful.models import Model
-from heedful.world import Detector, split_prompts
+from heedful.world import Detector, detector_folder, split_prompts
 
 Records = Mapping[str, Sequence[Watched]]
 """The records of each method, by its name."""
@@ -79,5 +79,6 @@ def study_prompts(count: int) -> tuple[str, ...]:
 
 def weights_of(model: Model) -> str:
     """Return the fingerprint of a world model and of its detector, which judges what the model generates."""
-    detector = sha256((model.folder / "detector.safetensors").read_bytes()).hexdigest()[:12]
+    folder = detector_folder(model.folder) or model.folder
+    detector = sha256((folder / "detector.safetensors").read_bytes()).hexdigest()[:12]
     return f"{model.weights}-{detector}"

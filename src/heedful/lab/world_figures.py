@@ -20,11 +20,13 @@ from heedful.lab.records import FAULTS
 from heedful.lab.trial import Trial, TrialRecord, run_trial, success_table
 from heedful.scores import estimate, intersection_over_union
 from heedful.world import (
+    APART,
     NATURAL,
     Box,
     Detection,
     Detector,
     Scene,
+    Style,
     box,
     expectations,
     is_held_out,
@@ -107,8 +109,10 @@ def _suite_figures(records: list[TrialRecord], trial: Trial) -> dict[str, Any]:
     return figures
 
 
-def detector_figures(detector: Detector, renders: int = 2048) -> dict[str, Any]:
+def detector_figures(detector: Detector, renders: int = 2048, style: Style = APART) -> dict[str, Any]:
     """Return the accuracy of the detector on renders from seeds that training never drew, half with unseen pairs.
+
+    `style` composes the scenes; a box is that of the whole object, also where another covers a part of it.
 
     By image: `exact` is the share of images whose set of (class, colour) is right, `classes`, `colours` and `count`
     the shares of images in which these alone are right. By object: `found` is the share of the objects at whose
@@ -116,7 +120,9 @@ def detector_figures(detector: Detector, renders: int = 2048) -> dict[str, Any]:
     and `invented` counts detections where no object is, per image.
     """
     rng = np.random.default_rng(HELD_OUT_SEED)
-    scenes = [random_scene(rng, count=1 + i % 3, unseen_pairs=i % 3 > 0 and i % 2 == 0) for i in range(renders)]
+    scenes = [
+        random_scene(rng, count=1 + i % 3, unseen_pairs=i % 3 > 0 and i % 2 == 0, style=style) for i in range(renders)
+    ]
     found = [each for start in range(0, renders, 256) for each in detector(_renders(scenes[start : start + 256]))]
     right: Counter[str] = Counter()
     objects: Counter[str] = Counter()
@@ -160,10 +166,10 @@ def match_by_location(boxes: Sequence[Box], detections: Sequence[Detection]) -> 
 
 
 @torch.no_grad()
-def autoencoder_figures(pipe: Any, renders: int = 256) -> dict[str, float]:
+def autoencoder_figures(pipe: Any, renders: int = 256, style: Style = APART) -> dict[str, float]:
     """Return the peak signal-to-noise ratio in dB of encoding and decoding held-out renders (peak 255, mean)."""
     rng = np.random.default_rng(HELD_OUT_SEED + 1)
-    images = _renders([random_scene(rng, count=1 + i % 3) for i in range(renders)])
+    images = _renders([random_scene(rng, count=1 + i % 3, style=style) for i in range(renders)])
     decoded = np.concatenate(
         [
             to_images(pipe.vae.decode(pipe.vae.encode(to_tensor(part)).latent_dist.mode()).sample)

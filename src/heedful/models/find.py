@@ -1,4 +1,4 @@
-"""Where the files of a named pipeline lie: the embedded world's, a folder, or a download from a hub."""
+"""Where the files of a named pipeline lie: an embedded model's, a folder, or a download from a hub."""
 
 from pathlib import Path
 
@@ -10,10 +10,29 @@ from heedful.errors import ModelNotFound, UnsafeWeights
 from heedful.files import PICKLES
 from heedful.models.weights import refuse_pickles, unsafe
 
+WORLD = "world:"
+"""What stands before the name of an embedded model."""
+
 
 def is_place(name: str) -> bool:
     """Return whether `name` is a place on this machine rather than a hub id."""
     return name.startswith((".", "/", "~")) or name.count("/") != 1 or Path(name).exists()
+
+
+def embedded_name(model: str | None) -> str | None:
+    """Return which embedded model a person named: None and `world:NAME` name one, everything else none.
+
+    Raises `ModelNotFound` for a name that no embedded model has.
+    """
+    if model is None:
+        return world.DEFAULT
+    if not model.startswith(WORLD):
+        return None
+    name = model.removeprefix(WORLD)
+    if name not in world.WORLDS:
+        known = ", ".join(f"{WORLD}{each}" for each in world.WORLDS)
+        raise ModelNotFound(f"Expected an embedded model ({known}), got {model}. Take one of these.")
+    return name
 
 
 def check_folder(folder: Path) -> Path:
@@ -40,8 +59,9 @@ def check_folder(folder: Path) -> Path:
 
 def find_folder(name: str | None) -> Path:
     """Return where the files of a model lie; raises `ModelNotFound` or `UnsafeWeights`."""
-    if name is None:
-        return world.WEIGHTS
+    embedded = embedded_name(name)
+    if name is None or embedded is not None:
+        return world.folder_of(embedded)
     return check_folder(Path(name).expanduser()) if is_place(name) else _download(name)
 
 

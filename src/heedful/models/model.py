@@ -27,7 +27,7 @@ class Model:
     dtype: str
     """A key of `DTYPES`."""
     is_world: bool
-    """Whether the denoiser is the embedded world's."""
+    """Whether it is an embedded model, or one of the architecture of an embedded U-Net."""
     on_top: Mapping[str, Any] = field(default_factory=dict)
     """What was loaded on top of the weights, by fingerprint, as plain JSON values."""
     options: ModelOptions = ModelOptions()  # noqa: RUF009 - frozen

@@ -14,7 +14,7 @@ from heedful import world
 from heedful.attention import find_denoiser
 from heedful.errors import ModelError, SettingsError
 from heedful.models.additions import add
-from heedful.models.find import find_folder, first_line
+from heedful.models.find import embedded_name, find_folder, first_line
 from heedful.models.lora import find_lora, parse_lora
 from heedful.models.model import DTYPES, Model
 from heedful.models.weights import fingerprint
@@ -26,14 +26,16 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 def open_model(options: ModelOptions = ModelOptions()) -> Model:  # noqa: B008 - frozen
     """Open a pipeline on its device, with its scheduler and everything on top; without options, the embedded world.
 
-    A name that starts with `.`, `/` or `~`, or that is an existing file or folder, lies on this machine; only a hub id
-    may use the network. Only safetensors are read, and safety checkers stay as they are.
+    `world:crowded` names another embedded model. A name that starts with `.`, `/` or `~`, or that is an existing file
+    or folder, lies on this machine; only a hub id may use the network. Only safetensors are read, and safety checkers
+    stay as they are.
 
     Raises `ModelNotFound`, `UnsafeWeights`, `ModelError`, and `SettingsError` for a device, dtype or scheduler that is
     not there.
     """
     device, name = find_device(options.device), options.model
-    dtype = options.dtype or ("float32" if name is None or device == "cpu" else "float16")
+    embedded = embedded_name(name)
+    dtype = options.dtype or ("float32" if embedded is not None or device == "cpu" else "float16")
     if dtype not in DTYPES:
         raise SettingsError(f"Expected one of the dtypes {', '.join(DTYPES)}, got {dtype!r}.")
     loras = [(lora, find_lora(lora)) for lora in map(parse_lora, options.lora)]
@@ -41,7 +43,8 @@ def open_model(options: ModelOptions = ModelOptions()) -> Model:  # noqa: B008 -
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     folder = find_folder(name)
-    pipe: Any = world.load().to(DTYPES[dtype]) if name is None else _load(name, folder, DTYPES[dtype])
+    own: Any = None if embedded is None else world.load(embedded).to(DTYPES[dtype])
+    pipe: Any = _load(str(name), folder, DTYPES[dtype]) if own is None else own
     pipe.to(device)
     pipe.set_progress_bar_config(disable=True)
     if options.scheduler is not None:
@@ -53,7 +56,7 @@ def open_model(options: ModelOptions = ModelOptions()) -> Model:  # noqa: B008 -
         weights=fingerprint(folder),
         folder=folder,
         dtype=dtype,
-        is_world=name is None or (denoiser is not None and world.is_world(denoiser)),
+        is_world=embedded is not None or (denoiser is not None and world.is_world(denoiser)),
         on_top=add(pipe, concepts, loras),
         options=options,
     )

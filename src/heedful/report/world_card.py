@@ -46,9 +46,12 @@ def _preamble(figures: Mapping[str, Any]) -> str:
     options = " ".join(f"--{suite}-seeds {count}" for suite, count in seeds.items())
     steps = [str(_steps(row)) for row in rows["single"]]
     options += f" --single-steps {','.join(steps)}" if steps != [str(_STEPS)] else ""
+    # figures written before there were several models are of the first
+    name = f"{figures['world']} " if "world" in figures else ""
     return (
-        f"`heedful world evaluate {options} --threads {figures['speed']['threads']}` on a CPU;\n"
-        "DDIM, guidance scale 3, no attention guidance. Right means every concept exactly once, in its\n"
+        f"`heedful world evaluate {name}{options} --threads {figures['speed']['threads']}` on a CPU;\n"
+        f"{figures.get('sampler', 'DDIM')}, guidance scale 3, no attention guidance. "
+        "Right means every concept exactly once, in its\n"
         "colour, and nothing else, by the detector; an image can have several faults. Leaked means that an object\n"
         "holds a colour of another concept, or one that nobody asked for. Intervals are 95 %, over prompts."
     )
@@ -90,17 +93,21 @@ def _worst(suite: Mapping[str, Any]) -> str:
 
 
 def _parts(figures: Mapping[str, Any]) -> str:
-    detector, objects = figures["detector"], figures["detector"]["objects"]
-    clip, speed, loading = figures["clip"], figures["speed"], figures["loading"]
-    rows = {
-        f"detector, {detector['renders']} held-out renders": (
+    speed, loading = figures["speed"], figures["loading"]
+    rows: dict[str, str] = {}
+    if "detector" in figures:
+        detector, objects = figures["detector"], figures["detector"]["objects"]
+        rows[f"detector, {detector['renders']} held-out renders"] = (
             f"by object: class {objects['class']:.4f}, colour {objects['colour']:.4f}; by image: count "
             f"{detector['count']:.4f}, everything {detector['exact']:.4f}"
-        ),
-        f"CLIP, {clip['sets']:.0f} x {clip['captions']:.0f} held-out captions": (
+        )
+    if "clip" in figures:
+        clip = figures["clip"]
+        rows[f"CLIP, {clip['sets']:.0f} x {clip['captions']:.0f} held-out captions"] = (
             f"caption to image {clip['caption_to_picture']:.3f}, back {clip['picture_to_caption']:.3f}; "
             f"told from a caption wrong in one place {clip['wrong_caption']:.3f}"
-        ),
+        )
+    rows |= {
         f"autoencoder, {figures['autoencoder']['renders']} held-out renders": (
             f"encode and decode: {figures['autoencoder']['psnr']:.1f} dB PSNR"
         ),

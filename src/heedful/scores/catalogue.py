@@ -77,11 +77,12 @@ def default_scores(model: Model) -> tuple[Score, ...]:
     For a model of the world its own detector and CLIP, as far as they lie beside it, and the attention figures; else
     the attention figures without pointing, whose boxes would come from the world's detector.
     """
-    if not (model.is_world and (model.folder / "detector.safetensors").is_file()):
+    place = world.detector_folder(model.folder) if model.is_world else None
+    if place is None:
         return (AttentionScore(boxes=None),)
-    folder = None if model.folder == world.WEIGHTS else model.folder
+    folder = None if place == world.WEIGHTS else place
     scores = (WorldScore(folder=folder), AttentionScore(boxes=WorldBoxes(folder=folder)))
-    if folder is None:
+    if folder is None or model.folder.parent == world.WEIGHTS.parent:
         return (*scores, ClipText())
     clip = folder / "clip"
     return (*scores, ClipText(model=str(clip))) if (clip / "config.json").is_file() else scores

@@ -1,8 +1,18 @@
-"""The embedded world: a small trained Stable-Diffusion-format model, the scenes it was trained on, and their judge."""
+"""The embedded worlds: small trained models in the format of diffusers, the scenes they learnt from, their judge."""
 
 from heedful.world.architecture import is_world
 from heedful.world.detector import NATURAL, Detection, Detector
-from heedful.world.embedded import NAME, WEIGHTS, load, load_clip, load_detector
+from heedful.world.embedded import (
+    DEFAULT,
+    NAME,
+    WEIGHTS,
+    WORLDS,
+    detector_folder,
+    folder_of,
+    load,
+    load_clip,
+    load_detector,
+)
 from heedful.world.instance_prompts import InstancePrompt
 from heedful.world.instance_recipe import write_instances
 from heedful.world.instances import (
@@ -19,6 +29,7 @@ from heedful.world.recognition import Sighting, make_templates, recognise
 from heedful.world.render import box, layer, render
 from heedful.world.scene import CANVAS, Item, Scene, is_held_out, random_scene
 from heedful.world.sprites import font_is_installed
+from heedful.world.style import APART, CROWDED, Style
 from heedful.world.tones import Box
 from heedful.world.vocabulary import (
     ANIMALS,
@@ -34,13 +45,17 @@ from heedful.world.vocabulary import (
 
 __all__ = [
     "ANIMALS",
+    "APART",
     "CANVAS",
     "CLASSES",
     "COLOURS",
+    "CROWDED",
+    "DEFAULT",
     "INSTANCES",
     "NAME",
     "NATURAL",
     "WEIGHTS",
+    "WORLDS",
     "Box",
     "Detection",
     "Detector",
@@ -51,9 +66,12 @@ __all__ = [
     "Look",
     "Scene",
     "Sighting",
+    "Style",
     "Verdict",
     "box",
+    "detector_folder",
     "expectations",
+    "folder_of",
     "font_is_installed",
     "is_held_out",
     "is_world",

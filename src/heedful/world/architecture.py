@@ -29,6 +29,12 @@ UNET: dict[str, Any] = {
     "norm_num_groups": 8,
 }
 
+CROWDED_UNET: dict[str, Any] = UNET | {
+    "block_out_channels": (64, 112, 96),
+    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+}
+"""Narrower where the grid is 4x4, and it attends to the text at 16x16 too."""
+
 AUTOENCODER: dict[str, Any] = {
     "in_channels": 3,
     "out_channels": 3,
@@ -91,10 +97,13 @@ def build_scheduler() -> DDIMScheduler:
 
 
 def is_world(denoiser: Any) -> bool:
-    """Whether a denoiser has the embedded model's architecture, so that settings tuned for it apply."""
+    """Whether a denoiser has the architecture of an embedded U-Net, so that settings tuned for them apply."""
     config = getattr(denoiser, "config", {})
     same = ("in_channels", "block_out_channels", "cross_attention_dim", "layers_per_block")
-    return all(_plain(getattr(config, field, None)) == _plain(UNET[field]) for field in same)
+    return any(
+        all(_plain(getattr(config, field, None)) == _plain(unet[field]) for field in same)
+        for unet in (UNET, CROWDED_UNET)
+    )
 
 
 def _plain(value: Any) -> Any:

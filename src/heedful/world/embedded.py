@@ -1,45 +1,90 @@
-"""Where the embedded model lies, and how it is loaded: from the package, never from a network."""
+"""Where the embedded models lie, and how they are loaded: from the package, never from a network."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import DiffusionPipeline, StableDiffusionPipeline
 from transformers import CLIPModel, CLIPProcessor
 
 from heedful.errors import ModelNotFound
+from heedful.world.clip import FOLDER as CLIP_FOLDER
 from heedful.world.clip import load_clip as _load_clip
 from heedful.world.detector import Detector
+from heedful.world.joint import JointPipeline
 
 NAME = "embedded world"
-"""What people, cards and records call it."""
-WEIGHTS = Path(__file__).parent / "weights"
+"""What people, cards and records call the first of them."""
+DEFAULT = "sprites"
+WORLDS = {
+    "sprites": "small objects apart: its failures are copies",
+    "crowded": "large objects that overlap, captions like alt text: fails as Stable Diffusion does",
+    "joint": "the first world's scenes painted by joint attention, as in Stable Diffusion 3",
+}
+"""The embedded models by name, with what each is for."""
+_ALL = Path(__file__).parent / "weights"
+WEIGHTS = _ALL / DEFAULT
+_PIPELINES: dict[str, type[DiffusionPipeline]] = {
+    "StableDiffusionPipeline": StableDiffusionPipeline,
+    "StableDiffusion3Pipeline": JointPipeline,
+}
 
 
-def load(folder: Path | str | None = None, **kwargs: Any) -> StableDiffusionPipeline:
-    """Load the embedded model, or one that `heedful world train` made in `folder`, as an ordinary diffusers pipeline.
+def folder_of(world: Path | str | None = None) -> Path:
+    """Return the folder of an embedded model by its name, None for the first; a path stays what it is."""
+    if world is None:
+        return WEIGHTS
+    return _ALL / world if isinstance(world, str) and world in WORLDS else Path(world)
 
-    `kwargs` go to `StableDiffusionPipeline.from_pretrained`. It paints 64x64 px; its weights are kept in half precision
-    and computed in float32 unless `dtype` says otherwise. Raises `ModelNotFound`.
+
+def load(world: Path | str | None = None, **kwargs: Any) -> Any:
+    """Load an embedded model by name, or one that `heedful world train` made in a folder, as a diffusers pipeline.
+
+    `kwargs` go to the pipeline's `from_pretrained`. All paint 64x64 px; weights are kept in half precision and computed
+    in float32 unless `dtype` says otherwise. Raises `ModelNotFound`.
     """
-    place = Path(folder) if folder is not None else WEIGHTS
-    if not (place / "model_index.json").is_file():
+    place = folder_of(world)
+    index = place / "model_index.json"
+    if not index.is_file():
         raise ModelNotFound(
-            f"Expected a model of the world in {place}, found none (no model_index.json). "
-            "Name the folder of another, or make one with `heedful world train`."
+            f"Expected a world ({', '.join(WORLDS)}) or a folder that holds one, got {world} "
+            f"(no model_index.json in {place}). Make one with `heedful world train`."
         )
-    options = {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True} | kwargs
-    return StableDiffusionPipeline.from_pretrained(str(place), **options)
+    kind = json.loads(index.read_text(encoding="utf-8")).get("_class_name", "")
+    if kind not in _PIPELINES:
+        raise ModelNotFound(
+            f"Expected a model of one of the kinds {', '.join(_PIPELINES)} in {place}, got {kind or 'none'}. "
+            "Name the folder of a world, or make one with `heedful world train`."
+        )
+    options: dict[str, Any] = {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True}
+    if _PIPELINES[kind] is JointPipeline:
+        # diffusers asks for them by name, though the model has none
+        options |= {"text_encoder_3": None, "tokenizer_3": None}
+    return _PIPELINES[kind].from_pretrained(str(place), **(options | kwargs))
 
 
-def load_detector(folder: Path | str | None = None) -> Detector:
-    """Load the detector of the embedded model, or of the world model in `folder`; raises `ModelNotFound`."""
-    return Detector.load(Path(folder) if folder is not None else WEIGHTS)
+def detector_folder(world: Path | str | None = None) -> Path | None:
+    """Return the folder with the detector that judges a model, None if there is none.
 
-
-def load_clip(folder: Path | str | None = None) -> tuple[CLIPModel, CLIPProcessor]:
-    """Load the CLIP of the embedded model, or of the world model in `folder`, with its processor.
-
-    Raises `ModelNotFound`.
+    It is the model's own; the first embedded model's judges those embedded ones that have none.
     """
-    return _load_clip(Path(folder) if folder is not None else WEIGHTS)
+    place = folder_of(world)
+    if (place / "detector.safetensors").is_file():
+        return place
+    return WEIGHTS if place.parent == _ALL else None
+
+
+def load_detector(world: Path | str | None = None) -> Detector:
+    """Load the detector that judges a model (`detector_folder`); raises `ModelNotFound`."""
+    return Detector.load(detector_folder(world) or folder_of(world))
+
+
+def load_clip(world: Path | str | None = None) -> tuple[CLIPModel, CLIPProcessor]:
+    """Load the CLIP of an embedded model, or of the one in a folder, with its processor; raises `ModelNotFound`.
+
+    An embedded model without one of its own has the first one's.
+    """
+    place = folder_of(world)
+    is_shared = place.parent == _ALL and not (place / CLIP_FOLDER).is_dir()
+    return _load_clip(WEIGHTS if is_shared else place)

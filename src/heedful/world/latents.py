@@ -5,6 +5,7 @@ its encoder imitates `encode`, its decoder inverts it better than `decode` can.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,6 +43,23 @@ class PatchProjection:
         scales = scales * (deviations / scales).square().mean().sqrt()
         return cls(mean.float(), components.float(), scales.float())
 
+    @classmethod
+    def imitating(cls, autoencoder: Any, images: Tensor) -> "PatchProjection":
+        """Fit to what a trained autoencoder's encoder makes of images (image, 3, height, width) in [-1, 1].
+
+        Such encoders imitate a projection of this kind, so that another denoiser can share their latents at its cost.
+        """
+        with torch.no_grad():
+            latents = autoencoder.encode(images).latent_dist.mode()
+        patches = _patches(images).flatten(0, 1).double()
+        wanted = latents.flatten(2).transpose(1, 2).flatten(0, 1).double()
+        # where all patches agree, nothing can be learnt, and the least norm is the answer
+        fitted = torch.linalg.lstsq(patches - patches.mean(0), wanted - wanted.mean(0), driver="gelsd").solution
+        # z = patch @ fitted + bias = (patch - mean) @ fitted
+        bias = wanted.mean(0) - patches.mean(0) @ fitted
+        mean = -torch.linalg.lstsq(fitted.T, bias[:, None], driver="gelsd").solution[:, 0]
+        return cls(mean.float(), fitted.float(), torch.ones(fitted.shape[1]))
+
     def encode(self, images: Tensor) -> Tensor:
         """Images (batch, 3, height, width) in [-1, 1] to latents (batch, 8, height / 4, width / 4)."""
         height, width = images.shape[-2] // PATCH, images.shape[-1] // PATCH
@@ -51,7 +69,8 @@ class PatchProjection:
     def decode(self, latents: Tensor) -> Tensor:
         """Latents back to images by the transposed projection: what is lost stays lost."""
         height, width = latents.shape[-2:]
-        patches = (latents.flatten(2).transpose(1, 2) * self.scales) @ self.components.T + self.mean
+        inverse = torch.linalg.pinv(self.components)
+        patches = (latents.flatten(2).transpose(1, 2) * self.scales) @ inverse + self.mean
         return torch.nn.functional.fold(
             patches.transpose(1, 2), (height * PATCH, width * PATCH), kernel_size=PATCH, stride=PATCH
         )

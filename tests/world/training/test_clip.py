@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from heedful.world.scene import random_scene
 from heedful.world.tokenizer import build_tokenizer
 from heedful.world.training.clip import ClipPhase, wrong_caption
-from heedful.world.training.recipe import MINIATURE
+from heedful.world.training.recipes import MINIATURE
 from heedful.world.vocabulary import CLASSES, COLOURS
 
 

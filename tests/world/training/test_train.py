@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import StableDiffusion3Pipeline, StableDiffusionPipeline
 from safetensors.torch import load_file
 
 from heedful.errors import ModelNotFound
+from heedful.world.embedded import WORLDS
+from heedful.world.style import CROWDED
+from heedful.world.training.captions import ALT_TEXT
 from heedful.world.training.loop import CHECKPOINT
-from heedful.world.training.recipe import MINIATURE
+from heedful.world.training.recipes import MINIATURE, RECIPES
 from heedful.world.training.train import train
 
 pytestmark = pytest.mark.usefixtures("drawn_sprites")
@@ -80,5 +83,35 @@ def test_training_goes_on_from_a_trained_model(tmp_path: Path, threads: None) ->
 
 
 def test_a_start_without_a_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFound, match="found none"):
+    with pytest.raises(ModelNotFound, match=r"no model_index\.json"):
         train(tmp_path / "out", MINIATURE, start=tmp_path / "nothing")
+
+
+def test_a_frozen_text_encoder_is_trained_first_and_then_left_alone(tmp_path: Path, threads: None) -> None:
+    recipe = replace(MINIATURE, text_encoder_steps=3, text_encoder_batch=4, style=CROWDED, captions=ALT_TEXT)
+    seen: list[str] = []
+    folder = train(tmp_path / "frozen", recipe, on_step=lambda phase, step, steps, loss: seen.append(phase))
+    assert seen[:4] == ["text_encoder"] * 3 + ["denoiser"]
+    trained = load_file(tmp_path / "frozen" / "training" / "text_encoder" / CHECKPOINT)
+    shipped = load_file(folder / "text_encoder" / "model.safetensors")
+    name = "encoder.layers.1.mlp.fc1.weight"
+    (stored,) = [key for key in shipped if key.endswith(name)]
+    assert torch.equal(shipped[stored], trained[f"average.text_encoder.{name}"])
+
+
+def test_joint_attention_trains_paints_and_goes_on_from_what_it_was(tmp_path: Path, threads: None) -> None:
+    narrow = {"num_layers": 2, "attention_head_dim": 8, "num_attention_heads": 2, "caption_projection_dim": 16}
+    recipe = replace(MINIATURE, denoiser="joint", denoiser_config=tuple(narrow.items()))
+    folder = train(tmp_path / "joint", recipe)
+    # how diffusers loads a Stable Diffusion 3 without T5
+    pipe = StableDiffusion3Pipeline.from_pretrained(str(folder), text_encoder_3=None, tokenizer_3=None)
+    pipe.set_progress_bar_config(disable=True)
+    assert pipe("a cat", num_inference_steps=2).images[0].size == (64, 64)
+    further = train(tmp_path / "further", replace(recipe, stages=(), detector_steps=0), start=folder)
+    part = "transformer/diffusion_pytorch_model.safetensors"
+    assert digests(folder)[part] == digests(further)[part]
+
+
+def test_each_recipe_has_the_name_of_an_embedded_model() -> None:
+    assert set(RECIPES) == set(WORLDS)
+    assert all(recipe.start in {None, *WORLDS} for recipe in RECIPES.values())

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from heedful.world.render import render
 from heedful.world.scene import CANVAS, Scene, random_scene
+from heedful.world.style import APART, Style
 
 
 def step_rng(seed: int, phase: str, step: int) -> np.random.Generator:
@@ -24,10 +25,11 @@ def random_scenes(
     mix: tuple[float, float, float],
     canvas: int = CANVAS,
     sizes: tuple[int, int] | None = None,
+    style: Style = APART,
 ) -> list[Scene]:
     """Draw `batch` training scenes; `mix` gives the shares of scenes with 1, 2 and 3 objects."""
     counts = rng.choice((1, 2, 3), size=batch, p=mix)
-    return [random_scene(rng, count=int(count), canvas=canvas, sizes=sizes) for count in counts]
+    return [random_scene(rng, count=int(count), canvas=canvas, sizes=sizes, style=style) for count in counts]
 
 
 def pictures(scenes: list[Scene]) -> Tensor:

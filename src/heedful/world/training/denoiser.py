@@ -1,24 +1,35 @@
 """Phase 'denoiser': the U-Net and the text encoder, trained together to predict velocity in the projected latents."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from diffusers import StableDiffusionPipeline
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from transformers import CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from heedful.world.architecture import build_scheduler, build_text_encoder, build_unet
 from heedful.world.latents import PatchProjection
 from heedful.world.training.batches import pictures, random_scenes, step_rng, to_images, torch_generator
+from heedful.world.training.captions import noisy_caption
 from heedful.world.training.loop import Phase
-from heedful.world.training.recipe import Recipe, Stage
+from heedful.world.training.recipe import Recipe, stage_at
+from heedful.world.training.transplant import begin_with, translate
 
-_SHEET = (
+SHEET = (
     "a cat", "a elephant", "a bird", "a rabbit", "a blue clock", "a white chair", "a red bench", "a green glasses",
     "a cat and a blue clock", "a dog and a frog", "a lion with a crown", "a elephant and a mouse",
     "a red car and a yellow apple", "a white bow and a black clock", "a horse and a pink balloon", "a bird and a bear",
 )  # fmt: skip
+"""The captions of the sheets of samples that training leaves behind."""
+
+
+def sheet_rows(images: np.ndarray) -> np.ndarray:
+    """Put sixteen images (image, 64, 64, 3) into two rows: (128, 512, 3)."""
+    return images.reshape(2, 8, 64, 64, 3).transpose(0, 2, 1, 3, 4).reshape(128, 512, 3)
 
 
 class DenoiserPhase(Phase):
@@ -30,7 +41,12 @@ class DenoiserPhase(Phase):
     """
 
     def __init__(
-        self, recipe: Recipe, tokenizer: CLIPTokenizer, projection: PatchProjection, device: torch.device
+        self,
+        recipe: Recipe,
+        tokenizer: CLIPTokenizer,
+        projection: PatchProjection,
+        device: torch.device,
+        frozen: CLIPTextModel | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.name = "denoiser"
@@ -38,19 +54,53 @@ class DenoiserPhase(Phase):
         self.tokenizer = tokenizer
         self.projection = projection
         self.device = device
-        self.unet = build_unet(**dict(recipe.unet))
-        self.text_encoder = build_text_encoder(tokenizer)
-        self.modules = nn.ModuleDict({"unet": self.unet, "text_encoder": self.text_encoder}).to(device)
+        self.unet = build_unet(**dict(recipe.denoiser_config))
+        self.is_frozen = frozen is not None
+        self.text_encoder = frozen if frozen is not None else build_text_encoder(tokenizer)
+        learning = {"unet": self.unet} | ({} if self.is_frozen else {"text_encoder": self.text_encoder})
+        self.modules = nn.ModuleDict(learning).to(device)
         self.steps = sum(stage.steps for stage in recipe.stages)
         self.cumulative = build_scheduler().alphas_cumprod
 
+    def start_from(self, parts: Any) -> None:
+        """Begin with the weights of a trained pipeline, thinned out where this denoiser is narrower.
+
+        A frozen text encoder must be trained by then: its states are translated into those that the denoiser knows.
+        """
+        if not self.is_frozen:
+            begin_with(self.unet, parts.unet)
+            self.text_encoder.load_state_dict(parts.text_encoder.state_dict())
+            return
+        rng = step_rng(self.recipe.seed, "translation", 0)
+        scenes = random_scenes(rng, 2000, (0.5, 0.5, 0.0), style=self.recipe.style)
+        captions = ["", *(noisy_caption(rng, scene, self.recipe.captions) for scene in scenes)]
+        tokens = self.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        with torch.no_grad():
+            own = self.text_encoder(tokens.to(self.device))[0]
+            trained = parts.text_encoder.to(self.device)(tokens.to(self.device))[0]
+        begin_with(self.unet, parts.unet, translate(own, trained))
+
+    def pipeline(self, autoencoder: Any) -> StableDiffusionPipeline:
+        """What was trained, with an autoencoder, as an ordinary pipeline."""
+        return StableDiffusionPipeline(
+            vae=autoencoder,
+            text_encoder=self.text_encoder,
+            tokenizer=self.tokenizer,
+            unet=self.unet,
+            scheduler=build_scheduler(),  # pyright: ignore[reportArgumentType]
+            safety_checker=None,  # pyright: ignore[reportArgumentType]
+            feature_extractor=None,  # pyright: ignore[reportArgumentType]
+            requires_safety_checker=False,
+        )
+
     def loss(self, step: int) -> Tensor:
         """Velocity loss of a batch of captioned renders."""
-        stage = self._stage(step)
+        stage = stage_at(self.recipe.stages, step)
         rng = step_rng(self.recipe.seed, self.name, step)
-        scenes = random_scenes(rng, stage.batch, stage.mix, stage.canvas, stage.sizes)
+        scenes = random_scenes(rng, stage.batch, stage.mix, stage.canvas, stage.sizes, self.recipe.style)
         dropped = rng.random(stage.batch) < self.recipe.caption_dropout
-        captions = ["" if gone else scene.caption for gone, scene in zip(dropped, scenes, strict=True)]
+        captions = [noisy_caption(rng, scene, self.recipe.captions) for scene in scenes]
+        captions = ["" if gone else caption for gone, caption in zip(dropped, captions, strict=True)]
         generator = torch_generator(rng)
         latents = self.projection.encode(pictures(scenes))
         noise = torch.randn(latents.shape, generator=generator)
@@ -68,13 +118,6 @@ class DenoiserPhase(Phase):
         errors = (predicted.float() - velocity.to(self.device)).square().mean((1, 2, 3))
         return (weights.to(self.device) * errors).mean()
 
-    def _stage(self, step: int) -> Stage:
-        for stage in self.recipe.stages:
-            if step < stage.steps:
-                return stage
-            step -= stage.steps
-        raise AssertionError("a step beyond the last stage")
-
     def _embed(self, captions: list[str]) -> Tensor:
         tokens = self.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
         return self.text_encoder(tokens.to(self.device))[0]
@@ -84,12 +127,11 @@ class DenoiserPhase(Phase):
         """A sheet of samples decoded by the plain projection: 20 DDIM steps, guidance scale 3, fixed noise."""
         scheduler = build_scheduler()
         scheduler.set_timesteps(20)
-        shape = (len(_SHEET), self.unet.config.in_channels, 16, 16)  # pyright: ignore[reportAttributeAccessIssue]
+        shape = (len(SHEET), self.unet.config.in_channels, 16, 16)  # pyright: ignore[reportAttributeAccessIssue]
         latents = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(self.device)
-        embeddings = torch.cat([self._embed([""] * len(_SHEET)), self._embed(list(_SHEET))])
+        embeddings = torch.cat([self._embed([""] * len(SHEET)), self._embed(list(SHEET))])
         for timestep in scheduler.timesteps:
             plain, conditional = self.unet(torch.cat([latents, latents]), timestep, embeddings).sample.chunk(2)
             latents = scheduler.step(plain + 3 * (conditional - plain), timestep, latents).prev_sample  # pyright: ignore
-        sheet = to_images(self.projection.decode(latents.cpu()))  # -> (16, 64, 64, 3)
-        rows = sheet.reshape(2, 8, 64, 64, 3).transpose(0, 2, 1, 3, 4).reshape(128, 512, 3)
+        rows = sheet_rows(to_images(self.projection.decode(latents.cpu())))
         Image.fromarray(rows).resize((1024, 256), Image.Resampling.LANCZOS).save(folder / f"samples-{step:05d}.png")

@@ -14,21 +14,14 @@ from torch.nn.functional import affine_grid, cross_entropy, grid_sample, interpo
 
 from heedful.world.detector import CLASS_LABELS, COLOUR_LABELS, MIXED, NATURAL, OTHER, STRIDE, DetectorNetwork, split
 from heedful.world.render import box, layer
-from heedful.world.scene import CANVAS, Item, Scene, random_scene
+from heedful.world.scene import CANVAS, NEAR_NATURAL, Item, Scene, random_scene
+from heedful.world.style import APART, Style
 from heedful.world.training.batches import step_rng, to_tensor, torch_generator
 from heedful.world.training.loop import Phase
 from heedful.world.training.recipe import Recipe
 from heedful.world.vocabulary import ANIMALS, CLASSES, COLOURS
 
 GRID = CANVAS // STRIDE
-# painted in these, an animal can hardly be told from its natural self
-NEAR_NATURAL = {
-    "bear": ("brown",), "bird": ("blue",), "cat": ("yellow", "orange"), "dog": ("white", "brown"),
-    "elephant": ("gray", "white"), "frog": ("green", "yellow"), "horse": ("orange", "brown"),
-    "lion": ("brown", "yellow", "orange"), "monkey": ("brown", "orange"), "mouse": ("gray", "white", "pink"),
-    "rabbit": ("gray", "white"), "turtle": ("green",),
-}  # fmt: skip
-
 Truth = tuple[str, str, tuple[int, int, int, int]]
 
 
@@ -51,12 +44,14 @@ class DetectorPhase(Phase):
     def loss(self, step: int) -> Tensor:
         """Loss of a batch of pictures with fakes among them."""
         rng = step_rng(self.recipe.seed, self.name, step)
-        drawn = [training_picture(rng) for _ in range(self.recipe.detector_batch)]
+        drawn = [training_picture(rng, self.recipe.style) for _ in range(self.recipe.detector_batch)]
         generator = torch_generator(rng)
         images = _spoiled(to_tensor(np.stack([image for image, _ in drawn])), generator)
-        if self.autoencoder is not None:
-            images[::2] = _decoded(self.autoencoder, images[::2], generator)
-        centre, classes, colours, sides = split(self.network(images.to(self.device)))
+        with torch.autocast(self.device.type, torch.bfloat16, self.recipe.bfloat16):
+            if self.autoencoder is not None:
+                images[::2] = _decoded(self.autoencoder, images[::2], generator)
+            grid = self.network(images.to(self.device))
+        centre, classes, colours, sides = split(grid.float())
         heat, cells, names, paints, distances = (part.to(self.device) for part in _targets([t for _, t in drawn]))
         item, row, column = cells.T
         loss = _focal(centre[:, 0], heat)
@@ -65,10 +60,15 @@ class DetectorPhase(Phase):
         return loss + 0.1 * l1_loss(sides[item, :, row, column], distances)
 
 
-def training_picture(rng: np.random.Generator) -> tuple[np.ndarray, list[Truth]]:
-    """A picture (64, 64, 3) uint8 and what it holds: (class, colour, box) of every object and fake."""
+def training_picture(rng: np.random.Generator, style: Style = APART) -> tuple[np.ndarray, list[Truth]]:
+    """A picture (64, 64, 3) uint8 and what it holds: (class, colour, box) of every object and fake.
+
+    A box is that of the whole object, also where another object covers a part.
+    """
     count = int(rng.choice((0, 1, 2, 3, 4), p=(0.02, 0.34, 0.44, 0.15, 0.05)))
-    scene = _crowd(rng, count)
+    # a part of the scenes are composed plainly, so that one detector serves both kinds
+    is_plain = style == APART or bool(rng.random() < 0.3)
+    scene = _crowd(rng, count, APART if is_plain else style)
     canvas = np.empty((CANVAS, CANVAS, 3), dtype=np.float32)
     canvas[:] = scene.tint
     truths: list[Truth] = []
@@ -84,11 +84,12 @@ def training_picture(rng: np.random.Generator) -> tuple[np.ndarray, list[Truth]]
     return canvas.round().clip(0, 255).astype(np.uint8), truths
 
 
-def _crowd(rng: np.random.Generator, count: int) -> Scene:
+def _crowd(rng: np.random.Generator, count: int, style: Style) -> Scene:
     """A scene like those of training, but pairs kept out there may meet here, and a class may come twice."""
     if count == 0:
         return Scene((), "gray", random_scene(rng, count=1).tint, "")
-    scene = random_scene(rng, count=min(count, 3), unseen_pairs=count > 1 and bool(rng.random() < 0.3))
+    unseen = count > 1 and bool(rng.random() < 0.3)
+    scene = random_scene(rng, count=min(count, 3), unseen_pairs=unseen, style=style)
     items = list(scene.items)
     if count >= 2 and rng.random() < 0.3:
         twin = items[0]

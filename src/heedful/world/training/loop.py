@@ -56,7 +56,10 @@ class _State:
     @torch.no_grad()
     def load(self, path: Path) -> None:
         tensors = load_file(path)
-        self.losses, self.step = tensors["losses"], int(tensors["step"])
+        self.step = int(tensors["step"])
+        # a recipe that was made longer or shorter meanwhile goes on too
+        kept = min(self.step, len(self.losses))
+        self.losses[:kept] = tensors["losses"][:kept]
         adam.unpack(tensors, self.parameters, self.optimizer)
         for name, average in self.averages.items():
             average.copy_(tensors[f"average.{name}"])

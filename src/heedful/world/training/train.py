@@ -3,17 +3,17 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import DiffusionPipeline
 from safetensors.torch import load_file, save
 
 from heedful.errors import OutputError
 from heedful.files import make_folder, write_atomic
-from heedful.world.architecture import build_scheduler
 from heedful.world.clip import FOLDER as CLIP_FOLDER
 from heedful.world.clip import build_processor
-from heedful.world.embedded import load, load_detector
+from heedful.world.embedded import load, load_clip, load_detector
 from heedful.world.latents import PatchProjection
 from heedful.world.tokenizer import build_tokenizer
 from heedful.world.training.autoencoder import AutoencoderPhase
@@ -21,8 +21,11 @@ from heedful.world.training.batches import pictures, random_scenes, step_rng
 from heedful.world.training.clip import ClipPhase
 from heedful.world.training.denoiser import DenoiserPhase
 from heedful.world.training.detector import DetectorPhase
+from heedful.world.training.joint_denoiser import JointDenoiserPhase
 from heedful.world.training.loop import Phase, run_phase
-from heedful.world.training.recipe import RECIPE, Recipe
+from heedful.world.training.recipe import Recipe
+from heedful.world.training.recipes import SPRITES
+from heedful.world.training.text_encoder import TextEncoderPhase
 
 # called with the phase, the step, the number of steps, and the loss
 OnStep = Callable[[str, int, int, float], None]
@@ -30,7 +33,7 @@ OnStep = Callable[[str, int, int, float], None]
 
 def train(
     output: Path | str,
-    recipe: Recipe = RECIPE,
+    recipe: Recipe = SPRITES,
     *,
     start: Path | str | None = None,
     device: str = "auto",
@@ -49,65 +52,66 @@ def train(
     work = make_folder(target / "training")
     chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     tokenizer = build_tokenizer()
-    projection = _projection(work / "projection.safetensors", recipe)
-    denoiser = DenoiserPhase(recipe, tokenizer, projection, chosen)
-    autoencoder = AutoencoderPhase(recipe, projection, chosen)
-    detector = DetectorPhase(recipe, chosen, autoencoder.autoencoder)
-    clip = ClipPhase(recipe, tokenizer, chosen)
-    if start is not None:
-        _start_from(Path(start), denoiser, autoencoder, detector)
-    phases: tuple[Phase, ...] = (denoiser, autoencoder, detector, clip)
-    for phase in phases:
+    begin = start or recipe.start
+    parts = None if begin is None else load(begin)
+    projection = _projection(work / "projection.safetensors", recipe, parts)
+
+    def run(phase: Phase) -> None:
         run_phase(
             phase,
             recipe,
             work,
             checkpoint_every=checkpoint_every,
             report_every=report_every,
-            on_step=lambda step, steps, loss, name=phase.name: on_step(name, step, steps, loss),
+            on_step=lambda step, steps, loss: on_step(phase.name, step, steps, loss),
         )
-    pipeline = StableDiffusionPipeline(
-        vae=autoencoder.autoencoder,
-        text_encoder=denoiser.text_encoder,
-        tokenizer=tokenizer,
-        unet=denoiser.unet,
-        scheduler=build_scheduler(),  # pyright: ignore[reportArgumentType]
-        safety_checker=None,  # pyright: ignore[reportArgumentType]
-        feature_extractor=None,  # pyright: ignore[reportArgumentType]
-        requires_safety_checker=False,
-    )
+
+    encoder = None
+    if recipe.text_encoder_steps > 0:
+        encoder = TextEncoderPhase(recipe, tokenizer, chosen)
+        if begin is not None:
+            encoder.start_from(load_clip(begin)[0])
+        run(encoder)
+    if recipe.denoiser == "joint":
+        denoiser = JointDenoiserPhase(recipe, tokenizer, projection, chosen)
+    else:
+        denoiser = DenoiserPhase(recipe, tokenizer, projection, chosen, encoder.text_encoder if encoder else None)
+    autoencoder = AutoencoderPhase(recipe, projection, chosen)
+    detector = DetectorPhase(recipe, chosen, autoencoder.autoencoder)
+    clip = ClipPhase(recipe, tokenizer, chosen)
+    if begin is not None:
+        denoiser.start_from(parts)
+        autoencoder.autoencoder.load_state_dict(parts.vae.state_dict())
+        detector.network.load_state_dict(load_detector(begin).network.state_dict())
+        if recipe.clip_steps == 0:
+            clip.clip.load_state_dict(load_clip(begin)[0].state_dict())
+    for phase in (denoiser, autoencoder, detector, clip):
+        run(phase)
+    pipeline = denoiser.pipeline(autoencoder.autoencoder)
     _assemble(target, work, pipeline, detector, clip)
     return target
 
 
-def _start_from(folder: Path, denoiser: DenoiserPhase, autoencoder: AutoencoderPhase, detector: DetectorPhase) -> None:
-    trained = load(folder)
-    denoiser.unet.load_state_dict(trained.unet.state_dict())
-    denoiser.text_encoder.load_state_dict(trained.text_encoder.state_dict())
-    autoencoder.autoencoder.load_state_dict(trained.vae.state_dict())
-    detector.network.load_state_dict(load_detector(folder).network.state_dict())
-
-
-def _projection(path: Path, recipe: Recipe) -> PatchProjection:
+def _projection(path: Path, recipe: Recipe, parts: Any) -> PatchProjection:
     if not path.exists():
         rng = step_rng(recipe.seed, "projection", 0)
-        fitted = PatchProjection.fit(pictures(random_scenes(rng, recipe.projection_images, (0.5, 0.5, 0.0))))
+        images = pictures(random_scenes(rng, recipe.projection_images, (0.5, 0.5, 0.0)))
+        is_given = parts is not None and recipe.autoencoder_steps == 0
+        fitted = PatchProjection.imitating(parts.vae, images) if is_given else PatchProjection.fit(images)
         write_atomic(
             path, save({"mean": fitted.mean, "components": fitted.components.contiguous(), "scales": fitted.scales})
         )
     return PatchProjection(**load_file(path))
 
 
-def _assemble(
-    target: Path, work: Path, pipeline: StableDiffusionPipeline, detector: DetectorPhase, clip: ClipPhase
-) -> None:
+def _assemble(target: Path, work: Path, pipeline: DiffusionPipeline, detector: DetectorPhase, clip: ClipPhase) -> None:
     """Write the parts beside their place and move each in whole; `model_index.json`, which makes it a model, last."""
     staged = work / "assembled"
     shutil.rmtree(staged, ignore_errors=True)
     try:
         pipeline.to("cpu")
         # the text encoder stays whole: transformers loads a part in its saved precision, diffusers in float32
-        for part in (pipeline.unet, pipeline.vae):
+        for part in (getattr(pipeline, "unet", None) or pipeline.transformer, pipeline.vae):
             part.half()
         pipeline.save_pretrained(staged, safe_serialization=True)
         weights = {name: value.half().cpu() for name, value in detector.network.state_dict().items()}
