@@ -153,7 +153,7 @@ def evaluate(
     if not any(seeds.values()):
         raise SettingsError("Expected seeds for one kind of prompt or more, got 0 for all of them.")
     chosen = _chosen(name, model)
-    style = RECIPES[chosen].style if chosen in RECIPES else APART
+    style = RECIPES[chosen].style if isinstance(chosen, str) else APART
     pipe, detector = load(chosen), load_detector(chosen)
     pipe.set_progress_bar_config(disable=True)
     every, part = (92, 64) if miniature else (1, 1)

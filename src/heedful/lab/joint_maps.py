@@ -50,7 +50,7 @@ class _Listener(TorchFunctionMode):
         # text encoders attend too, to as many rows as they have tokens, and among themselves
         if func is F.scaled_dot_product_attention and not (kwargs or {}).get("is_causal") and args[0].shape[-2] > 64:
             name = f"transformer_blocks.{self._calls % self._blocks}.attn"
-            self._on_maps({f"{name} ({way})": maps for way, maps in joint_maps(*args[:2], result).items()})
+            self._on_maps({f"{name} ({way})": maps for way, maps in joint_maps(args[0], args[1], result).items()})
             self._calls += 1
         return result
 

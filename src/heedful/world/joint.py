@@ -49,7 +49,7 @@ class JointPipeline(StableDiffusion3Pipeline):
     ) -> Tensor:
         """No token: -> (batch, 0, width)."""
         batch = (1 if isinstance(prompt, str) else len(prompt)) * num_images_per_prompt
-        width = self.transformer.config.joint_attention_dim  # pyright: ignore[reportAttributeAccessIssue]
+        width = self.transformer.config.joint_attention_dim
         return torch.zeros(
             batch, 0, width, device=device or self._execution_device, dtype=dtype or self.text_encoder.dtype
         )

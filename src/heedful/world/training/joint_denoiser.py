@@ -57,7 +57,7 @@ class JointDenoiserPhase(Phase):
             vae=autoencoder,
             text_encoder=first,  # pyright: ignore[reportArgumentType]
             tokenizer=self.tokenizer,
-            text_encoder_2=second,  # pyright: ignore[reportArgumentType]
+            text_encoder_2=second,
             tokenizer_2=self.tokenizer,
             text_encoder_3=None,  # pyright: ignore[reportArgumentType]
             tokenizer_3=None,  # pyright: ignore[reportArgumentType]
@@ -99,7 +99,7 @@ class JointDenoiserPhase(Phase):
         shape = (len(SHEET), self.transformer.config.in_channels, 16, 16)  # pyright: ignore[reportAttributeAccessIssue]
         latents = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(self.device)
         states, pooled = encode_captions(self.tokenizer, self.text_encoders, [""] * len(SHEET) + list(SHEET))
-        for timestep in scheduler.timesteps:
+        for timestep in torch.as_tensor(scheduler.timesteps):
             predicted = self.transformer(
                 hidden_states=torch.cat([latents, latents]),
                 encoder_hidden_states=states,

@@ -59,7 +59,7 @@ CROWDED = Recipe(
     ),
     denoiser_config=tuple(CROWDED_UNET.items()),
     autoencoder_steps=0,
-    detector_steps=520,
+    detector_steps=400,
     clip_steps=0,
 )
 

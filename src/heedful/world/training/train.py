@@ -53,7 +53,7 @@ def train(
     chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     tokenizer = build_tokenizer()
     begin = start or recipe.start
-    parts = None if begin is None else load(begin)
+    parts: Any = None if begin is None else load(begin)
     projection = _projection(work / "projection.safetensors", recipe, parts)
 
     def run(phase: Phase) -> None:
@@ -92,12 +92,14 @@ def train(
     return target
 
 
-def _projection(path: Path, recipe: Recipe, parts: Any) -> PatchProjection:
+def _projection(path: Path, recipe: Recipe, parts: Any | None) -> PatchProjection:
     if not path.exists():
         rng = step_rng(recipe.seed, "projection", 0)
         images = pictures(random_scenes(rng, recipe.projection_images, (0.5, 0.5, 0.0)))
-        is_given = parts is not None and recipe.autoencoder_steps == 0
-        fitted = PatchProjection.imitating(parts.vae, images) if is_given else PatchProjection.fit(images)
+        if parts is None or recipe.autoencoder_steps > 0:
+            fitted = PatchProjection.fit(images)
+        else:
+            fitted = PatchProjection.imitating(parts.vae, images)
         write_atomic(
             path, save({"mean": fitted.mean, "components": fitted.components.contiguous(), "scales": fitted.scales})
         )
