@@ -1,17 +1,15 @@
 """Every error that heedful raises on purpose, and how an optional extra is asked for.
 
-Knows what can go wrong and how it is said. Knows nothing of prompts, pipelines or files.
-
     HeedfulError(Exception)
-    ├── PromptError(ValueError)             the text, or what was asked of it
+    ├── PromptError(ValueError)             the prompt does not fit what was asked
     │   ├── EmptyPrompt                     no words at all
     │   ├── ConceptNotFound                 a concept whose words are not in the prompt
     │   ├── PromptTooLong                   more tokens than the text encoder reads
-    │   └── UnsuitablePrompt                a loss that needs two concepts got one, and the like
-    ├── PipelineError                       what was to be guided or read
+    │   └── UnsuitablePrompt                the prompt does not suit this loss or method
+    ├── PipelineError                       the pipeline cannot be read or steered
     │   ├── UnsupportedPipeline             a pipeline or denoiser that heedful cannot steer
     │   ├── UnsupportedScheduler            a scheduler that drops or rewrites an update
-    │   └── UnsupportedBackend              attention that is computed where it cannot be seen
+    │   └── UnsupportedBackend              attention is computed where it cannot be read
     ├── ModelError                          weights on disk or on a hub
     │   ├── ModelNotFound                   no model under this name or in this folder
     │   ├── ConceptsDoNotFit                taught concepts that do not fit this pipeline
@@ -32,7 +30,7 @@ class HeedfulError(Exception):
 
 
 class PromptError(HeedfulError, ValueError):
-    """The prompt, or what was asked of it, is wrong."""
+    """The prompt does not fit what was asked."""
 
 
 class EmptyPrompt(PromptError):
@@ -64,7 +62,7 @@ class UnsupportedScheduler(PipelineError):
 
 
 class UnsupportedBackend(PipelineError):
-    """Attention is computed by a backend in which its probabilities cannot be seen."""
+    """Attention is computed by a backend whose probabilities cannot be read."""
 
 
 class ModelError(HeedfulError):
@@ -99,7 +97,7 @@ def require(module: str, extra: str) -> ModuleType:
     """Import and return `module`, which the optional extra `extra` installs.
 
     Raises `MissingExtra`, which names the command that installs it, if the module's top package is absent. A module
-    that is there but fails to import for another reason raises its own error: that is a fault, not an absence.
+    that is installed but fails to import for another reason raises its own error.
     """
     package = module.partition(".")[0]
     try:

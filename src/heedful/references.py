@@ -1,7 +1,6 @@
-"""Whom to cite: BibTeX once for each paper, and which of it a piece of work used.
+"""Whom to cite: BibTeX once per paper, and which papers are behind a piece of work.
 
 Methods, losses and whatever else has a paper carry its key in an attribute `citations`, and `cite` collects them.
-Credit is a feature, not a footnote.
 """
 
 from collections.abc import Iterable

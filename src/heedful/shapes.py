@@ -1,8 +1,7 @@
 """The vocabulary of axes, and names for the tensors that cross file borders.
 
-Knows which axes a tensor has and in which order. Knows nothing of what the values mean to a loss or a model. Shapes
-are types: the tests check them on every call (`--jaxtyping-packages=heedful,beartype.beartype`), and a user's run pays
-nothing for them.
+Shapes are types: the tests check them on every call (`--jaxtyping-packages=heedful,beartype.beartype`), and a user's
+run pays nothing for them.
 
 | axis           | counts                                                                                  |
 | -------------- | --------------------------------------------------------------------------------------- |
