@@ -148,7 +148,7 @@ def test_denoisers_whose_self_attention_cannot_be_told_apart_are_refused() -> No
         "pooled_projections": torch.randn(1, 8),
         "timestep": torch.tensor([1]),
     }
-    with pytest.raises(UnsupportedPipeline, match="beside"), capture(joint, self_attention=True):
+    with pytest.raises(UnsupportedPipeline, match="next to them"), capture(joint, self_attention=True):
         joint(**joint_inputs)
 
 
