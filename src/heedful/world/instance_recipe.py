@@ -129,7 +129,7 @@ DESIGNS = (
     ),
 )
 """Looks, grounds and seeds were drawn until the untaught model sees each class where it is: its region by
-`heedful.teaching.regions.find_regions` and the instance's mask have an intersection over union of .65 or more.
+`heedful.teaching.regions.find_regions` and the instance's mask have an intersection over union of 0.65 or more.
 Animals keep their own colours in part for the same reason. Photographs of cats are recognised as cats, too; without
 this, a method that learns from the maps of a class would learn from a mistake.
 """
