@@ -43,7 +43,12 @@ def records(*right: int, neglect: bool = True) -> list[TrialRecord]:
 
 def test_a_loss_that_beats_all_three_has_headroom_and_every_fault_is_compared() -> None:
     found = headroom(
-        {"none": records(0, 1), "loss": records(2), "random": records(1), "wrong-tokens": records(1, neglect=False)},
+        {
+            "none": records(0, 1),
+            "loss": records(2),
+            "random": records(0, 1),
+            "wrong-tokens": records(0, 1, 2, neglect=False),
+        },
         TRIAL,
     )
     assert found.pairs == 24 and found.is_shown

@@ -50,6 +50,8 @@ def train(
     """
     target = make_folder(output)
     work = make_folder(target / "training")
+    for left in work.rglob("*.part"):  # by a kill
+        left.unlink(missing_ok=True)
     chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     tokenizer = build_tokenizer()
     begin = start or recipe.start
