@@ -23,13 +23,14 @@ app = App(
 @app.command(name="list")
 def list_worlds(*, as_json: options.Json = False) -> None:
     """List the embedded models by name; `--model world:NAME` takes one of them anywhere."""
-    from heedful.world import WORLDS, folder_of
+    from heedful.world import WORLDS, folder_of, is_shipped
 
     rows = [
         {
             "name": name,
             "what": what,
             "folder": str(folder_of(name)),
+            "shipped": is_shipped(name),
             "megabytes": round(
                 sum(file.stat().st_size for file in folder_of(name).rglob("*") if file.is_file()) / 1e6, 1
             ),
@@ -39,7 +40,8 @@ def list_worlds(*, as_json: options.Json = False) -> None:
     if as_json:
         say_json(rows)
     else:
-        say("\n".join(f"{row['name']}: {row['what']} ({row['megabytes']} MB)" for row in rows))
+        sizes = (f"{row['megabytes']} MB" if row["shipped"] else "recipe and card, no weights yet" for row in rows)
+        say("\n".join(f"{row['name']}: {row['what']} ({size})" for row, size in zip(rows, sizes, strict=True)))
 
 
 @app.command

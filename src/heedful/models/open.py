@@ -26,7 +26,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 def open_model(options: ModelOptions = ModelOptions()) -> Model:  # noqa: B008 - frozen
     """Open a pipeline on its device, with its scheduler and everything on top; without options, the embedded world.
 
-    `world:crowded` names another embedded model. A name that starts with `.`, `/` or `~`, or that is an existing file
+    `world:sprites` names the first embedded model. A name that starts with `.`, `/` or `~`, or that is an existing file
     or folder, lies on this machine; only a hub id may use the network. Only safetensors are read, and safety checkers
     stay as they are.
 
