@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from heedful import world
+from heedful import models, world
 from heedful.cli.main import main
 from heedful.errors import SettingsError
 from tests.lab.test_audit import RECORDS
@@ -133,25 +133,63 @@ def contents(sample: bytes) -> st.SearchStrategy[Any]:
     return st.one_of(*kinds, *([wrongly_typed(sample)] * 3 if sample.startswith(b"{") else []))
 
 
+@dataclass(frozen=True)
+class Bed:
+    """A folder with everything that the commands read, which is laid out again only when a command changed it."""
+
+    source: Path
+    folder: Path
+
+    def lay_out(self) -> None:
+        """Make the folder as it was."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.copytree(self.source, self.folder)
+
+    def find(self, name: str) -> Path:
+        """Return where a slot's file lies."""
+        run = next((self.source / "bench" / "runs").iterdir()).stem
+        image = next((self.source / "bench").glob("none/*/0.png")).relative_to(self.source / "bench")
+        return self.folder / name.replace("RUN", run).replace("IMAGE", image.as_posix())
+
+
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A little benchmark, and its suite."""
-    folder = little_run(tmp_path_factory.mktemp("run") / "bench", ["a cat and a dog"], range(2), ["none"], steps=1)
-    (folder.parent / "suite.txt").write_text("a cat and a dog\n")
-    return folder
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Bed:
+    """A little benchmark, its suite, an image, a page, and the figures of a study."""
+    base = tmp_path_factory.mktemp("broken")
+    source = base / "source"
+    little_run(source / "bench", ["a cat and a dog"], range(2), ["none"], steps=1)
+    (source / "suite-of-bench.txt").write_text("a cat and a dog\n")
+    (source / "whole.png").write_bytes(_png())
+    (source / "page.md").write_bytes(b"# Page\n")
+    (source / "study.json").write_text(json.dumps(STEPS))
+    made = Bed(source, base / "folder")
+    made.lay_out()
+    return made
 
 
 @pytest.fixture(scope="module")
 def nothing_is_made() -> Iterator[None]:
-    """The embedded model is loaded once, and nothing is painted, scored or taught."""
+    """The embedded model is opened once, and nothing is painted, scored or taught.
+
+    Where the broken file is a part of what is loaded on top of the model, the real opening reads it, onto the same
+    pipeline.
+    """
 
     def stop(*_: object, **__: object) -> None:
         raise SettingsError(STOP)
 
-    pipe = world.load()
+    opened, detector, tokenizer = models.open_model(), world.load_detector(), models.load_tokenizer()
+    really_open = models.open_model
+
+    def open_once(options: models.ModelOptions) -> models.Model:
+        return really_open(options) if options.lora or options.concepts_from else opened
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(world, "load", lambda folder=None: pipe)
-        for name in ("heedful.images.make_plan", "heedful.cli.learning.teach", "heedful.bench.run_bench"):
+        patch.setattr(world, "load", lambda folder=None: opened.pipe)
+        patch.setattr(world, "load_detector", lambda folder=None: detector)
+        patch.setattr(models, "open_model", open_once)
+        patch.setattr(models, "load_tokenizer", lambda name=None: tokenizer)
+        for name in ("heedful.images.make_plan", "heedful.cli.learning.teach", "heedful.bench.describe_run"):
             patch.setattr(name, stop)
         patch.setattr("heedful.lab.audit.judge_again", stop)
         yield
@@ -161,41 +199,34 @@ def nothing_is_made() -> Iterator[None]:
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 @pytest.mark.usefixtures("nothing_is_made")
-def test_a_broken_file_is_refused_in_a_sentence_and_nothing_changes(
-    name: str, bench: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    slot, folder = SLOTS[name], tmp_path_factory.mktemp("broken")
-    shutil.copytree(bench, folder / "bench")
-    for file, content in {
-        "whole.png": _png(),
-        "page.md": b"# Page\n",
-        "study.json": json.dumps(STEPS).encode(),
-    }.items():
-        (folder / file).write_bytes(content)
-    run, image = next((bench / "runs").iterdir()).stem, next(bench.glob("none/*/0.png")).relative_to(bench)
-    file = folder / slot.file.replace("RUN", run).replace("IMAGE", str(image))
-    sample = slot.sample or file.read_bytes()
-    file.parent.mkdir(exist_ok=True)
-    _put(file, data.draw(contents(sample)))
-    before = _files(folder)
-    stands_for = {"F": file, "G": folder / "whole.png", "S": bench.parent / "suite.txt", "P": "a <cat1> cat"}
-    words = [str(stands_for.get(word, word.replace("D", str(folder)))) for word in slot.words.split()]
+def test_a_broken_file_is_refused_in_a_sentence_and_nothing_changes(name: str, bed: Bed, data: st.DataObject) -> None:
+    slot, folder = SLOTS[name], bed.folder
+    file = bed.find(slot.file)
+    whole = file.read_bytes() if file.is_file() else None
+    content = data.draw(contents(slot.sample or whole or b""))
+    try:
+        _put(file, content)
+        before = _files(folder)
+        stands_for = {"F": file, "G": folder / "whole.png", "S": folder / "suite-of-bench.txt", "P": "a <cat1> cat"}
+        words = [str(stands_for.get(word, word.replace("D", str(folder)))) for word in slot.words.split()]
 
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
-        main(words)
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
+            main(words)
 
-    said = err.getvalue()
-    assert end.value.code in (0, 1, 2), said
-    assert "Traceback" not in said and "--debug shows where" not in said, said
-    if end.value.code:
-        assert "Error: " in said or "Not scored: " in said, said
-        assert _files(folder) == before
-    shutil.rmtree(folder)
+        said = err.getvalue()
+        assert end.value.code in (0, 1, 2), said
+        assert "Traceback" not in said and "--debug shows where" not in said, said
+        if end.value.code:
+            assert "Error: " in said or "Not scored: " in said, said
+            assert _uncut(before, _files(folder)) == before
+    finally:
+        bed.lay_out()
 
 
 def _put(file: Path, content: bytes | str) -> None:
     file.unlink(missing_ok=True)
+    file.parent.mkdir(exist_ok=True)
     if isinstance(content, bytes):
         file.write_bytes(content)
     elif content == "folder":
@@ -204,10 +235,19 @@ def _put(file: Path, content: bytes | str) -> None:
         file.symlink_to(file.name)
 
 
+def _uncut(before: dict[str, bytes], after: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the files after a command, with what a run cuts off as left by a kill: half a line, half a batch of 2."""
+    for name, content in after.items():
+        rest = before.get(name, b"")[len(content) :] if name.startswith("bench/records/") else b""
+        if before.get(name, b"").startswith(content) and rest[:-1].count(b"\n") == 0:
+            after[name] = content + rest
+    return after
+
+
 def _files(folder: Path) -> dict[str, bytes]:
-    """Every file but those of locks by its path."""
+    """Every file by its path, but those by which runs keep each other away."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith(".")
+        if path.is_file() and ".heedful" not in path.parts
     }

@@ -40,7 +40,7 @@ def _strings(file: Path) -> list[str]:
 
 
 def test_every_command_is_known() -> None:
-    assert len(COMMANDS) == 20 and {"heedful generate", "heedful bench add-score", "heedful world train"} <= set(
+    assert len(COMMANDS) == 21 and {"heedful generate", "heedful bench add-score", "heedful world train"} <= set(
         COMMANDS
     )
 

@@ -35,15 +35,14 @@ class Scheduler(Protocol):
 
 @runtime_checkable
 class Pipeline(Protocol):
-    """What is needed of a pipeline of diffusers, in addition to a denoiser among its modules (`find_denoiser`)."""
+    """What is needed of a pipeline of diffusers, in addition to a denoiser among its modules (`find_denoiser`).
+
+    It need not be callable: the parts of a loop of one's own can be guided too.
+    """
 
     @property
     def scheduler(self) -> Scheduler:
         """The scheduler whose `step` is replaced while images are steered."""
-        ...
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Make images."""
         ...
 
 

@@ -26,6 +26,7 @@ from heedful.images import Plan, PromptLine, Request, differences, load_scores, 
 from heedful.models import Model
 
 _SAME = ("suite", "weights", "settings", "same_noise")
+_OBJECTS = ("settings", "methods", "scores", "versions")
 _OTHER = "Choose another folder."
 SUITE = "suite.jsonl"
 
@@ -64,7 +65,13 @@ class BenchFolder(OutputFolder):
         columns = {column for score in request.scores for column in score.columns}
         lacking = 0
         for record in records.read_records(self.folder):
-            position = plan.find(record) if record["status"] == "done" else None
+            try:
+                position = plan.find(record) if record["status"] == "done" else None
+            except KeyError as reason:
+                raise SettingsError(
+                    f"Expected a whole record under the key {record['key']} in {self.folder / records.FOLDER}, but "
+                    f"{reason} is missing. Remove that line, and its image is made again."
+                ) from reason
             if position is not None:
                 is_done[position] = 1
                 lacking += not columns <= set(record["scores"])
@@ -84,8 +91,11 @@ class BenchFolder(OutputFolder):
         for path in sorted((self.folder / "runs").glob("*.json")):
             try:
                 run = json.loads(path.read_text(encoding="utf-8"))
+                wrong = [key for key in _OBJECTS if not isinstance(run.get(key, {}), dict)]
+                if wrong:
+                    raise TypeError(f"{', '.join(wrong)} of another type")
                 found.append({"methods": {}, "scores": {}, **{key: run[key] for key in ("run", *_SAME)}, **run})
-            except (OSError, ValueError, KeyError, TypeError) as reason:
+            except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as reason:
                 raise SettingsError(f"Expected a run in {path}, but it is none ({reason}). {_OTHER}") from reason
         return found
 

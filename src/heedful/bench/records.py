@@ -14,12 +14,18 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from heedful.errors import SettingsError
 
 FOLDER = "records"
 _STATUS = ("done", "failed")
+_NUMBER = (int, float, NoneType)
+_TYPES = {
+    "suite": str, "prompt": str, "kind": str, "method": str, "seed": int, "image": (str, NoneType), "trace": dict,
+    "cost": _NUMBER, "seconds": _NUMBER, "concepts": list, "batch": list,
+}  # fmt: skip
 _TAIL = 1 << 20  # bytes of the end of a file that are looked at first
 
 
@@ -104,14 +110,28 @@ def read_records(folder: Path) -> Iterator[dict[str, Any]]:
 def _read(path: Path, number: int, text: bytes) -> dict[str, Any]:
     try:
         row = json.loads(text)
-        if not isinstance(row["key"], str) or not isinstance(row["scores"], dict):
-            raise TypeError("key or scores of another type")
-    except (ValueError, KeyError, TypeError) as reason:
+        _check(row)
+    except (ValueError, KeyError, TypeError, RecursionError) as reason:
         raise SettingsError(
             f"Expected a record in line {number} of {path}, but it is none ({reason}). "
             "Something else has written there; remove the line, and its image is made again."
         ) from reason
     return row
+
+
+def _check(row: Any) -> None:
+    """Raise `KeyError` or `TypeError` for what is no record, or for a field of another type."""
+    if not isinstance(row, dict):
+        raise TypeError(f"a {type(row).__name__}")
+    if not isinstance(row["key"], str) or not isinstance(row["scores"], dict):
+        raise TypeError("key or scores of another type")
+    if not all(isinstance(value, _NUMBER) for value in row["scores"].values()):
+        raise TypeError("scores that are no numbers")
+    wrong = [name for name, kinds in _TYPES.items() if name in row and not isinstance(row[name], kinds)]
+    if wrong:
+        raise TypeError(f"{', '.join(wrong)} of another type")
+    if not [type(number) for number in row.get("batch", (1, 1))] == [int, int]:
+        raise TypeError("batch of another type")
 
 
 def _place(row: dict[str, Any]) -> tuple[int, int]:
@@ -129,7 +149,7 @@ def _whole(data: bytes, *, is_start: bool) -> int | None:
             return None  # perhaps half a line
         try:
             place, size = _place(json.loads(data[start:end]))
-        except ValueError:
+        except (ValueError, TypeError, AttributeError, RecursionError):
             return end  # no record of ours: readers say so
         if place == size:
             return end

@@ -9,6 +9,7 @@ from heedful.cli.bench_run import FOLDER, run
 from heedful.cli.bench_scores import find_scores, say_lines
 from heedful.cli.console import FAILED, err, say, say_json, say_table, tell
 from heedful.cli.progress import image_progress
+from heedful.cli.reading import expecting
 
 app = App(
     name="bench",
@@ -16,6 +17,7 @@ app = App(
     help="Benchmarks: suites x methods x seeds, resumable, on one machine or a cluster.",
 )
 app.command(run)
+RECORDS = "records of heedful bench run"
 
 
 @app.command(name="list")
@@ -56,7 +58,7 @@ def add_score(
     folder.check_there()
     with folder.locked():
         tokenizer = load_tokenizer(model)
-        with image_progress(err) as progress:
+        with image_progress(err) as progress, expecting(RECORDS, folder.folder):
             task = progress.add_task("Scoring", total=None)
             added = add_scores(
                 folder,
@@ -67,7 +69,9 @@ def add_score(
         tell(f"{added.images} images scored, {added.there} had these scores.")
         for image, reason in added.failures:
             tell(f"Not scored: {image}: {reason}")
-        say_lines(tally(read_records(folder.folder)), folder, as_json)
+        with expecting(RECORDS, folder.folder):
+            found_now = tally(read_records(folder.folder))
+        say_lines(found_now, folder, as_json)
     if added.failures:
         raise SystemExit(FAILED)
 
@@ -103,7 +107,8 @@ def report(
     from heedful.report import bench_page, check_plots, write_page
 
     check_plots()
-    page = bench_page(read_results(out), score=score, baseline=baseline, title=title)
+    with expecting(RECORDS, out):
+        page = bench_page(read_results(out), score=score, baseline=baseline, title=title)
     html, markdown = write_page(page, out / "report")
     if as_json:
         say_json({"html": str(html), "markdown": str(markdown)})

@@ -10,6 +10,7 @@ from heedful.cli import options
 from heedful.cli.bench_scores import find_scores, say_lines
 from heedful.cli.console import FAILED, INTERRUPTED, err, tell, tell_concepts, tell_notes
 from heedful.cli.progress import image_progress
+from heedful.cli.reading import expecting
 from heedful.errors import OutputError, SettingsError
 
 if TYPE_CHECKING:
@@ -133,7 +134,8 @@ def run(
         if processes.is_first:
             if masks:
                 tell(f"Masks: {write_coco(Gallery(folder.folder))}")
-            found = tally(read_records(folder.folder))
+            with expecting("records of heedful bench run", folder.folder):
+                found = tally(read_records(folder.folder))
             say_lines(found, folder, as_json)
             failed += sum(line.failed for line in found if line.method in plan.settings)
     if failed:

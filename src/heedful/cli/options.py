@@ -4,6 +4,7 @@ The fields of a group are its options, and their docstrings the help texts.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,9 +23,17 @@ def group(title: str, **more: Any) -> Parameter:
     return Parameter(name="*", group=Group(title, sort_key=1), **more)
 
 
+@dataclass(frozen=True, kw_only=True)
+class OneImageOptions(SamplingOptions):
+    """How one image is sampled: what belongs to several at a time is no option."""
+
+    batch_size: Annotated[int | None, Parameter(parse=False)] = None
+
+
 Loading = Annotated[LoadOptions, group("Model")]
 Model = Annotated[ModelOptions, group("Model")]
 Sampling = Annotated[SamplingOptions, group("How the images are made")]
+OneImage = Annotated[OneImageOptions, group("How the image is made")]
 Inpainting = Annotated[InpaintingOptions, group("Painting into an image")]
 
 

@@ -21,7 +21,7 @@ def see(
     concepts: options.Concepts = None,
     out: options.Out = Path("out/see"),
     as_json: options.Json = False,
-    sampling: options.Sampling = options.SamplingOptions(),
+    sampling: options.OneImage = options.OneImageOptions(),
     model: options.Model = options.ModelOptions(),
 ) -> None:
     """Make one image and show where the model looks for each concept.
