@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 
 from heedful.lab.by_prompt import ByPrompt
-from heedful.scores import SHARE, jackknife_error
-from heedful.scores.statistics import p_value
 
 RNG = np.random.default_rng(7)
 PROMPTS = [f"prompt {i // 6}" for i in range(60)]
@@ -41,15 +39,13 @@ def test_a_difference_between_prompts_alone_is_no_forecast_within_them() -> None
     assert within is not None and within.value == 0.5
 
 
-def test_an_interval_ends_where_a_test_over_prompts_begins_to_reject() -> None:
-    # one prompt is predicted perfectly, one perfectly wrongly: without one of them, the value is that of the other
+def test_two_prompts_that_contradict_each_other_say_nothing() -> None:
+    # one prompt is predicted perfectly, one perfectly wrongly
     prompts, worse = ["a", "a", "b", "b"], np.array([True, False, True, False])
     figure = ByPrompt(prompts).auc_within(np.array([1.0, 0.0, 0.0, 1.0]), worse, ~worse)
     assert figure is not None
-    assert (figure.value, figure.count, figure.prompts) == (0.5, 2, 2)
-    assert 0 < figure.low < 0.01 and figure.high == pytest.approx(1 - figure.low)  # two prompts say next to nothing
-    for end in (figure.low, figure.high):
-        assert p_value(0.5, jackknife_error(np.array([0.0, 1.0])), 2, SHARE, null=end) == pytest.approx(0.05)
+    assert (figure.value, figure.count) == (0.5, 2)
+    assert 0 <= figure.low < 0.01 and 0.99 < figure.high <= 1
 
 
 def test_an_advantage_is_paired() -> None:
@@ -57,8 +53,7 @@ def test_an_advantage_is_paired() -> None:
     values = worse + RNG.normal(0, 1.5, 60)
     by_prompt = ByPrompt(PROMPTS)
     same = by_prompt.advantage_within(values, values, worse, ~worse)
-    # prompts that all say 0 do not show how much they differ: no interval of length 0
-    assert same is not None and same.value == 0 and same.low == pytest.approx(-same.high) and same.high > 0.1
+    assert same is not None and same.value == 0 and same.low < 0 < same.high
     opposite = by_prompt.advantage_within(values, -values, worse, ~worse)
     within = by_prompt.auc_within(values, worse, ~worse)
     assert opposite is not None and within is not None
@@ -81,12 +76,11 @@ def test_figures_without_pairs_or_values_are_none() -> None:
     assert by_prompt.correlation(np.ones(60), values) is None
 
 
-def test_a_mean_counts_every_image_alike_and_its_interval_prompts() -> None:
-    figure = ByPrompt(["a", "a", "a", "b"]).mean(np.array([1.0, 1.0, 1.0, 0.0]))
+def test_a_mean_counts_every_image_alike_and_is_as_sure_as_its_prompts() -> None:
+    figure = ByPrompt(["a", "a", "a", "b"]).mean(np.array([1.0, 1.0, 1.0, 0.0]), within=(0.0, 1.0))
     assert figure is not None
     assert (figure.value, figure.count, figure.prompts) == (0.75, 4, 2)
-    reach = 12.7062 * 0.5  # the 97.5 % quantile of Student's t with one degree of freedom, times the jackknife's error
-    assert (figure.low, figure.high) == pytest.approx((0.75 - reach, 0.75 + reach), abs=1e-4)
+    assert 0 <= figure.low < 0.05 and 0.95 < figure.high <= 1
 
 
 def spearman(first, second) -> float:

@@ -129,7 +129,7 @@ def test_a_peak_in_the_box_is_a_hit_and_chance_is_what_the_box_covers() -> None:
     assert site["by_step"] == [0.5, 1.0, 0.0]
     assert [site["thirds"][third]["value"] for third in ("early", "middle", "late")] == [0.5, 1.0, 0.0]
     assert site["all"]["value"] == pytest.approx(0.5)
-    # the two prompts have 2/3 and 1/3: two prompts say next to nothing of others
+    # two prompts, with 2/3 and 1/3, say next to nothing
     assert site["all"]["low"] == pytest.approx(0.0134, abs=1e-4)
     assert site["all"]["high"] == pytest.approx(0.9866, abs=1e-4)
     printed = pointing_table(figures)

@@ -162,5 +162,5 @@ def describe_run(plan: Plan) -> dict[str, Any]:
 def _identity(run: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is the same in all runs of a folder; the size of a batch may change."""
     same = {key: run[key] for key in _SAME if key != "settings"}
-    same["masks"] = run.get("masks", False)  # of a folder, all images carry them or none
+    same["masks"] = run.get("masks", False)  # all images of a folder carry them, or none does
     return same | {key: value for key, value in run["settings"].items() if key != "batch_size"}

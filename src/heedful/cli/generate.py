@@ -125,7 +125,7 @@ def generate(
         made = _make(gallery, plan)
         skipped = sum(result.trace.get("skipped_updates", 0) for result in made.values())
         if skipped:
-            tell(f"Note: {skipped} updates were left out because their gradient was not finite; try --dtype float32.")
+            tell(f"Note: {skipped} updates were skipped because their gradient was not finite; try --dtype float32.")
         tallied = tally_images(plan, gallery, made)
         grid = _write_grid(gallery, plan, made)
         found = write_coco(gallery) if masks else None
@@ -217,7 +217,7 @@ def _summary(
 
 
 def _say_lines(tallied: "list[MethodTally]", new: "Counter[str]") -> None:
-    """Print what a person reads after a run; columns that nobody can fill are left out."""
+    """Print what a person reads after a run; columns that nobody can fill are skipped."""
     columns = {
         "method": [one.method for one in tallied],
         "images": [
