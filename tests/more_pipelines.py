@@ -67,6 +67,7 @@ def latent_consistency(kind: Any, **arguments: Any) -> Run:
 
 def upscale() -> Run:
     pipe = tiny_pipeline(in_channels=7, num_class_embeds=1000, sample_size=16)
+    pipe.vae.register_to_config(scaling_factor=0.08333)
     low = diffusers.DDPMScheduler()
     upscaler = like(pipe, diffusers.StableDiffusionUpscalePipeline, low_res_scheduler=low, max_noise_level=350)
     return Run(upscaler, image=torch.rand(2, 3, 8, 12))
@@ -182,7 +183,7 @@ MORE_PIPELINES: dict[str, Callable[[], Run]] = {
     "StableDiffusionControlNetPipeline, two nets": two_controlnets,
     "StableDiffusionControlNetImg2ImgPipeline": lambda: changed(
         controlnet(tiny_pipeline(), diffusers.StableDiffusionControlNetImg2ImgPipeline),
-        image=pictures(2), control_image=pictures(2), strength=1.0,
+        image=pictures(4), control_image=pictures(2), strength=1.0,
     ),
     "StableDiffusionControlNetInpaintPipeline": lambda: changed(
         controlnet(tiny_pipeline(), diffusers.StableDiffusionControlNetInpaintPipeline),
@@ -207,7 +208,7 @@ MORE_PIPELINES: dict[str, Callable[[], Run]] = {
     "StableDiffusionUpscalePipeline": upscale,
     "LatentConsistencyModelPipeline": lambda: latent_consistency(diffusers.LatentConsistencyModelPipeline, **SIZE),
     "LatentConsistencyModelImg2ImgPipeline": lambda: latent_consistency(
-        diffusers.LatentConsistencyModelImg2ImgPipeline, image=pictures(2), strength=1.0
+        diffusers.LatentConsistencyModelImg2ImgPipeline, image=pictures(4), strength=1.0
     ),
     "StableDiffusionXLPipeline, another second prompt": lambda: Run(
         tiny_sdxl_pipeline(), prompt_2=["a dog", "a frog"], clip_skip=1, **SIZE

@@ -3,17 +3,17 @@ import sys
 
 import pytest
 
-from heedful import catalogue
+from heedful import catalogue, guidance, teaching
 from heedful.errors import SettingsError
-from heedful.guidance import METHODS
-from heedful.teaching import TEACHING_METHODS
 
 
 def test_catalogue_lists_the_methods_that_there_are() -> None:
-    assert list(METHODS) == list(catalogue.METHODS)
-    assert {name: method.name for name, method in METHODS.items()} == {name: name for name in catalogue.METHODS}
-    assert set(TEACHING_METHODS) == set(catalogue.TEACHING_METHODS)
-    assert catalogue.DEFAULT_METHOD in METHODS and catalogue.DEFAULT_METHOD in TEACHING_METHODS
+    assert list(guidance.METHODS) == list(catalogue.METHODS)
+    assert {name: method.name for name, method in guidance.METHODS.items()} == {
+        name: name for name in catalogue.METHODS
+    }
+    assert set(teaching.METHODS) == set(catalogue.TEACHING_METHODS)
+    assert catalogue.DEFAULT_METHOD in guidance.METHODS and catalogue.DEFAULT_METHOD in teaching.METHODS
 
 
 def test_names_are_listed_without_torch() -> None:

@@ -136,7 +136,7 @@ def test_denoisers_whose_self_attention_cannot_be_told_apart_are_refused() -> No
     with capture(unet, sites) as record:
         unet(**inputs())
     assert len(record) == 2
-    with pytest.raises(UnsupportedPipeline, match="beside"), capture(unet, sites, self_attention=True):
+    with pytest.raises(UnsupportedPipeline, match="next to them"), capture(unet, sites, self_attention=True):
         unet(**inputs())
     joint = SD3Transformer2DModel(
         sample_size=4, in_channels=4, num_layers=1, attention_head_dim=4, num_attention_heads=1,
@@ -148,7 +148,7 @@ def test_denoisers_whose_self_attention_cannot_be_told_apart_are_refused() -> No
         "pooled_projections": torch.randn(1, 8),
         "timestep": torch.tensor([1]),
     }
-    with pytest.raises(UnsupportedPipeline, match="beside"), capture(joint, self_attention=True):
+    with pytest.raises(UnsupportedPipeline, match="next to them"), capture(joint, self_attention=True):
         joint(**joint_inputs)
 
 

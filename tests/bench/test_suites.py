@@ -113,7 +113,7 @@ def test_a_wrong_line_is_named(tmp_path: Path, row: object, why: str) -> None:
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     for file, why in (
         (tmp_path / "absent.txt", "cannot be read"),
-        (_write(tmp_path / "mine.csv", "a cat"), r"ends in .txt \(one a line\) or .jsonl"),
+        (_write(tmp_path / "mine.csv", "a cat"), r"ends in .txt \(one per line\) or .jsonl"),
         (_write(tmp_path / "empty.txt"), "Expected at least one prompt"),
     ):
         with pytest.raises(SettingsError, match=why):

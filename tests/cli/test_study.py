@@ -40,7 +40,7 @@ def test_evenness_says_what_it_leaves_out_without_the_font(
         monkeypatch.setattr(module, "font_is_installed", lambda: False)
     result = call("study", "evenness", *SMALL, "--out", tmp_path)
     assert result.code == 0, result.err
-    assert "the nearest render is left out" in result.err
+    assert "the nearest render is skipped" in result.err
     found = json.loads((tmp_path / "evenness.json").read_text())
     assert set(found["causal"]) == {method.name for method in evenness_study.CAUSAL}
     assert found["observed"]["none"]["rendered"] == 0

@@ -93,7 +93,8 @@ def test_gradients_are_the_same_with_a_scaled_lora(name: str) -> None:
     run.arguments |= {option: {"scale": 0.2}, "num_inference_steps": 2}
     found = []
     for checkpoint in (False, True):
-        with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.3), checkpoint=checkpoint) as guided:
+        settings = settings_of(run, 0.3)
+        with guide(run.pipe, PROMPTS, EXCITE, settings=settings, gradient_checkpointing=checkpoint) as guided:
             found.append((run(), guided.trace[-1].loss))
     torch.testing.assert_close(found[1][0], found[0][0], rtol=1e-5, atol=1e-5)
     assert found[1][1] == pytest.approx(found[0][1], abs=1e-6)

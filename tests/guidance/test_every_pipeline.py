@@ -13,7 +13,12 @@ from tests.every_pipeline import PIPELINES, PROMPTS, Run
 from tests.more_pipelines import MORE_PIPELINES
 
 # diffusers' schedulers hand tensors to numpy in a way that numpy 2 warns of.
-pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:`FluxPosEmbed` is deprecated:FutureWarning"
+    ),  # diffusers' own ControlNet uses it
+]
 
 EXCITE = Method(name="excite", loss=AttendAndExcite())
 ALL = PIPELINES | MORE_PIPELINES

@@ -1,4 +1,4 @@
-"""Images that begin again with another noise."""
+"""Images that restart with another noise."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -185,7 +185,7 @@ def test_run_that_does_not_begin_with_noise_is_refused() -> None:
 def test_restart_without_a_loss_is_refused(pipe: Any) -> None:
     settings = replace(PLAIN, restart=Restart(limit=0.5))
     with (
-        pytest.raises(SettingsError, match="loss that foretells"),
+        pytest.raises(SettingsError, match="loss that predicts a failure"),
         guide(pipe, TWO, Method(name="nothing", loss=None), settings=settings),
     ):
         latents_of(pipe, TWO)

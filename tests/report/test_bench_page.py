@@ -96,7 +96,7 @@ def test_one_prompt_of_a_kind_gives_no_interval_and_the_page_says_so() -> None:
     text = bench_page(results).markdown
     rows = text.partition("By kind of prompt")[2].splitlines()
     assert next(row for row in rows if row.startswith("| mine")) == (
-        "| mine | 1.000 [1.000, 1.000] | 0.500 (one prompt: no interval) |"
+        "| mine | 1.000 [0.012, 1.000] | 0.500 (one prompt: no interval) |"
     )
     alone = bench_page(made_up({"none": [[1.0, 0.0]], "mine": [[1.0, 1.0]]})).markdown
     assert "| mine | +0.500 (one prompt: no interval) |" in alone and "[" not in alone.partition("| mine |")[2][:60]
@@ -155,8 +155,8 @@ def test_the_whole_page_from_a_real_run(run: Path) -> None:
     for heading in ("By method", "Differences from none", "By kind of prompt", "Cost", "Worst and best prompts"):
         assert f"## {heading}\n" in text
     named = set(re.findall(r"\]\((figures/[^)]+)\)", text))
-    assert named == set(page.pictures)
-    images = [data for name, data in page.pictures.items() if name.endswith(".jpg")]
+    assert named == set(page.images)
+    images = [data for name, data in page.images.items() if name.endswith(".jpg")]
     assert len(images) == len(PROMPTS) * 2 * 2
     for data in images:
         with Image.open(BytesIO(data)) as image:
@@ -209,7 +209,7 @@ def test_maps_are_shown_where_they_exist(folder: Path) -> None:
     save_file({"0.cat": torch.rand(3, 8, 8), "1.lion": torch.rand(3, 8, 8)}, place / "maps.safetensors")
     lines, pictures = map_grid(results, figures, ranked, "m")
     assert len(pictures) == 3 and any(" cat |" in line and " lion |" in line for line in lines)
-    assert any("maps" in name for name in bench_page(results).pictures)
+    assert any("maps" in name for name in bench_page(results).images)
 
 
 def test_large_images_become_thumbnails(folder: Path) -> None:

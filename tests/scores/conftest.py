@@ -10,7 +10,7 @@ from PIL import Image
 from heedful.prompts import Prompt
 from heedful.world.tokenizer import build_tokenizer
 
-DATA = Path(__file__).parents[2] / "data"
+DATA = Path(__file__).parents[1] / "data"
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from heedful.errors import ConceptsError, OutputError, PromptError, SettingsError
+from heedful.errors import ConceptsDoNotFit, OutputError, PromptError, SettingsError
 from heedful.folders import OutputFolder
 from heedful.teaching import METHODS, load_concepts, new_concepts, recipe, steps_kept
 from heedful.teaching.checkpoint import CHECKPOINT
@@ -158,7 +158,7 @@ def test_manifests_of_another_kind_are_refused(change: dict[str, Any], tmp_path:
     }  # fmt: skip
     for content in (json.dumps(said | change), "null", "[]", "\x00", ""):
         (tmp_path / "concepts.json").write_text(content)
-        with pytest.raises(ConceptsError, match="got something else"):
+        with pytest.raises(ConceptsDoNotFit, match="got something else"):
             load_concepts(tiny_pipeline(), tmp_path)
 
 
@@ -167,7 +167,7 @@ def test_embeddings_of_another_kind_are_refused(rows: torch.Tensor, tmp_path: Pa
     taught(tiny_pipeline(), WORDS, tmp_path, prompt="a <cat1> cat", max_train_steps=1, **ALONE)
     save_file({"<cat1>": rows}, tmp_path / "cat1.safetensors")
     pipe = tiny_pipeline()
-    with pytest.raises(ConceptsError, match=r"as vectors|finite numbers"):
+    with pytest.raises(ConceptsDoNotFit, match=r"as vectors|finite numbers"):
         load_concepts(pipe, tmp_path)
     assert "<cat1>" not in pipe.tokenizer.get_vocab()
 

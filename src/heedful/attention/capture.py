@@ -146,7 +146,7 @@ class Reader:
         taps = {site.name: self._tap(site, arguments, partial(keep, site)) for site in chosen}
         if self_attention:
             cells = prod(one_grid(chosen, latents))
-            taps |= {_beside(site): partial(Tap, cells, partial(add, site), recomputed_attention) for site in chosen}
+            taps |= {_next_to(site): partial(Tap, cells, partial(add, site), recomputed_attention) for site in chosen}
 
         def once(forward: Forward) -> Any:
             try:
@@ -203,7 +203,7 @@ def _tapped(module: nn.Module, name: str, tap: Callable[[], Tap]) -> Forward:
     return tapped
 
 
-def _beside(site: Site) -> str:
+def _next_to(site: Site) -> str:
     """Return the name of the self-attention next to a site; raises `UnsupportedPipeline` if it has none."""
     if site.self_attention is None:
         raise UnsupportedPipeline(

@@ -14,7 +14,7 @@ from torch import Tensor
 def overlap(one: Float[Tensor, "height width"], other: Float[Tensor, "height width"]) -> float:
     """Return how much two maps share: sum of minima over the smaller sum, in [0, 1].
 
-    0: they look at different places; 1: one lies within the other. Not A-STAR's ratio, which ends at .5.
+    0: they look at different locations; 1: one lies within the other. Not A-STAR's ratio, which ends at 0.5.
     """
     shared = torch.minimum(one, other).sum()
     return float(shared / torch.minimum(one.sum(), other.sum()).clamp_min(1e-12))

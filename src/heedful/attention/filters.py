@@ -34,6 +34,7 @@ def smooth(maps: Maps4, sigma: float, size: int = 3, convention: Convention = "r
     kernel = gaussian_kernel(sigma, size, convention).to(maps)
     padding = "reflect" if min(maps.shape[-2:]) > margin else "replicate"
     padded = F.pad(maps, (margin,) * 4, mode=padding)
+    # -> (batch * token, 1, height, width) -> (batch, token, height, width)
     return F.conv2d(padded.flatten(0, 1).unsqueeze(1), kernel[None, None]).squeeze(1).unflatten(0, maps.shape[:2])
 
 

@@ -1,4 +1,4 @@
-"""What heedful must know of a family of denoisers to read its attention, as one frozen object.
+"""What a family of denoisers tells heedful, so that its attention can be read, as one frozen object.
 
 The families themselves are in `unets` and `transformers`.
 """
@@ -35,15 +35,14 @@ class Scheduler(Protocol):
 
 @runtime_checkable
 class Pipeline(Protocol):
-    """What is needed of a pipeline of diffusers, besides a denoiser among its modules (`find_denoiser`)."""
+    """What is needed of a pipeline of diffusers, in addition to a denoiser among its modules (`find_denoiser`).
+
+    It need not be callable: the parts of a loop of one's own can be guided too.
+    """
 
     @property
     def scheduler(self) -> Scheduler:
         """The scheduler whose `step` is replaced while images are steered."""
-        ...
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Make images."""
         ...
 
 
@@ -82,7 +81,7 @@ class Layout:
     guidance: GuidanceRows = "doubled"
     """How its pipelines ask for the unconditional prediction; some pipelines differ from their family (`batching`)."""
     residuals: tuple[str, ...] = ()
-    """Arguments that a ControlNet computes anew for each step."""
+    """Arguments that a ControlNet computes again for each step."""
     times: float = 1.0
     """The scheduler's timestep over what the pipeline tells the denoiser."""
     usual_sites: SiteSelection | None = None

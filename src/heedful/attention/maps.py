@@ -79,7 +79,7 @@ class Maps:
         return [maps[there] for maps, there in zip(groups.maps, groups.is_there, strict=True)]
 
     def group(self, prompts: Sequence[Prompt]) -> "Groups":
-        """Return the concept maps of all items in one tensor; prompts with fewer concepts leave places empty.
+        """Return the concept maps of all items in one tensor; prompts with fewer concepts leave positions empty.
 
         `prompts` holds one prompt per item. Raises `SettingsError` if it does not.
         """
@@ -100,6 +100,7 @@ class Maps:
             for index, tokens in enumerate(own):
                 weights[item, index, list(tokens)] = 1 / len(tokens)
         is_there = (weights.sum(-1) > 0).to(self.tokens.device)
+        # (batch, group, token), (batch, token, height, width) -> (batch, group, height, width)
         maps = torch.einsum("bct,bthw->bchw", weights.to(self.tokens), self.tokens)
         return Groups(maps, is_there)
 
@@ -113,9 +114,9 @@ class Groups:
     """The concept maps of a batch whose items may have different numbers of concepts."""
 
     maps: Float[Tensor, "batch concept height width"]
-    """In [0, 1]; zero in empty places."""
+    """In [0, 1]; zero at empty positions."""
     is_there: Bool[Tensor, "batch concept"]
-    """Whether a place holds a concept."""
+    """Whether a position holds a concept."""
 
 
 def _check_tokens(prompt: Prompt, there: int) -> None:

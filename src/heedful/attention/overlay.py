@@ -39,12 +39,12 @@ def overlay(
     """
     base = image.convert("RGB")
     heat = _enlarged(values, base.size, top)
-    picture = Image.blend(base, Image.fromarray(colourise(heat)), opacity)
+    blended = Image.blend(base, Image.fromarray(colourise(heat)), opacity)
     if contour is None:
-        return picture
+        return blended
     line = Image.fromarray((_border(heat >= contour) * 255).astype(np.uint8))
-    picture.paste((255, 255, 255), mask=line)
-    return picture
+    blended.paste((255, 255, 255), mask=line)
+    return blended
 
 
 def contact_sheet(
@@ -76,12 +76,12 @@ def contact_sheet(
         draw.text((left - 8, y + cell / 2), name, _INK, font, anchor="rm")
         top = _top(values)
         for column, step in enumerate(columns):
-            picture = (
+            tile = (
                 heat_map(values[step], size, top=top)
                 if image is None
                 else overlay(image.resize(size), values[step], top=top)
             )
-            sheet.paste(picture, (left + column * (size[0] + gap), y))
+            sheet.paste(tile, (left + column * (size[0] + gap), y))
     return sheet
 
 

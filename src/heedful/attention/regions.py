@@ -27,7 +27,7 @@ _FLAT = 1e-6
 
 @runtime_checkable
 class History(Protocol):
-    """What is asked of the maps of a run: `heedful.guide` keeps them so."""
+    """What is needed of the maps of a run; those that `heedful.guide` keeps have it."""
 
     @property
     def prompts(self) -> Sequence[Prompt]:
@@ -67,7 +67,7 @@ class MaskRule:
     Shares are carried along self-attention (cells that look at each other belong together; as in Nguyen et al. 2023,
     Dataset Diffusion, but half way), enlarged to pixels, and bent to the image's edges by a guided filter whose
     radius is one cell. A pixel belongs to m if its share is above the border, and, each concept's shares scaled to
-    [0, 1], no other concept's is higher. Specks, pieces smaller than a tenth of the largest, are left out, because they
+    [0, 1], no other concept's is higher. Specks, pieces smaller than a tenth of the largest, are removed, because they
     would stretch the box. The numbers were chosen on the development half of the embedded world's
     prompts; docs/masks.md has what each part brings.
     """
@@ -80,7 +80,7 @@ class MaskRule:
     elsewhere: float = 1.0
     """Weight of the start token, above 0: without it, a single concept would own every pixel."""
     propagation: float = 0.5
-    """How far shares follow self-attention, in [0, 1]; steps whose maps have none are left out."""
+    """How far shares follow self-attention, in [0, 1]; steps whose maps have none are skipped."""
     edges: bool = True
     """Whether pixels follow the image, or the enlarged map alone."""
     softness: float = 1e-3
@@ -94,7 +94,7 @@ class MaskRule:
                 "MaskRule() has values that work."
             )
 
-    def __call__(self, maps: History, pictures: Sequence[Image.Image]) -> list[list[Segment]]:
+    def __call__(self, maps: History, images: Sequence[Image.Image]) -> list[list[Segment]]:
         """Return the segments of each image, one per concept of its prompt and in its order.
 
         `maps` are those of the run that made the images; with self-attention if it is to be followed
@@ -102,11 +102,11 @@ class MaskRule:
         """
         steps = [maps.at(step) for step in range(len(maps))]
         return [
-            self.segments([step[item] for step in steps], prompt, picture)
-            for item, (prompt, picture) in enumerate(zip(maps.prompts, pictures, strict=True))
+            self.segments([step[item] for step in steps], prompt, image)
+            for item, (prompt, image) in enumerate(zip(maps.prompts, images, strict=True))
         ]
 
-    def segments(self, steps: Sequence[Maps], prompt: Prompt, picture: Image.Image) -> list[Segment]:
+    def segments(self, steps: Sequence[Maps], prompt: Prompt, image: Image.Image) -> list[Segment]:
         """Return the segments of one image, from maps of one item at several steps or levels of noise."""
         if not prompt.concepts:
             return []
@@ -117,11 +117,11 @@ class MaskRule:
             )
         shares = self._shares(steps, prompt)
         says_nothing = shares.amax((-2, -1)) - shares.amin((-2, -1)) <= _FLAT  # edges would make something of rounding
-        size = (picture.height, picture.width)
+        size = (image.height, image.width)
         enlarged = F.interpolate(shares[None], size, mode="bicubic", align_corners=False)[0]
         if self.edges:
-            radius = max(1, round(picture.height / shares.shape[-2]))
-            enlarged = follow_edges(enlarged, _colours(picture), radius, self.softness)
+            radius = max(1, round(image.height / shares.shape[-2]))
+            enlarged = follow_edges(enlarged, _colours(image), radius, self.softness)
         masks = without_specks(contest(enlarged, self.border) & ~says_nothing[:, None, None])
         return [
             Segment(concept, mask.numpy(), float(share[mask].mean().clamp(0, 1)) if mask.any() else 0.0)
@@ -130,12 +130,13 @@ class MaskRule:
 
     def _shares(self, steps: Sequence[Maps], prompt: Prompt) -> ConceptMaps:
         """Return the shares on the grid of the maps, in [0, 1]."""
-        tokens = self._late_mean([step.tokens[0] for step in steps])
+        tokens = self._late_mean([step.tokens[0] for step in steps])  # -> (token, height, width)
         concepts = torch.stack([tokens[list(concept.token_indices)].mean(0) for concept in prompt.concepts])
         shares = concepts / (concepts.sum(0) + self.elsewhere * tokens[0]).clamp_min(1e-12)
         looks = [None if step.self_attention is None else step.self_attention[0].flatten(-2) for step in steps]
         if self.propagation == 0 or all(look is None for look in looks):
             return shares
+        # (cell that looks, cell seen) @ (cell seen, concept) -> (concept, height, width)
         carried = (self._late_mean(looks) @ shares.flatten(-2).mT).mT.view_as(shares)
         return (1 - self.propagation) * shares + self.propagation * carried
 
@@ -148,9 +149,9 @@ class MaskRule:
 
 
 def contest(shares: Float[Tensor, "concept height width"], border: Border) -> Bool[Tensor, "concept height width"]:
-    """Return the pixels that each concept wins: above its border, and by no other concept surpassed.
+    """Return the pixels that each concept wins: above its border and higher than every other concept.
 
-    For the second, the values of each concept are scaled to [0, 1], so that one that is heeded weakly keeps the place
+    To be compared, the values of each concept are scaled to [0, 1], so that a weakly heeded one keeps the location
     where it is heeded most. A map that is the same everywhere wins none.
     """
     low, high = shares.amin((-2, -1), keepdim=True), shares.amax((-2, -1), keepdim=True)
@@ -183,9 +184,10 @@ def half_peak_masks(maps: History, item: int, size: tuple[int, int]) -> Bool[Ten
     `size` is height and width in pixels, to which maps are enlarged bilinearly.
     """
     steps = torch.stack([maps.concepts(step)[item].float().cpu() for step in range(len(maps))])
+    # (step, concept, height, width) -> (concept, height, width), in pixels
     enlarged = F.interpolate(steps.mean(0)[None], size, mode="bilinear", align_corners=False)[0]
     return enlarged > enlarged.amax((-2, -1), keepdim=True) / 2
 
 
-def _colours(picture: Image.Image) -> Float[Tensor, "3 height width"]:
-    return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).float() / 255
+def _colours(image: Image.Image) -> Float[Tensor, "3 height width"]:
+    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).float() / 255

@@ -93,7 +93,7 @@ def joint_attention(image: slice, text: slice) -> Compute:
 
     It returns how the positions `image` divide among the tokens `text` what they give to text at all: the softmax over
     these keys alone, so that rows sum to 1 as they do in cross-attention, and losses mean the same. What the image
-    gives to itself is left out, and no (query, key) of the whole sequence is ever made.
+    gives to itself does not count, and no (query, key) of the whole sequence is ever made.
     """
 
     def attention(query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None) -> MeanAttention:

@@ -23,10 +23,10 @@ def _unet_sites(unet: Any) -> tuple[Site, ...]:
         modules = dict(part.named_modules())
         for name, module in modules.items():
             if isinstance(module, Attention) and module.is_cross_attention and module.added_kv_proj_dim is None:
-                beside = name.removesuffix("attn2") + "attn1"  # its neighbour in a transformer block, which runs before
-                neighbour = modules.get(beside)
+                own = name.removesuffix("attn2") + "attn1"  # its neighbour in a transformer block, which runs before
+                neighbour = modules.get(own)
                 has_own = isinstance(neighbour, Attention) and not neighbour.is_cross_attention
-                found.append(Site(f"{path}.{name}", block, scale, f"{path}.{beside}" if has_own else None))
+                found.append(Site(f"{path}.{name}", block, scale, f"{path}.{own}" if has_own else None))
     return tuple(found)
 
 

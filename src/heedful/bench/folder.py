@@ -123,8 +123,8 @@ class BenchFolder(OutputFolder):
         """Write what a run says of itself, and its prompts where they are more than those that are there."""
         if len(prompts) > len(self.suite().lines):
             self.claim(SUITE)
-            write_atomic(self.inside(SUITE), "".join(f"{to_json(line)}\n" for line in prompts))
-        write_atomic(self.inside(f"runs/{run['run']}.json"), json.dumps(dict(run), indent=1) + "\n")
+            write_atomic(self.inside(SUITE), "".join(f"{to_json(line)}\n" for line in prompts), through=self.parts)
+        write_atomic(self.inside(f"runs/{run['run']}.json"), json.dumps(dict(run), indent=1) + "\n", through=self.parts)
 
     def suite(self, name: str = "") -> Suite:
         """Return the prompts that are here, none in a new folder."""
@@ -162,5 +162,5 @@ def describe_run(plan: Plan) -> dict[str, Any]:
 def _identity(run: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is the same in all runs of a folder; the size of a batch may change."""
     same = {key: run[key] for key in _SAME if key != "settings"}
-    same["masks"] = run.get("masks", False)  # of a folder, all images carry them or none
+    same["masks"] = run.get("masks", False)  # all images of a folder carry them, or none does
     return same | {key: value for key, value in run["settings"].items() if key != "batch_size"}

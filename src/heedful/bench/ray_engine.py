@@ -1,4 +1,4 @@
-"""The engine of a cluster: one Ray actor a device holds its pipeline, and batches are streamed to it.
+"""The engine of a cluster: one Ray actor per device holds its pipeline, and batches are streamed to it.
 
 This process alone hands out batches and takes results, so no batch is lost or counted twice, whatever
 happens to a node: what was with it goes to another one. Nodes that join are used, those that go are missed.

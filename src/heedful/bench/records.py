@@ -1,13 +1,13 @@
 """The records of a benchmark: JSONL files that are only ever added to.
 
-    OUT/records/cases-N.jsonl     one record a line; N is the process that wrote it
+    OUT/records/cases-N.jsonl     one record per line; N is the process that wrote it
     OUT/records/scores-N.jsonl    scores made later: {"key": ..., "scores": {...}}
 
-JSONL, because a line can be added to it and survive a kill, which a Parquet file cannot, whose index stands at its end;
-datasets, DuckDB and pandas read both.
+The format is JSONL, because a line can be added to it and survives a kill; a Parquet file has its index at its end and
+cannot do that. datasets, DuckDB and pandas read both.
 
-The cases of a batch are added together, and `batch` says of each line the how manieth of how many it is. A batch at
-the end of a file of which lines are missing was cut by a kill: readers leave it out, and the next run cuts it off.
+The cases of a batch are written together, and `batch` = [position, size]: [3, 8] is line 3 of the 8 written together.
+Where lines of the last batch of a file are missing, a kill cut it: readers skip it, and the next run cuts it off.
 """
 
 import json
@@ -135,7 +135,7 @@ def _check(row: Any) -> None:
 
 
 def _place(row: dict[str, Any]) -> tuple[int, int]:
-    """Return the how manieth line of how many that belong together this is; scores made later stand alone."""
+    """Return position and size of the batch that a line was written in; scores made later stand alone."""
     place, size = row.get("batch", (1, 1))
     return place, size
 

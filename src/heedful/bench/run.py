@@ -25,7 +25,7 @@ class Progress:
     """Cases, those that failed included."""
     failed: int
     error: str | None
-    """Of the case that failed last."""
+    """Why the case failed that failed last."""
 
 
 def run_bench(

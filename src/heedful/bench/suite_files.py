@@ -23,14 +23,14 @@ def to_json(line: PromptLine) -> str:
 
 
 def read_prompts(file: Path) -> tuple[PromptLine, ...]:
-    """Return the prompts of a text file (one a line) or of a JSONL file, each once.
+    """Return the prompts of a text file (one per line) or of a JSONL file, each once.
 
     A line of JSONL is `{"prompt": ..., "concepts": [...], "kind": ...}`; only the prompt is needed. Raises
     `SettingsError` that names the line.
     """
     if file.suffix.lower() not in (".jsonl", ".txt"):
         raise SettingsError(
-            f"Expected a file of prompts that ends in .txt (one a line) or .jsonl, got {file.name!r}. Rename it."
+            f"Expected a file of prompts that ends in .txt (one per line) or .jsonl, got {file.name!r}. Rename it."
         )
     if file.suffix.lower() == ".txt":
         return _once(file, (PromptLine(text, kind=file.stem) for text in _lines(file)))
@@ -75,7 +75,7 @@ def _once(place: Path, lines: Iterable[PromptLine]) -> tuple[PromptLine, ...]:
 
 
 def _lines(file: Path) -> Sequence[str]:
-    """Return the lines of a text file without blanks around them, empty ones left out."""
+    """Return the lines of a text file without blanks around them; empty ones are skipped."""
     return [line for _, line in _numbered(file)]
 
 

@@ -105,12 +105,12 @@ SUITES: dict[str, Origin] = {
         make=_world(lambda: split_three_concept_prompts()[1], lambda _: "three"),
     ),
     "one-image-concepts": Origin(
-        "10 pictures with two instances to be taught, 30 prompts each. One picture's: one-image-concepts/cat-dog.",
+        "10 images with two instances to be taught, 30 prompts each. Those of one image: one-image-concepts/cat-dog.",
         make=_whole(_TWO),
         parts=_TWO,
     ),
     "one-image-concepts-three": Origin(
-        "3 pictures with three instances to be taught, 40 prompts each.",
+        "3 images with three instances to be taught, 40 prompts each.",
         make=_whole(_THREE),
         parts=_THREE,
     ),
@@ -122,7 +122,7 @@ SUITES: dict[str, Origin] = {
         read=read_t2i_compbench,
     ),
 }
-"""By the name that the command line knows. Any other suite is a file: one prompt a line, or JSONL."""
+"""The suites by their names on the command line. Any other suite is a file: one prompt per line, or JSONL."""
 
 
 def find_suite(name: str, prompts: Path | None = None) -> Suite:

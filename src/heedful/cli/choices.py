@@ -37,8 +37,8 @@ def find_methods(text: str) -> list[Method]:
 def find_teaching_method(name: str, rank: int | None = None, loss_options: Iterable[str] = ()) -> TeachingMethod:
     """Return the teaching method called `name`; raises `SettingsError`.
 
-    `rank`: of a LoRA that learns in place of the weights; None leaves the method as it is.
-    `loss_options`: NAME=VALUE for fields of the method's losses on maps.
+    - `rank` is that of a LoRA that learns instead of the weights; None leaves the method as it is.
+    - `loss_options` are NAME=VALUE for fields of the method's losses on maps.
     """
     method = TEACHING_METHODS[check_name(name, TEACHING_METHODS, "a teaching method")]
     if rank is not None:

@@ -20,7 +20,6 @@ from heedful.cli.console import (
     tell,
     tell_concepts,
     tell_notes,
-    write_png,
 )
 from heedful.cli.progress import image_progress
 from heedful.errors import SettingsError
@@ -126,7 +125,7 @@ def generate(
         made = _make(gallery, plan)
         skipped = sum(result.trace.get("skipped_updates", 0) for result in made.values())
         if skipped:
-            tell(f"Note: {skipped} updates were left out because their gradient was not finite; try --dtype float32.")
+            tell(f"Note: {skipped} updates were skipped because their gradient was not finite; try --dtype float32.")
         tallied = tally_images(plan, gallery, made)
         grid = _write_grid(gallery, plan, made)
         found = write_coco(gallery) if masks else None
@@ -167,6 +166,8 @@ def _make(gallery: "Gallery", plan: "Plan") -> "dict[str, Result]":
 
 def _write_grid(gallery: "Gallery", plan: "Plan", made: "dict[str, Result]") -> Path:
     """Write the labelled grid and return its path."""
+    from heedful.files import write_atomic
+    from heedful.image_files import png_bytes
     from heedful.report import arrange, compose
 
     def find(case: "Case") -> "Path | bytes | None":
@@ -176,7 +177,8 @@ def _write_grid(gallery: "Gallery", plan: "Plan", made: "dict[str, Result]") -> 
 
     sampling = plan.sampling
     note = f"{plan.model.name} · {sampling.steps} steps · guidance scale {sampling.guidance_scale:g}"
-    return write_png(gallery.inside("grid.png"), compose(arrange(plan.cases(), find, note=note)))
+    drawn = compose(arrange(plan.cases(), find, note=note))
+    return write_atomic(gallery.inside("grid.png"), png_bytes(drawn), through=gallery.parts)
 
 
 def _summary(
@@ -215,7 +217,7 @@ def _summary(
 
 
 def _say_lines(tallied: "list[MethodTally]", new: "Counter[str]") -> None:
-    """Print what a person reads after a run; columns that nobody can fill are left out."""
+    """Print what a person reads after a run; columns that nobody can fill are skipped."""
     columns = {
         "method": [one.method for one in tallied],
         "images": [

@@ -58,22 +58,22 @@ def learn(
 ) -> TaughtConcepts:
     """Teach behind two bars, class images and steps, if `is_shown`; after Ctrl-C say what is there, and exit."""
     shelf = class_images.class_data_dir or out / CLASS_IMAGES
-    painting, learning = image_progress(err, disable=not is_shown), step_progress(err, disable=not is_shown)
-    pictures = painting.add_task("Class images", total=settings.num_class_images)
+    generating, learning = image_progress(err, disable=not is_shown), step_progress(err, disable=not is_shown)
+    images_task = generating.add_task("Class images", total=settings.num_class_images)
     steps = learning.add_task("Steps", total=settings.max_train_steps, losses="")
-    seen = {"pictures": 0, "step": 0}
+    seen = {"images": 0, "step": 0}
 
     def on_class_image(done: int, total: int) -> None:
-        seen["pictures"] = done
-        if not painting.live.is_started and done < total:
-            painting.start()
-        painting.update(pictures, completed=done)
+        seen["images"] = done
+        if not generating.live.is_started and done < total:
+            generating.start()
+        generating.update(images_task, completed=done)
         if done == total:
-            _stop(painting)
+            _stop(generating)
 
     def on_step(step: int, _steps: int, losses: Mapping[str, float]) -> None:
         if not seen["step"]:
-            _stop(painting)
+            _stop(generating)
             learning.start()
             learning.update(steps, completed=step - 1)
             learning.reset(steps, completed=step - 1)
@@ -97,19 +97,19 @@ def learn(
             callbacks=Callbacks(on_class_image=on_class_image, on_step=on_step, on_validation=validation),
         )
     except KeyboardInterrupt:
-        _stop(painting, learning)
+        _stop(generating, learning)
         kept = steps_kept(out)
         if seen["step"] or kept:
             what = f"{seen['step'] or kept} of {settings.max_train_steps} steps are done"
             where = f"{kept} of them are kept in {out / CHECKPOINT}" if kept else "none of them is kept yet"
         else:
-            what = f"{seen['pictures']} of {settings.num_class_images} class images are done"
+            what = f"{seen['images']} of {settings.num_class_images} class images are done"
             where = f"whole, in {shelf}"
         if is_shown:
             tell(f"Interrupted: {what}, {where}. The same command (without --overwrite) goes on from there.")
         raise SystemExit(INTERRUPTED) from None
     finally:
-        _stop(painting, learning)
+        _stop(generating, learning)
 
 
 def say_taught(model: Model, taught: TaughtConcepts, as_json: bool) -> None:

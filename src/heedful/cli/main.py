@@ -1,4 +1,4 @@
-"""The command `heedful`: its list of commands, and the one place where errors are caught.
+"""The command `heedful`: its list of commands, and the one point at which errors are caught.
 
 Each command imports what is slow (torch, diffusers) only when it runs, so that `heedful --help` answers at once.
 """

@@ -28,7 +28,7 @@ def read_json(file: Path, what: str) -> Any:
 
 
 def read_prompts(file: Path) -> list[str]:
-    """Return the prompts of a text file, one per line; empty lines are left out. Raises `SettingsError`."""
+    """Return the prompts of a text file, one per line; empty lines are skipped. Raises `SettingsError`."""
     prompts = [line.strip() for line in read_text(file, "a text file of prompts").splitlines() if line.strip()]
     if not prompts:
         raise SettingsError(f"Expected one prompt per line in {file}, found none.")

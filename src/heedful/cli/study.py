@@ -70,7 +70,7 @@ def evenness(*, study: Study = StudyOptions()) -> None:
     from heedful.world import font_is_installed
 
     if not font_is_installed():
-        tell("The emoji font is not installed, so the distance to the nearest render is left out.")
+        tell("The emoji font is not installed, so the distance to the nearest render is skipped.")
     _run("evenness", study, prompts=30, seeds="500-505")
 
 

@@ -27,7 +27,7 @@ class Lesson:
         Parameter(help=f"What learns, and from which losses: {', '.join(TEACHING_METHODS)}."),
     ] = "disendiff"
     rank: int | None = None
-    """Rank of a LoRA that learns in place of the denoiser's own weights."""
+    """Rank of a LoRA that learns instead of the denoiser's own weights."""
     loss_option: tuple[str, ...] = ()
     """Field of the losses on maps, NAME=VALUE: suppressions=2, sigma=None, ratio=true, normalisation=none,
     reduction=sum. It may be repeated."""
@@ -76,7 +76,7 @@ def teach(
 
     OUT gets embeddings and weights in formats that diffusers reads, a card, and on the way sheets of images and concept
     maps (OUT/validation/STEP.png). Its path is the last line printed. The same command again goes on where it was
-    stopped, to the same result. What is left out is the method's own setting for the model.
+    stopped, to the same result. An option that is not given has the method's own value for the model.
 
     Example: `heedful teach photo.png --prompt "a <cat1> cat and a <dog1> dog" --out out/taught`
 

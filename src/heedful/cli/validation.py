@@ -21,9 +21,9 @@ class Validation:
 
     model: Model
     prompts: Sequence[Prompt]
-    """Each names concepts."""
+    """Each of them names concepts."""
     images: int
-    """How many of each prompt, from the seeds 0, 1, ..., the same at every step."""
+    """How many images of each prompt, from the seeds 0, 1, ..., the same at every step."""
     sampling: Sampling
 
     def __call__(self, step: int, on_image: Callable[[float], None] = lambda images: None) -> Image.Image:

@@ -112,7 +112,7 @@ def evaluate(
     model: options.WorldFolder = None,
     threads: options.Threads = None,
 ) -> None:
-    """Measure the figures of the card, as JSON: painting, maps, speed, detector, autoencoder, CLIP.
+    """Measure the figures of the card, as JSON: images, maps, speed, detector, autoencoder, CLIP.
 
     A killed run goes on.
 

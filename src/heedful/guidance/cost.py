@@ -1,6 +1,6 @@
 """What a gradient pass costs a denoiser, counted in operations, relative to one forward.
 
-Knows denoisers and sites. Knows nothing of methods: a run's `trace.cost` multiplies these shares by its rows.
+A run's `trace.cost` multiplies these shares by its rows.
 """
 
 from collections.abc import Callable

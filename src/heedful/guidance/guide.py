@@ -115,7 +115,7 @@ def guide(
     Nothing is subclassed or patched for good: the instances of denoiser, scheduler and pipeline have their `forward`,
     `step`, `set_timesteps` and `encode_prompt` replaced. After the block, also after an error, all is as it was. Losses
     and updates are computed in float32 or wider, one gradient pass for all images, each independent of the others; an
-    update that is not finite is left out and counted in the trace.
+    update that is not finite is skipped and counted in the trace.
 
     Raises `SettingsError` for a method that is not there, `UnsupportedPipeline`, `UnsupportedScheduler`,
     `UnsuitablePrompt` (no concept), and what `Prompt.parse` raises, before anything is touched; inside the block,

@@ -1,6 +1,6 @@
 """The initial noise of each image, chosen and moved before the first step (InitNO, Guo et al., CVPR 2024).
 
-No denoiser is known here: whoever calls passes `look`. Images never mix: each has its own noises, drawn from its own
+The caller passes `look`, which asks the denoiser. Images never mix: each has its own noises, drawn from its own
 seed, its own optimiser and its own end.
 """
 
@@ -46,12 +46,12 @@ class InitialNoise:
     best point of all that were seen gets `final_iterations` more. What is used is the accepted point, or else the best
     seen, so it is never worse than the pipeline's own.
 
-    Where paper and code are silent in what is known of them, or differ:
+    Where paper and code are silent or differ:
 
     - after each update, m and v are shrunk by a common factor until the KL divergence from a standard normal, mean over
       the numbers of the noise, is at most `divergence`. The code descends the divergence by the same Adam until it is,
       which mixes both gradients in Adam's averages;
-    - "best" is the least sum of both losses, the conflict not being left out above `gate`;
+    - "best" is the least sum of both losses, and the conflict counts above `gate` too;
     - one iteration is one look at a point: what the last update leads to is not looked at, so it is not used;
     - the code's argument that turns the search off is overridden inside; here `Settings(initial_noise=None)` does it.
 
@@ -73,12 +73,12 @@ class InitialNoise:
     noises: int = 5
     """Noises tried, the pipeline's own included."""
     iterations: int = 10
-    """Looks at each of them, at most."""
+    """Number of looks at each of them, at most."""
     final_iterations: int = 50
-    """Looks more at the best, if none was accepted."""
+    """Number of further looks at the best, if none was accepted."""
     learning_rate: float = 1e-2
     epsilon: float = 1e-3
-    """Of Adam: gradients much smaller than this move the noise by less than the learning rate."""
+    """Adam's epsilon: gradients much smaller than this move the noise by less than the learning rate."""
     divergence: float = 1e-3
     """Largest KL divergence per number; 0.001 lets m have a root mean square of 0.045."""
 
@@ -112,7 +112,7 @@ class InitialNoise:
     def __call__(self, maps: Maps, prompts: Sequence[Prompt]) -> Scores:
         """Return cross response and conflict of each item; above the gate, the conflict has no gradient."""
         cross, conflict = self.cross(maps, prompts, None), self.conflict(maps, prompts, None)
-        return torch.stack([cross, torch.where(cross > self.gate, conflict.detach(), conflict)], dim=1)
+        return torch.stack([cross, torch.where(cross > self.gate, conflict.detach(), conflict)], dim=1)  # -> (batch, 2)
 
     def accepts(self, cross: float, conflict: float) -> bool:
         """Return whether both are below their limits."""

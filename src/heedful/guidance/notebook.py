@@ -1,6 +1,6 @@
 """How a run shows itself in a notebook: HTML without a server or a dependency, and a slider with one line of script.
 
-All text is escaped; pictures are small PNGs inside the HTML.
+All text is escaped; images are small PNGs inside the HTML.
 """
 
 from base64 import b64encode
@@ -65,7 +65,7 @@ def paragraph(text: str) -> str:
 
 
 def _image(caption: str, maps: Mapping[str, Float[Tensor, "step height width"]]) -> str:
-    """Return caption, names and maps of one image: one picture, whose rows are steps and whose columns are names."""
+    """Return caption, names and maps of one image: one PNG, whose rows are steps and whose columns are names."""
     height, width = next(iter(maps.values())).shape[-2:]
     steps = max(map(len, maps.values()))
     strip = Image.new("RGB", (width * len(maps), height * steps))

@@ -44,7 +44,7 @@ class Settings:
     """Where the noise is predicted: after the update of the step, by a forward of its own, as published; or before it,
     by the forward whose maps the update is for, which then costs a backward pass alone."""
     condition_alone: bool = False
-    """In one-pass steps, leave the unconditional rows out, as if the guidance scale were 1. Where nearly all is noise,
+    """In one-pass steps, skip the unconditional rows, as if the guidance scale were 1. Where nearly all is noise,
     classifier-free guidance has little to say (Kynkäänniemi et al. 2024, arXiv 2404.07724), and is half of the step."""
     guided: float | int = 0.5
     """Share of the steps that is guided, from the first on: 0.5 is the first half, 1 all of them. For 25 of 40 steps,

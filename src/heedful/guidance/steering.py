@@ -44,7 +44,7 @@ class Steering:
         """Whether it asked for unconditional embeddings; None if it did not say."""
         self._reader = Reader(task.denoiser, task.settings.sites)
         self._steps = Steps(task, self._reader, self._original_forward)
-        # PixArt predicts a variance beside the noise; an inpainting denoiser takes more than latents
+        # PixArt predicts a variance next to the noise; an inpainting denoiser takes more than latents
         channels = self._denoiser.config.in_channels
         self._channels = min(channels, self._denoiser.config.out_channels or channels)
 

@@ -171,7 +171,7 @@ class Steps:
         return restart_images(settings, call, run, new_run, failure, predict)
 
     def _warn_of_skipped(self, step: int, skipped: Sequence[bool]) -> None:
-        """Say once per block that an update was left out."""
+        """Say once per block that an update was skipped."""
         if any(skipped) and not self._has_warned:
             self._has_warned = True
             images = ", ".join(str(image) for image, is_skipped in enumerate(skipped) if is_skipped)

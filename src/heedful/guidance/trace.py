@@ -28,7 +28,7 @@ class StepTrace:
     """Before the first update of the step; NaN or infinite if that is what it was, NaN too if nobody looked."""
     refinements: tuple[int, ...] = ()
     skipped: tuple[bool, ...] = ()
-    """Whether an update was left out because its loss or gradient was not finite."""
+    """Whether an update was skipped because its loss or gradient was not finite."""
 
     @property
     def is_guided(self) -> bool:
@@ -82,7 +82,7 @@ class Trace(Sequence[StepTrace]):
     backward_rows: int = 0
     """Rows of the pipeline's own calls that guidance brought back from there (scheme one-pass)."""
     spared_rows: int = 0
-    """Rows of the pipeline's own calls that were left out, because the condition was asked alone."""
+    """Rows of the pipeline's own calls that were skipped, because the condition was asked alone."""
     restart_rows: int = 0
     """Rows of the steps that were repeated from another noise, without those of their guidance."""
 
@@ -102,7 +102,7 @@ class Trace(Sequence[StepTrace]):
 
     @property
     def skipped(self) -> int:
-        """Updates that were left out, over all images and steps, those of the initial noise included."""
+        """Updates that were skipped, over all images and steps, those of the initial noise included."""
         return sum(sum(step.skipped) for step in self.steps) + sum(noise.skipped for noise in self.noises)
 
     def put(self, item: int, other: "Trace", index: int) -> None:

@@ -1,6 +1,6 @@
 """How latents move along a gradient: one update, or refinement until the loss is low enough.
 
-Whoever calls passes `look`, which returns loss and gradient at given latents. Items never mix: each has its own step,
+The caller passes `look`, which returns loss and gradient at given latents. Items never mix: each has its own step,
 its own target, its own end.
 """
 
@@ -31,7 +31,7 @@ class Move:
     """Before the first update; NaN for items that were not looked at."""
     refinements: Int[Tensor, "batch"]
     skipped: Bool[Tensor, "batch"]
-    """Whether an update was left out because its loss or gradient was not finite."""
+    """Whether an update was skipped because its loss or gradient was not finite."""
     active: tuple[int, ...]
     """Items that were not good enough before the step."""
 

@@ -26,7 +26,7 @@ from heedful.image_files import BROKEN, is_whole_png, png_bytes
 CHUNK = "heedful"
 METADATA = "metadata.jsonl"
 MASKS_NOTE = "masks"
-"""The note in which an image carries the masks of its concepts; it is left out of metadata.jsonl."""
+"""The note in which an image carries the masks of its concepts; metadata.jsonl skips it."""
 _LONGEST = 180  # bytes of a folder name; file systems allow 255, and archives add their own
 _REMEDY = "Choose another folder, or overwrite what is there."
 
@@ -93,7 +93,7 @@ class Gallery(OutputFolder):
                     continue
                 self._remember(name, entry)
             lines.append(self._lines[name])
-        return write_atomic(self.inside(METADATA), "".join(lines))
+        return write_atomic(self.inside(METADATA), "".join(lines), through=self.parts)
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("*/*/*.png"), key=_order)

@@ -1,4 +1,4 @@
-"""Painting into an image: what a mask covers is made anew, the rest is kept as diffusers keeps it."""
+"""Inpainting: what a mask covers is generated anew, the rest is kept as diffusers keeps it."""
 
 import math
 from collections.abc import Iterator

@@ -43,7 +43,7 @@ class Outcome:
     loss: float | None
     """The loss at the last guided step; None for a method without a loss, and if it was not finite."""
     skipped_updates: int
-    """Steps at which an update was left out because its gradient was not finite."""
+    """Steps at which an update was skipped because its gradient was not finite."""
     restarts: int = 0
     """Other noises tried before the one that the image was made from was settled."""
 
@@ -159,5 +159,5 @@ def summarize_trace(trace: Trace) -> list[dict[str, Any]]:
 
 
 def rounded(value: float | None) -> float | None:
-    """Return a figure as records keep it: to six places, None if it is not finite."""
+    """Return a figure as records keep it: to six decimals, None if it is not finite."""
     return None if value is None or not math.isfinite(value) else round(float(value), 6)

@@ -1,7 +1,4 @@
-"""Seeds as a person writes them: `0-3`, `0,5,7`, `0-3,8`.
-
-Knows the notation. Knows nothing of what a seed is used for.
-"""
+"""Seeds as a person writes them: `0-3`, `0,5,7`, `0-3,8`."""
 
 import re
 

@@ -106,7 +106,7 @@ def look_at(
     *,
     on_step: Callable[[float], None] = lambda images: None,
 ) -> list[Sight]:
-    """Make an image of each prompt from the seed at the same place, and return each with its maps.
+    """Make an image of each prompt from the seed at the same position, and return each with its maps.
 
     `on_step` is called after each denoising step with the share of images that it did. Every prompt names concepts.
     Raises what `heedful.guide` raises.

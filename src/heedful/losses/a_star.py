@@ -53,7 +53,7 @@ class Segregation(Loss):
         count = groups.maps.shape[1]
         first, second = torch.triu_indices(count, count, offset=1, device=groups.maps.device)
         is_pair = groups.is_there[:, first] & groups.is_there[:, second]
-        shared = overlap(groups.maps[:, first], groups.maps[:, second], self.ratio)
+        shared = overlap(groups.maps[:, first], groups.maps[:, second], self.ratio)  # -> (batch, pair)
         return shared.masked_fill(~is_pair, 0).sum(dim=1)
 
     def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
@@ -89,5 +89,5 @@ class Retention(Loss):
         now = self.prepare(maps, prompts)
         before = self.prepare(previous.detach(), prompts)
         target = high_cells(before.maps, self.threshold, self.quantile).to(now.maps.dtype)
-        lost = 1 - overlap(now.maps, target, self.ratio)
+        lost = 1 - overlap(now.maps, target, self.ratio)  # -> (batch, concept)
         return lost.masked_fill(~now.is_there, 0).sum(dim=1)

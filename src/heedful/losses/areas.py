@@ -33,7 +33,7 @@ def high_cells(
     maps: Float[Tensor, "batch concept height width"], threshold: Threshold = "mean", quantile: float = 0.75
 ) -> Bool[Tensor, "batch concept height width"]:
     """Return the cells of each map that lie above its threshold; none of a constant map."""
-    cells = maps.detach().flatten(-2)
+    cells = maps.detach().flatten(-2)  # -> (batch, concept, cell)
     if threshold == "otsu":
         border = otsu_threshold(cells)
     elif threshold == "quantile":
@@ -70,7 +70,7 @@ class OwnArea:
             return torch.zeros_like(maps, dtype=torch.bool)
         if self.sigma is not None:
             maps = smooth(maps, self.sigma, convention="true")
-        highest = maps.amax((-2, -1), keepdim=True)
+        highest = maps.amax((-2, -1), keepdim=True)  # -> (batch, concept, 1, 1)
         if self.threshold == "peak":
             own = maps > self.peak * highest
         else:

@@ -69,7 +69,7 @@ def nt_xent(
     """
     directions = F.normalize(samples, dim=-1, eps=float(at_least_tiny(samples.new_zeros(()))))
     likeness = directions @ directions.mT / temperature  # -> (batch, sample, sample)
-    is_pair = is_there[:, :, None] & is_there[:, None, :]
+    is_pair = is_there[:, :, None] & is_there[:, None, :]  # -> (batch, sample, sample)
     is_same = owners[:, :, None] == owners[:, None, :]
     is_self = torch.eye(samples.shape[1], dtype=torch.bool, device=samples.device)
     lowest = torch.finfo(likeness.dtype).min  # not infinite: a row without others would have no gradient

@@ -90,8 +90,10 @@ class DivideAndBind(Loss):
         modifiers = shares.group_tokens(words).maps
         is_weak = variation.detach()[item, concept] < self.weak_below
         q = torch.where(is_weak, nouns.new_tensor(self.cut_if_weak), nouns.new_tensor(self.cut))
+        # -> (modifier, cell), each
         noun, modifier = nouns[item, concept].flatten(-2).softmax(-1), modifiers[item, index].flatten(-2).softmax(-1)
         border = q[:, None] * noun.amax(-1, keepdim=True)
+        # -> (modifier, 2, cell)
         pair = torch.stack([noun - border, modifier - border], dim=-2).clamp(min=0) + EVERYWHERE
         values = jensen_shannon(pair) * pair.new_tensor([row[3] for row in rows])
         return torch.zeros_like(variation).index_put((item, concept), values, accumulate=True)

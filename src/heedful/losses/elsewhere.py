@@ -39,8 +39,8 @@ class Elsewhere(Loss):
         """Return the share of each item, in [0, 1]; 0 for a prompt without concepts."""
         groups = maps.group(prompts)
         near = (_distance_from_peak(groups.maps) <= self.reach * max(maps.size)) & groups.is_there[..., None]
-        attending = 1 - maps.tokens[:, 0].flatten(1)
-        is_near = near.any(1)
+        attending = 1 - maps.tokens[:, 0].flatten(1)  # -> (batch, cell)
+        is_near = near.any(1)  # -> (batch, cell)
         far, close = (attending.masked_fill(hidden, 0).amax(-1) for hidden in (is_near, ~is_near))
         has_start = torch.tensor([prompt.has_start for prompt in prompts], device=far.device)
         return (far / at_least_tiny(far + close)).masked_fill(~(groups.is_there.any(1) & has_start), 0)
@@ -58,4 +58,4 @@ def _distance_from_peak(maps: Float[Tensor, "batch concept height width"]) -> Fl
     """Return how many cells each cell is from the highest of its map."""
     cells = cell_positions(maps, *maps.shape[-2:])
     peaks = cells[maps.flatten(-2).argmax(-1)]  # -> (batch, concept, 2)
-    return (cells - peaks[:, :, None]).square().sum(-1).sqrt()
+    return (cells - peaks[:, :, None]).square().sum(-1).sqrt()  # -> (batch, concept, cell)

@@ -66,7 +66,7 @@ class FOCUS(Loss):
 
     def _divergence(self, groups: Groups) -> Float[Tensor, "row"]:
         """Return how far the members of each row are apart, in [0, 1]; 0 if there are fewer than two."""
-        cells = groups.maps.flatten(-2)
+        cells = groups.maps.flatten(-2)  # -> (row, member, cell)
         # The cube of raw attention, about 1 / tokens, is next to nothing. The scale cancels, so no gradient is lost.
         sharp = (cells / at_least_tiny(cells.detach().amax(-1, keepdim=True))) ** self.power
         shares = sharp / at_least_tiny(sharp.sum(-1, keepdim=True))

@@ -77,5 +77,5 @@ def conflict(rows: Float[Tensor, "batch concept height width"], is_there: Bool[T
     """Return the mean over pairs of concepts that are there of sum min(a, b) / sum (a + b); 0 without a pair."""
     first, second = torch.triu_indices(rows.shape[1], rows.shape[1], offset=1, device=rows.device)
     is_pair = is_there[:, first] & is_there[:, second]
-    shared = overlap(rows[:, first], rows[:, second], "paper").masked_fill(~is_pair, 0)
+    shared = overlap(rows[:, first], rows[:, second], "paper").masked_fill(~is_pair, 0)  # -> (batch, pair)
     return shared.sum(1) / is_pair.sum(1).clamp(min=1)

@@ -42,11 +42,11 @@ class Separability(Loss):
         shares = powers / at_least_tiny(powers.sum(-1, keepdim=True))  # -> (batch, concept, cell)
         cells = cell_positions(shares, *maps.size)
         centres = shares @ cells  # -> (batch, concept, 2)
-        distances = (cells - centres[:, :, None]).square().sum(-1)
+        distances = (cells - centres[:, :, None]).square().sum(-1)  # -> (batch, concept, cell)
         there = groups.is_there.to(shares.dtype)
         count = there.sum(1).clamp(min=1)
         within = ((shares * distances).sum(-1) * there).sum(1) / count
-        middle = (centres * there[..., None]).sum(1) / count[:, None]
+        middle = (centres * there[..., None]).sum(1) / count[:, None]  # -> (batch, 2)
         between = ((centres - middle[:, None]).square().sum(-1) * there).sum(1) / count
         return (within / at_least_tiny(within + between)).masked_fill(groups.is_there.sum(1) < 2, 0)
 

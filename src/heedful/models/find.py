@@ -15,7 +15,7 @@ WORLD = "world:"
 
 
 def is_place(name: str) -> bool:
-    """Return whether `name` is a place on this machine rather than a hub id."""
+    """Return whether `name` is a location on this machine rather than a hub id."""
     return name.startswith((".", "/", "~")) or name.count("/") != 1 or Path(name).exists()
 
 

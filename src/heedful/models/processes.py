@@ -58,7 +58,7 @@ class Processes:
         return texts[0]
 
     def share(self, batches: Iterable[T]) -> Iterator[T]:
-        """Return every so many-th of `batches`, counted from this process."""
+        """Yield this process's share of `batches`: every n-th of n processes, counted from its rank."""
         return islice(batches, self.rank, None, self.count)
 
     def share_of(self, images: int) -> int:

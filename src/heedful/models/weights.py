@@ -64,7 +64,7 @@ def _is_safetensors(name: object) -> bool:
 
 
 def _pickles(folder: Path) -> list[Path]:
-    """Return the pickles of each component (and of the folder itself) that has no safetensors beside them."""
+    """Return the pickles of each component (and of the folder itself) that has no safetensors next to them."""
     found: list[Path] = []
     for part in [folder, *sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")]:
         files = sorted(path for path in part.iterdir() if path.is_file())

@@ -14,7 +14,7 @@ They use a few closed classes of English words: no dictionary, no tokens, no mod
 4. Adjectives with "and" or a comma after them belong to the noun that follows: "a red and blue clock", "a big, red
    car".
 5. No concept is made of: adjectives alone ("the cat is red"), a phrase after "without" or "no", names ("a cat named
-   Tom"), words that name the picture ("a photo of") or its quality ("masterpiece, best quality"), numbers alone (the
+   Tom"), words that name the image ("a photo of") or its quality ("masterpiece, best quality"), numbers alone (the
    weight in "(a cat:1.2)"), adverbs in -ly, and Chinese or Japanese, whose words no space separates.
 
 Rules this small are wrong sometimes. The way out is always the user's own word: marks, `concepts=[...]`, or spaCy.
@@ -45,7 +45,7 @@ _OTHERS = _set(
     "about above across after against along among around at before behind below beneath beside besides between beyond "
     "by down during for from in inside into like near next of off on onto out outside over past through to toward "
     "towards under underneath up upon versus vs via with within "
-    # pronouns, auxiliary and copular verbs, adverbs of degree and place
+    # pronouns, auxiliary and copular verbs, adverbs of degree and location
     "i you he she it we they me him them us who whom which whose what where when there here itself himself herself is "
     "are was were be been being am has have had having do does did will would can could shall should may might must "
     "looks look looked stands stand stood sits sit sat lies lay holds wears rides eats plays runs flies not very too "
@@ -77,7 +77,7 @@ _ING_NOUNS = _set(
     "pudding being swing sling duckling gosling dumpling sibling viking lightning railing awning stocking herring "
     "icing earthling"
 )
-_PICTURES = _set(
+_IMAGES = _set(
     "photo photograph picture image painting drawing illustration portrait rendering render sketch sprite view shot "
     "closeup close-up cartoon watercolor watercolour poster"
 )
@@ -140,7 +140,7 @@ def phrases_by_rules(text: str) -> tuple[Phrase, ...]:
             is_noun = last in _ALSO_NOUNS and bool(chunk.before) and chunk.before[-1] in _DETERMINERS
             if not is_noun:
                 continue
-        if last in _PICTURES and following.before[:1] == ["of"]:
+        if last in _IMAGES and following.before[:1] == ["of"]:
             continue
         phrases.append(make_phrase(text, words))
     return tuple(phrases)
@@ -196,7 +196,7 @@ def _is_finite_verb(low: str, before: str, following: Sequence[str]) -> bool:
 
 
 def _is_no_noun(text: str, chunk: _Chunk, words: Sequence[Span]) -> bool:
-    """Whether the words are numbers, a quality of the picture, or of a language whose words no space separates."""
+    """Whether the words are numbers, a quality of the image, or of a language whose words no space separates."""
     if any(re.match(UNSPACED, word.of(text)) for word in words):
         return True
     is_quality = _low(text, words[-1]) in _QUALITIES and not _DETERMINERS.intersection(chunk.before[-1:])

@@ -6,7 +6,7 @@ from heedful.images import Case
 from heedful.report.grid import Cell, Grid
 
 MOST_ROWS = 24
-"""More rows are left out: nobody looks at a taller grid, and the files are all there."""
+"""More rows are skipped: nobody looks at a taller grid, and the files are all there."""
 MOST_COLUMNS = 8
 """More seeds of one method continue in the next row."""
 

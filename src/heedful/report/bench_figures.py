@@ -55,7 +55,7 @@ class SuiteFigures:
 
     @property
     def other_scores(self) -> tuple[str, ...]:
-        """The scores besides the page's, each once."""
+        """The scores other than the page's, each once."""
         return tuple(dict.fromkeys(name for row in self.rows for name in row.others))
 
 

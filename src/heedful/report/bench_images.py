@@ -52,7 +52,7 @@ def prompt_grid(
     here = results.of(suite=figures.suite)
     methods = list(dict.fromkeys(name for name in (figures.baseline, figures.best.method) if name is not None))
     cases = {(case.prompt, case.method, case.seed): case for case in here.done}
-    pictures: dict[str, bytes] = {}
+    images: dict[str, bytes] = {}
     rows: list[list[str]] = []
     for ranked in prompts:
         seeds = sorted({case.seed for case in here.done if case.prompt == ranked.prompt})[:SHOWN_SEEDS]
@@ -60,18 +60,18 @@ def prompt_grid(
         for method in methods:
             for number in range(SHOWN_SEEDS):
                 case = cases.get((ranked.prompt, method, seeds[number])) if number < len(seeds) else None
-                picture = None if case is None else _picture(here, case)
-                if case is None or picture is None:
+                image = None if case is None else _read(here, case)
+                if case is None or image is None:
                     row.append("")
                     continue
-                name = f"{prefix}-{len(pictures)}.jpg"
-                pictures[name] = _encoded(picture)
+                name = f"{prefix}-{len(images)}.jpg"
+                images[name] = _encoded(image)
                 value = case.scores.get(figures.score)
                 alt = f"{case.prompt}, {method}, seed {case.seed}"
                 row.append(f"![{escape(alt)}]({name}) {_mark(value)}")
         rows.append(row)
     heads = ["prompt", *(f"{escape(method)} {number + 1}" for method in methods for number in range(SHOWN_SEEDS))]
-    return table(heads, rows, align="left"), pictures
+    return table(heads, rows, align="left"), images
 
 
 def map_grid(
@@ -83,43 +83,43 @@ def map_grid(
     """
     here = results.of(suite=figures.suite)
     wanted = {ranked.prompt for ranked in prompts}
-    pictures: dict[str, bytes] = {}
+    images: dict[str, bytes] = {}
     rows: list[list[str]] = []
     for case in here.done:
         path = here.path(case) if case.prompt in wanted else None
         if path is None or not _maps_of(path).is_file():
             continue
-        picture = _picture(here, case)
-        if picture is None:
+        image = _read(here, case)
+        if image is None:
             continue
         row = [f"{escape(case.prompt)}, {escape(case.method)}, seed {case.seed}"]
-        for text, shown in [("image", picture), *_overlays(path, picture)]:
-            name = f"{prefix}-{len(pictures)}.jpg"
-            pictures[name] = _encoded(shown)
+        for text, shown in [("image", image), *_overlays(path, image)]:
+            name = f"{prefix}-{len(images)}.jpg"
+            images[name] = _encoded(shown)
             row.append(f"![{escape(text)}]({name}) {escape(text)}")
         rows.append(row)
     most = max((len(row) for row in rows), default=0)
     filled = [row + [""] * (most - len(row)) for row in rows]
-    return table(["image of", "", *[""] * (most - 2)], filled, align="left"), pictures
+    return table(["image of", "", *[""] * (most - 2)], filled, align="left"), images
 
 
-def _maps_of(image: Path) -> Path:
-    return image.with_suffix("") / "maps.safetensors"
+def _maps_of(path: Path) -> Path:
+    return path.with_suffix("") / "maps.safetensors"
 
 
-def _overlays(image: Path, picture: Image.Image) -> list[tuple[str, Image.Image]]:
+def _overlays(path: Path, image: Image.Image) -> list[tuple[str, Image.Image]]:
     """Return each concept with the image under its map."""
-    tensors = load_file(_maps_of(image))
-    return [(name.partition(".")[2], overlay(picture, tensors[name].mean(0))) for name in sorted(tensors)]
+    tensors = load_file(_maps_of(path))
+    return [(name.partition(".")[2], overlay(image, tensors[name].mean(0))) for name in sorted(tensors)]
 
 
-def _picture(results: Results, case: Result) -> Image.Image | None:
+def _read(results: Results, case: Result) -> Image.Image | None:
     path = results.path(case)
     if path is None:
         return None
     try:
-        with Image.open(path) as image:
-            return _small(image.convert("RGB"))
+        with Image.open(path) as opened:
+            return _small(opened.convert("RGB"))
     except (UnidentifiedImageError, OSError):
         return None  # the page goes on without an image that cannot be read
 
@@ -150,7 +150,7 @@ def _means(results: Results, method: str, score: str) -> dict[str, float]:
     return {prompt: sum(each) / len(each) for prompt, each in values.items()}
 
 
-def _encoded(picture: Image.Image) -> bytes:
+def _encoded(image: Image.Image) -> bytes:
     stream = BytesIO()
-    picture.save(stream, "JPEG", quality=_QUALITY, subsampling=0, optimize=True)
+    image.save(stream, "JPEG", quality=_QUALITY, subsampling=0, optimize=True)
     return stream.getvalue()

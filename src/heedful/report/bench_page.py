@@ -20,31 +20,31 @@ _NOTHING = "–"
 
 @dataclass(frozen=True)
 class Page:
-    """Markdown, and the plots and images that it names by relative path."""
+    """Markdown, and the plots and images that it names, by relative path."""
 
     title: str
     markdown: str
-    pictures: Mapping[str, bytes]
+    images: Mapping[str, bytes]
 
 
 def write_page(page: Page, folder: Path) -> tuple[Path, Path]:
     """Write `index.html`, and `report.md` with its plots and images, into `folder`; return the paths of both."""
-    for name, data in page.pictures.items():
+    for name, data in page.images.items():
         write_atomic(folder / name, data)
     markdown = write_atomic(folder / "report.md", page.markdown)
-    return write_atomic(folder / "index.html", to_html(page.markdown, page.pictures, page.title)), markdown
+    return write_atomic(folder / "index.html", to_html(page.markdown, page.images, page.title)), markdown
 
 
 def bench_page(results: Results, *, score: str | None = None, baseline: str | None = None, title: str = "") -> Page:
     """Return the page of all suites; raises `SettingsError` for a score or baseline that is not there."""
-    pictures: dict[str, bytes] = {}
+    images: dict[str, bytes] = {}
     found = [suite_figures(results, suite, score=score, baseline=baseline) for suite in results.suites]
     title = title or _title(found)
     lines = [f"# {escape(title)}", "", *_preamble(results)]
     for number, figures in enumerate(found):
-        lines += _suite(results, figures, f"figures/{number}-", pictures, is_only=len(found) == 1)
+        lines += _suite(results, figures, f"figures/{number}-", images, is_only=len(found) == 1)
     lines += failures(results) + settings(results) + _how_to_read(found) + references(results)
-    return Page(title, "\n".join(lines).rstrip() + "\n", pictures)
+    return Page(title, "\n".join(lines).rstrip() + "\n", images)
 
 
 def _title(found: Sequence[SuiteFigures]) -> str:
@@ -66,9 +66,9 @@ def _preamble(results: Results) -> list[str]:
 
 
 def _suite(
-    results: Results, figures: SuiteFigures, prefix: str, pictures: dict[str, bytes], *, is_only: bool
+    results: Results, figures: SuiteFigures, prefix: str, images: dict[str, bytes], *, is_only: bool
 ) -> list[str]:
-    """Return the section of one suite, and add its plots and images to `pictures`."""
+    """Return the section of one suite, and add its plots and images to `images`."""
     level = "##" if is_only else "###"
     lines = [] if is_only else [f"## Suite {escape(figures.suite)}", ""]
     lines += [_summary(figures), ""]
@@ -80,7 +80,7 @@ def _suite(
     ]
     for heading, name, plot, said in parts:
         if said:
-            pictures[f"{prefix}{name}.svg"] = plot(figures)
+            images[f"{prefix}{name}.svg"] = plot(figures)
             alt = f"{heading}: a plot of {escape(figures.score)}"
             lines += [f"{level} {heading}", "", f"![{alt}]({prefix}{name}.svg)", *said]
     if figures.other_scores:
@@ -89,7 +89,7 @@ def _suite(
     ranked = rank_prompts(results, figures)
     if len(ranked) > 1 and any(results.path(case) for case in results.done):
         lines += [f"{level} Worst and best prompts", "", _sorted_by(figures)]
-        lines += _prompts(results, figures, ranked, prefix, pictures)
+        lines += _prompts(results, figures, ranked, prefix, images)
     return lines
 
 
@@ -139,17 +139,17 @@ def _others(figures: SuiteFigures) -> list[str]:
 
 
 def _prompts(
-    results: Results, figures: SuiteFigures, ranked: Sequence[Ranked], prefix: str, pictures: dict[str, bytes]
+    results: Results, figures: SuiteFigures, ranked: Sequence[Ranked], prefix: str, images: dict[str, bytes]
 ) -> list[str]:
     count = min(SHOWN_PROMPTS, len(ranked) // 2)
     worst, best = ranked[:count], ranked[-count:][::-1]
     lines: list[str] = []
     for name, prompts in (("worst", worst), ("best", best)):
-        grid, images = prompt_grid(results, figures, prompts, f"{prefix}{name}")
-        pictures.update(images)
+        grid, drawn = prompt_grid(results, figures, prompts, f"{prefix}{name}")
+        images.update(drawn)
         lines += ["", f"**The {count} {name}**", *grid]
-    maps, images = map_grid(results, figures, [*worst, *best], f"{prefix}maps")
-    pictures.update(images)
+    maps, drawn = map_grid(results, figures, [*worst, *best], f"{prefix}maps")
+    images.update(drawn)
     return lines + (["", "**What the denoiser attended to**", *maps] if maps else [])
 
 
@@ -185,7 +185,7 @@ def _how_to_read(found: Sequence[SuiteFigures]) -> list[str]:
         "",
         "- Images of one prompt resemble each other, so prompts, not images, count as independent. Intervals are "
         "Wilson's, with the variance that the prompts show and Student's t; p-values are of the same test, so p is "
-        "below 0.05 exactly where the interval of a difference leaves out 0. Holm's correction is for the number of "
+        "below 0.05 exactly where the interval of a difference excludes 0. Holm's correction is for the number of "
         "methods that are compared with the baseline.",
         "- A value is the mean over prompts of each prompt's mean over its seeds. A difference is paired: the same "
         "prompts and seeds, which begin with the same noise. Higher and lower count its images; a filled dot has a "

@@ -1,7 +1,7 @@
 """Draws what a benchmark found: values with intervals, differences, kinds of prompts, cost.
 
-Knows figures and matplotlib (extra `report`). Every plot is an SVG that says the same in grey: methods have their name
-beside their mark, and colours, which colour-blind readers tell apart too (Okabe and Ito 2008), never stand alone.
+They need matplotlib (extra `report`). Every plot is an SVG that says the same in grey: methods have their name next to
+their mark, and colours, which colour-blind readers tell apart too (Okabe and Ito 2008), never stand alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -102,7 +102,7 @@ def cost_plot(figures: SuiteFigures) -> bytes:
         costs = [row.cost for row in rows if row.cost is not None]
         spread = max(costs) - min(costs) or 1.0
         axes.set_xlim(min(costs) - 0.06 * spread, max(costs) + 0.08 * spread)
-        _label_beside(axes, rows)
+        _label_marks(axes, rows)
         axes.set_xlabel("operations of the denoiser, relative to plain sampling")
         axes.set_ylabel(figures.score)
 
@@ -144,7 +144,7 @@ def _names(axes: Any, names: Sequence[str]) -> None:
     axes.set_axisbelow(True)
 
 
-def _label_beside(axes: Any, rows: Sequence[MethodRow]) -> None:
+def _label_marks(axes: Any, rows: Sequence[MethodRow]) -> None:
     """Write each method's name in a column at the right, a thin line leading to its mark, so that no two overlap."""
     low, high = axes.get_ylim()
     gap = (high - low) / max(13, len(rows))

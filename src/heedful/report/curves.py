@@ -25,7 +25,7 @@ def loss_curves(folder: Path) -> Path:
     """Draw `FOLDER/PHASE/losses.json` of every phase, the latest written last, to `FOLDER/losses.png`; return its path.
 
     A file holds one loss per step. The mean runs over the last hundredth of the phase; values that are not finite or
-    not above zero are left out. Raises `ModelNotFound` if no phase has losses yet.
+    not above zero are skipped. Raises `ModelNotFound` if no phase has losses yet.
     """
     files = sorted(folder.glob(f"*/{LOSSES}"), key=lambda path: (path.stat().st_mtime_ns, path))
     phases = {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in files}

@@ -1,4 +1,4 @@
-"""A Markdown page as one self-contained HTML file: pictures inside, no script, nothing fetched.
+"""A Markdown page as one self-contained HTML file: images inside, no script, nothing fetched.
 
 markdown-it (extra `report`) reads the Markdown; the look of pages is here.
 """
@@ -59,14 +59,14 @@ pre { background: var(--wash); border: 1px solid var(--line); border-radius: 4px
 _LONG = 36  # characters of a cell that may break into lines
 
 
-def to_html(markdown: str, pictures: Mapping[str, bytes], title: str) -> str:
-    """Return the page with each picture that it names put into it as a data URI.
+def to_html(markdown: str, images: Mapping[str, bytes], title: str) -> str:
+    """Return the page with each image that it names put into it as a data URI.
 
     HTML in the Markdown is shown, not obeyed. Raises `MissingExtra` without markdown-it.
     """
     parser = require("markdown_it", "report").MarkdownIt("commonmark", {"html": False}).enable("table")
     rules = parser.renderer.rules
-    rules["image"] = _image(pictures)
+    rules["image"] = _image(images)
     rules["table_open"] = lambda *_: '<div class="scroll" tabindex="0"><table>\n'
     rules["table_close"] = lambda *_: "</table></div>\n"
     rules["td_open"] = _cell
@@ -78,12 +78,12 @@ def to_html(markdown: str, pictures: Mapping[str, bytes], title: str) -> str:
     )
 
 
-def _image(pictures: Mapping[str, bytes]) -> Any:
+def _image(images: Mapping[str, bytes]) -> Any:
     def render(tokens: Any, index: int, *_: Any) -> str:
         token = tokens[index]
         name = str(token.attrs["src"])
         kind = _TYPES[PurePosixPath(name).suffix]
-        return f'<img alt="{escape(token.content)}" src="data:{kind};base64,{b64encode(pictures[name]).decode()}">'
+        return f'<img alt="{escape(token.content)}" src="data:{kind};base64,{b64encode(images[name]).decode()}">'
 
     return render
 

@@ -13,7 +13,7 @@ _NOTHING = "-"
 
 
 def with_study(page: str, found: Mapping[str, Any], image: str) -> str:
-    """Return the page with its section of figures made anew from `found`; `image` is a path relative to the page."""
+    """Return the page with its section of figures made again from `found`; `image` is a path relative to the page."""
     before, heading, rest = page.partition(f"{HEADING}\n")
     _, next_heading, after = rest.partition("\n## ")
     gap = "" if heading or before.endswith("\n\n") else "\n"

@@ -97,7 +97,7 @@ def _draw_evenness(figure: Any, found: Mapping[str, Any]) -> Any:
 
 
 def _band(axes: Any, course: Sequence[Mapping[str, Any] | None], ink: str, label: str, first: int = 0) -> None:
-    """Draw a line with its interval; steps without a value are left out."""
+    """Draw a line with its interval; steps without a value are skipped."""
     there = [(number + first, each) for number, each in enumerate(course) if each is not None]
     if not there:
         return

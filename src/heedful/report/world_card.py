@@ -21,7 +21,7 @@ def with_figures(card: str, figures: Mapping[str, Any]) -> str:
 
 def figures_section(figures: Mapping[str, Any]) -> str:
     """Return the figures as Markdown, heading included."""
-    parts = [HEADING, "", _preamble(figures), "", _painting(figures), "", _parts(figures)]
+    parts = [HEADING, "", _preamble(figures), "", _suites(figures), "", _parts(figures)]
     if "pointing" in figures:
         parts += ["", _pointing(figures["pointing"])]
     return "\n".join(parts).rstrip() + "\n"
@@ -57,7 +57,7 @@ def _preamble(figures: Mapping[str, Any]) -> str:
     )
 
 
-def _painting(figures: Mapping[str, Any]) -> str:
+def _suites(figures: Mapping[str, Any]) -> str:
     lines = [
         f"| prompts | steps | images | right | {' | '.join(_FAULTS.values())} |",
         f"|{'---|' * (4 + len(_FAULTS))}",

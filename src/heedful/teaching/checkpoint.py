@@ -28,7 +28,7 @@ class State:
     parameters: Mapping[str, nn.Parameter]
     optimizer: Any
     scaler: Any
-    """Of mixed precision; None without."""
+    """The gradient scaler of mixed precision; None without one."""
     recipe: Mapping[str, Any]
 
 

@@ -46,7 +46,7 @@ class Manifest:
     concepts: tuple[NewConcept, ...]
     method: str
     weights: Format
-    """How the denoiser's weights are stored beside the embeddings."""
+    """How the denoiser's weights are stored next to the embeddings."""
     base: dict[str, Any]
     """What `architecture` says of the base model."""
     training: dict[str, Any] = field(default_factory=dict)

@@ -40,7 +40,7 @@ def load_concepts(pipe: Any, folder: Path | str, *, adapter_name: str = ADAPTER)
 
     Works for every pipeline with the same denoiser and text encoders: text to image, image to image, inpainting.
     Guidance, LoRA (`pipe.load_lora_weights`, then `pipe.set_adapters`) and IP-Adapter go on top, because no attention
-    processor is replaced. Weights are written into the denoiser, so load the pipeline anew to be rid of them, and load
+    processor is replaced. Weights are written into the denoiser, so load the pipeline again to be rid of them, and load
     one folder of such weights only; folders of words alone, and LoRAs of other names, go together.
 
     Raises `ModelNotFound` and `UnsafeWeights`, and `ConceptsDoNotFit` if the base model has other shapes or knows a

@@ -28,7 +28,7 @@ def each_alone(
 ) -> TrainingImages | None:
     """Return the image once for each concept, with the caption "a <cat1> cat" and a mask of where the model sees it.
 
-    Concepts that the model sees nowhere are left out; None if that is all of them.
+    Concepts that the model sees nowhere are skipped; None if that is all of them.
     """
     cropped = Image.fromarray(crop(image, size))
     found = [

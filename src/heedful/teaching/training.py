@@ -240,7 +240,7 @@ def sheet_name(step: int) -> str:
 
 def rate_shares(settings: TeachingSettings) -> Callable[[int], float]:
     """Return which share of the learning rate each step has, counted from 0, as diffusers' schedulers say."""
-    # of an optimizer of its own: the training's takes up at any step, and a scheduler begins with the first;
+    # the optimizer is a stand-in: the training's may resume at any step, and a scheduler begins with the first;
     # polynomial falls to a rate of 1e-7, and refuses to begin there
     stand_in = torch.optim.SGD([torch.zeros(1)], lr=max(settings.learning_rate, 1e-6))
     scheduler: Any = get_scheduler(

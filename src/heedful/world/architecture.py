@@ -1,6 +1,6 @@
 """The shapes of the embedded model's parts, as plain configs of diffusers and transformers classes.
 
-Latents are 8 channels at a quarter of the picture's side (16x16 for 64x64 px). The denoiser attends to the text at 8x8
+Latents are 8 channels at a quarter of the image's side (16x16 for 64x64 px). The denoiser attends to the text at 8x8
 (one site in the down half, two in the up half) and in the 4x4 middle.
 """
 

@@ -1,6 +1,6 @@
-"""The world's own CLIP: a small `CLIPModel` whose cosine says how well a picture and a caption of the world agree.
+"""The world's own CLIP: a small `CLIPModel` whose cosine says how well an image and a caption of the world agree.
 
-An ordinary transformers model and processor; scores that take any CLIP take this one. Knows shapes and where it lies.
+An ordinary transformers model and processor; scores that take any CLIP take this one.
 """
 
 from pathlib import Path
@@ -50,7 +50,7 @@ def build_clip(tokenizer: CLIPTokenizer, **changes: Any) -> CLIPModel:
 
 
 def build_processor() -> CLIPProcessor:
-    """Pictures of any size to 64x64 in [-1, 1]; captions to 16 tokens."""
+    """Images of any size to 64x64 in [-1, 1]; captions to 16 tokens."""
     images = CLIPImageProcessorPil(
         size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64}, image_mean=[0.5] * 3, image_std=[0.5] * 3
     )

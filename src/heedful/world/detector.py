@@ -1,7 +1,7 @@
-"""The judge's eye: which objects a picture of the world holds, where, in which colour, and how surely.
+"""The judge's eye: which objects an image of the world holds, where, in which colour, and how surely.
 
 A small convolutional network that never sees the prompt. It was trained on renders, and on hybrids, smears and
-fragments that it must call `other`; so a picture counts as right only if every blob in it is one clean object.
+fragments that it must call `other`; so an image counts as right only if every blob in it is one clean object.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class Detection:
 
 
 class DetectorNetwork(nn.Module):
-    """Pictures (batch, 3, 64, 64) in [-1, 1] to a grid (batch, 1 + 25 + 13 + 4, 16, 16).
+    """Images (batch, 3, 64, 64) in [-1, 1] to a grid (batch, 1 + 25 + 13 + 4, 16, 16).
 
     Channels: logit that an object's centre lies in the cell, class logits, colour logits, and the box as distances
     from the cell's centre to left, top, right and bottom in cells.
@@ -67,7 +67,7 @@ class DetectorNetwork(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Read a batch of pictures at once; `split` cuts the channels apart."""
+        """Read a batch of images at once; `split` cuts the channels apart."""
         fine = self.fine(images)  # -> (batch, 64, 16, 16)
         coarse = nn.functional.interpolate(self.coarse(fine), size=fine.shape[-2:], mode="bilinear")
         return self.head(torch.cat([fine, coarse], dim=1))
@@ -80,7 +80,7 @@ def _unit(inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> nn.S
 
 
 class Detector:
-    """Find the objects in pictures of the world: `detector(images)` gives a list of `Detection` for each."""
+    """Find the objects in images of the world: `detector(images)` gives a list of `Detection` for each."""
 
     def __init__(self, network: DetectorNetwork) -> None:
         self.network = network.eval().requires_grad_(False)
@@ -97,12 +97,11 @@ class Detector:
 
     @torch.no_grad()
     def __call__(self, images: Sequence[Image.Image] | np.ndarray) -> list[list[Detection]]:
-        """`images`: 64x64 RGB pictures, or (batch, 64, 64, 3) uint8. Other sizes are resized to 64x64 first."""
+        """`images`: 64x64 RGB images, or (batch, 64, 64, 3) uint8. Other sizes are resized to 64x64 first."""
         arrays = images if isinstance(images, np.ndarray) else np.stack([_fitted(image) for image in images])
-        pictures = torch.from_numpy(np.ascontiguousarray(arrays)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+        pixels = torch.from_numpy(np.ascontiguousarray(arrays)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
         return [
-            _with_colours(self._read(grid), picture)
-            for grid, picture in zip(self.network(pictures), arrays, strict=True)
+            _with_colours(self._read(grid), image) for grid, image in zip(self.network(pixels), arrays, strict=True)
         ]
 
     def _read(self, grid: Tensor) -> list[Detection]:
@@ -126,10 +125,10 @@ class Detector:
         return sorted(found, key=lambda detection: -detection.confidence)
 
 
-def _with_colours(detections: list[Detection], picture: np.ndarray) -> list[Detection]:
+def _with_colours(detections: list[Detection], image: np.ndarray) -> list[Detection]:
     boxes = [detection.box for detection in detections]
     return [
-        replace(detection, holds=colours_in(picture, box, boxes[:index] + boxes[index + 1 :]))
+        replace(detection, holds=colours_in(image, box, boxes[:index] + boxes[index + 1 :]))
         for index, (detection, box) in enumerate(zip(detections, boxes, strict=True))
     ]
 

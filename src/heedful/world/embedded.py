@@ -46,8 +46,8 @@ def is_shipped(world: str) -> bool:
 def load(world: Path | str | None = None, **kwargs: Any) -> Any:
     """Load an embedded model by name, or one that `heedful world train` made in a folder, as a diffusers pipeline.
 
-    `kwargs` go to the pipeline's `from_pretrained`. All paint 64x64 px; weights are kept in half precision and computed
-    in float32 unless `dtype` says otherwise. Raises `ModelNotFound`.
+    `kwargs` go to the pipeline's `from_pretrained`. All make images of 64x64 px. Weights are kept in half precision and
+    computed in float32 unless `dtype` says otherwise. Raises `ModelNotFound`.
     """
     place = folder_of(world)
     index = place / "model_index.json"

@@ -1,7 +1,7 @@
-"""What a taught model is asked for: each picture's concepts together and alone, as DisenDiff asks (Zhang et al. 2024).
+"""What a taught model is asked for: each image's concepts together and alone, as DisenDiff asks (Zhang et al. 2024).
 
-Scene colour, added object, changed companion, in the world's words and no more than its text encoder reads. Knows no
-pixels.
+They vary the colour of the scene, an added object and a changed companion, in the world's words and no more than its
+text encoder reads.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from heedful.world.scene import PALE_ANIMALS
 from heedful.world.vocabulary import ANIMALS, BACKGROUNDS, COLOURS, OBJECTS
 
 COUNT = 10
-"""Prompts of a picture for all of its concepts, and for each alone."""
+"""Prompts of an image for all of its concepts, and for each alone."""
 _VOWELS = "aeiou"  # the prompts say "a", as the world's captions do
 
 
@@ -32,7 +32,7 @@ class InstancePrompt:
 
 
 def instance_prompts(looks: Mapping[str, Look], number: int, rng: np.random.Generator) -> tuple[InstancePrompt, ...]:
-    """Return the prompts for a picture of `looks` by noun: 10 for all of its concepts, and 10 for each alone.
+    """Return the prompts for an image of `looks` by noun: 10 for all of its concepts, and 10 for each alone.
 
     `number` is that of the placeholders, `<cat1>`. What is drawn comes from `rng`.
     """

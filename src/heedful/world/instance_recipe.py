@@ -1,7 +1,8 @@
 """How the one-image concepts are made: designs and seeds as data, and the files that follow from them.
 
-Thirteen pictures of the world with two or three instances that it never saw, after DisenDiff (Zhang et al., CVPR 2024,
-arXiv 2403.18551), who learn several concepts from one picture. Needs the emoji font. `instances.py` reads the files.
+They are thirteen images of the world with two or three instances that it never saw, after DisenDiff (Zhang et al., CVPR
+2024, arXiv 2403.18551), which learns several concepts from one image. Making them needs the emoji font. `instances.py`
+reads the files.
 """
 
 import io
@@ -22,13 +23,13 @@ from heedful.world.scene import CANVAS, PASTELS, Item, Scene
 from heedful.world.small_sprites import SHEET, draw_sheet
 
 NEUTRAL = (206, 206, 208)
-"""The ground of a picture that shows one instance alone."""
+"""The ground of an image that shows one instance alone."""
 _SIZES = {2: (27, 32), 3: (23, 26)}  # of instances in pixels, by how many there are
 
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """What one picture shows: classes with their looks, the ground, and the seed of places and prompts."""
+    """What one image shows: classes with their looks, the ground, and the seed of positions and prompts."""
 
     looks: dict[str, Look]
     background: str
@@ -41,7 +42,7 @@ class Design:
 
     @property
     def number(self) -> int:
-        """The number in the placeholders: `<cat1>` is an instance of a picture with two, `<cat2>` of one with three."""
+        """The number in the placeholders: `<cat1>` is an instance of an image with two, `<cat2>` of one with three."""
         return len(self.looks) - 1
 
 
@@ -129,14 +130,14 @@ DESIGNS = (
     ),
 )
 """Looks, grounds and seeds were drawn until the untaught model sees each class where it is: its region by
-`heedful.teaching.regions.find_regions` and the instance's mask have an intersection over union of .65 or more.
+`heedful.teaching.regions.find_regions` and the instance's mask have an intersection over union of 0.65 or more.
 Animals keep their own colours in part for the same reason. Photographs of cats are recognised as cats, too; without
 this, a method that learns from the maps of a class would learn from a mistake.
 """
 
 
 def design_scene(design: Design) -> Scene:
-    """Return the scene of a design: instances upright and apart, at sizes and places drawn from its seed."""
+    """Return the scene of a design: instances upright and apart, at sizes and positions drawn from its seed."""
     rng = np.random.default_rng(design.seed)
     low, high = _SIZES[len(design.looks)]
     while True:
@@ -151,12 +152,12 @@ def design_scene(design: Design) -> Scene:
 
 
 def teaching_prompt(design: Design) -> str:
-    """Return what the picture is taught with: "a <cat1> cat and a <dog1> dog"."""
+    """Return what the image is taught with: "a <cat1> cat and a <dog1> dog"."""
     return " and ".join(f"a <{noun}{design.number}> {noun}" for noun in design.looks)
 
 
 def write_instances(out: Path, designs: Sequence[Design] = DESIGNS) -> Path:
-    """Write pictures, references, masks and the JSON that says everything of them to `out`, and return the JSON's path.
+    """Write images, references, masks and the JSON that says everything of them to `out`, and return the JSON's path.
 
     The small sprites that looks are recognised by come along.
 

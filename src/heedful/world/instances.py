@@ -1,6 +1,6 @@
-"""The one-image concepts: pictures of the world with instances that it never saw, to be taught from one picture.
+"""The one-image concepts: images of the world with instances that it never saw, to be taught from one image.
 
-Knows the files and what they say. `instance_recipe.py` makes them, from stated seeds.
+`instance_recipe.py` makes the files, from stated seeds.
 """
 
 import json
@@ -26,16 +26,16 @@ class Instance:
     """The token before the noun: `<cat1>`."""
     look: Look
     box: tuple[int, int, int, int]
-    """In the picture: left, top, right, bottom in pixels."""
+    """Left, top, right, bottom in the image, in pixels."""
     reference: Path
-    """A picture of this instance alone, where it stands, on a neutral ground."""
+    """An image of this instance alone, where it stands, on a neutral ground."""
     mask: Path
-    """A picture of the pixels that it covers, 255 on 0."""
+    """An image of the pixels that it covers, 255 on 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceImage:
-    """A picture with two or three instances, and what is taught and asked with it."""
+    """An image with two or three instances, and what is taught and asked with it."""
 
     name: str
     """The nouns with hyphens between them: "cat-dog"."""
@@ -48,7 +48,7 @@ class InstanceImage:
 
 
 def one_image_concepts(folder: Path | str | None = None) -> tuple[InstanceImage, ...]:
-    """Return the ten pictures with two instances that come with heedful, or those in `folder`.
+    """Return the ten images with two instances that come with heedful, or those in `folder`.
 
     `heedful world instances` writes such folders. Raises `SettingsError`.
     """
@@ -56,7 +56,7 @@ def one_image_concepts(folder: Path | str | None = None) -> tuple[InstanceImage,
 
 
 def one_image_concepts_three(folder: Path | str | None = None) -> tuple[InstanceImage, ...]:
-    """Return the three pictures with three instances that come with heedful, or those in `folder`."""
+    """Return the three images with three instances that come with heedful, or those in `folder`."""
     return tuple(image for image in _images(folder) if len(image.instances) == 3)
 
 
@@ -66,7 +66,7 @@ def _images(folder: Path | str | None) -> tuple[InstanceImage, ...]:
 
 @cache
 def read_instances(folder: Path) -> tuple[InstanceImage, ...]:
-    """Return all pictures that the JSON in `folder` names; raises `SettingsError` if it is absent or wrong."""
+    """Return all images that the JSON in `folder` names; raises `SettingsError` if it is absent or wrong."""
     try:
         rows = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         return tuple(_image(folder, row) for row in rows)

@@ -1,4 +1,4 @@
-"""Does a picture hold what its prompt says? Compares detections with the prompt's words; sees no pixels itself."""
+"""Does an image hold what its prompt says? Compares detections with the prompt's words; sees no pixels itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is wrong with a picture; several faults may hold at once, `success` only if none does.
+    """What is wrong with an image; several faults may hold at once, `success` only if none does.
 
     `neglect`: a concept is missing. `leakage`: a concept is there in a wrong colour, or it is `mixed` or unsure and its
     pixels hold a colour of another concept (the colour that the prompt gives it, or an animal's natural ones) that is
@@ -53,7 +53,7 @@ def expectations(prompt: str) -> tuple[Expectation, ...]:
 
 
 def judge(prompt: str, detections: Sequence[Detection]) -> Verdict:
-    """Compare what was detected in a picture with what its prompt asks for."""
+    """Compare what was detected in an image with what its prompt asks for."""
     expected = expectations(prompt)
     clean = [d for d in detections if not _is_blurred(d) and d.colour != MIXED]
     named: dict[str, list[Expectation]] = {}

@@ -1,7 +1,6 @@
 """A look: what makes one cat unlike all others, as data, and how a sprite is dressed in it.
 
-Knows patterns, two-tone sprites and accessories, and their geometry. Knows no class, scene or prompt. All features are
-at least a quarter of the sprite, because the autoencoder of the world keeps one cell for 4x4 pixels.
+All features are at least a quarter of the sprite, because the autoencoder of the world keeps one cell for 4x4 pixels.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""Which object of the world a piece of a picture shows, and which look it has: the nearest of many small sprites.
+"""Which object of the world a piece of an image shows, and which look it has: the nearest of many small sprites.
 
-Knows templates and distances between pixels. The detector, which never saw a look, only says where objects are; it
-names the classes of looks wrongly too often. Needs no emoji font: small sprites come with the package.
+The detector, which never saw a look, only says where objects are; it names the classes of looks wrongly too often. No
+emoji font is needed: small sprites come with the package.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,12 +22,12 @@ from heedful.world.sprites import painted
 from heedful.world.vocabulary import CLASSES, COLOURS
 
 SIDE = 24
-"""Of a template, in pixels."""
+"""The side of a template, in pixels."""
 REACH = 1.15
 """The side of what is compared over the longer side of the object in it: some ground belongs to a shape."""
 _DOUBT = 1.4  # how much nearer an unexpected class must be
 _FADING = 0.6  # share of a pattern's contrast
-_FINE = 2  # how much finer a picture is read before it is averaged to a template's pixels
+_FINE = 2  # how much finer an image is read before it is averaged to a template's pixels
 _NOT_TURNED = (*ACCESSORY_KINDS, "sides")  # what is mirrored has its left and right exchanged, and is still the same
 _SHIFTS, _SCALES = (-0.04, 0.0, 0.04), (0.93, 1.0, 1.07)
 
@@ -64,16 +64,16 @@ def make_templates(looks: tuple[Look, ...]) -> Templates:
         Look(kind=look.kind, first=look.second, second=look.first) for look in looks if look.kind not in _NOT_TURNED
     )
     dresses: tuple[Look | str, ...] = tuple(dict.fromkeys((NATURAL, *COLOURS, *looks, *turned)))
-    labels, pictures = [], []
+    labels, images = [], []
     for noun, dress in product(CLASSES, dresses):
-        picture = _canvas(_in(small_sprite(noun), dress))
-        shown = [picture]
+        image = _canvas(_in(small_sprite(noun), dress))
+        shown = [image]
         if isinstance(dress, Look) and dress.kind not in ACCESSORY_KINDS:
-            shown.append(_faded(picture))
+            shown.append(_faded(image))
         for each in shown:
             labels += [(noun, dress)] * 2
-            pictures += [each, each[:, ::-1]]
-    rgba = torch.from_numpy(np.stack(pictures).astype(np.float32)).permute(0, 3, 1, 2)
+            images += [each, each[:, ::-1]]
+    rgba = torch.from_numpy(np.stack(images).astype(np.float32)).permute(0, 3, 1, 2)
     alpha = rgba[:, 3:].expand(-1, 3, -1, -1) / 255
     return Templates(tuple(labels), (rgba[:, :3] * alpha).flatten(1), alpha.flatten(1))
 
@@ -93,31 +93,31 @@ def _canvas(sprite: Image.Image) -> UInt8[np.ndarray, "side side 4"]:
     return np.asarray(canvas)
 
 
-def _faded(picture: UInt8[np.ndarray, "side side 4"]) -> UInt8[np.ndarray, "side side 4"]:
+def _faded(image: UInt8[np.ndarray, "side side 4"]) -> UInt8[np.ndarray, "side side 4"]:
     """Return a template whose colours lie nearer to their mean: a pale look is more like one gray than like itself."""
-    rgba = picture.astype(np.float32)
+    rgba = image.astype(np.float32)
     mean = np.average(rgba[..., :3], axis=(0, 1), weights=rgba[..., 3])
     colours = mean + _FADING * (rgba[..., :3] - mean)
     return np.dstack([colours, rgba[..., 3]]).round().astype(np.uint8)
 
 
 def recognise(
-    picture: UInt8[np.ndarray, "height width 3"],
+    image: UInt8[np.ndarray, "height width 3"],
     found: Sequence[Detection],
     templates: Templates,
     expected: Collection[str] = (),
 ) -> list[Sighting]:
-    """Return what each object that the detector `found` in a picture looks most like.
+    """Return what each object that the detector `found` in an image looks most like.
 
-    What is compared is the object on its ground, the median of the picture's border; ground is laid over other objects.
+    What is compared is the object on its ground, the median of the image's border; ground is laid over other objects.
     Small shifts and changes of size are tried, and the nearest counts. With classes that are `expected`, one of the
     others must be nearer by a third.
     """
     if not found:
         return []
-    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     ground = np.median(border, axis=0).astype(np.float32)
-    pieces = torch.stack([_pieces(picture - ground, found, place) for place in range(len(found))])
+    pieces = torch.stack([_pieces(image - ground, found, place) for place in range(len(found))])
     # a template on the ground, less the ground
     drawn = templates.colours - templates.alpha * torch.from_numpy(ground).repeat_interleave(SIDE * SIDE)
     energy = pieces.square().sum(-1)  # -> (object, try)

@@ -1,4 +1,4 @@
-"""Draw a scene: an RGB picture and, for each object, the mask of the pixels it covers."""
+"""Draw a scene: an RGB image and, for each object, the mask of the pixels it covers."""
 
 from functools import lru_cache
 
@@ -11,7 +11,7 @@ from heedful.world.sprites import sprite
 
 
 def render(scene: Scene) -> np.ndarray:
-    """The picture of a scene: (height, width, 3) uint8."""
+    """The image of a scene: (height, width, 3) uint8."""
     canvas = np.empty((scene.canvas, scene.canvas, 3), dtype=np.float32)
     canvas[:] = scene.tint
     for item in scene.items:
@@ -53,16 +53,16 @@ def _paste(canvas: np.ndarray, item: Item) -> None:
 @lru_cache(maxsize=256)
 def _placed(item: Item, canvas: int) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
     """Top-left corner on the canvas, alpha in [0, 1] (h, w, 1) and colours (h, w, 3) of an item, cut at the border."""
-    picture = sprite(item.name, item.colour) if item.look is None else dressed(sprite(item.name), item.look)
-    scale = item.size / max(picture.size)
-    picture = picture.resize(
-        (max(2, round(picture.width * scale)), max(2, round(picture.height * scale))), Image.Resampling.BOX
+    image = sprite(item.name, item.colour) if item.look is None else dressed(sprite(item.name), item.look)
+    scale = item.size / max(image.size)
+    image = image.resize(
+        (max(2, round(image.width * scale)), max(2, round(image.height * scale))), Image.Resampling.BOX
     )
     if item.mirrored:
-        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if item.angle:
-        picture = picture.rotate(item.angle, Image.Resampling.BILINEAR, expand=True)
-    rgba = np.asarray(picture, dtype=np.float32)
-    left, top = item.x - picture.width // 2, item.y - picture.height // 2
+        image = image.rotate(item.angle, Image.Resampling.BILINEAR, expand=True)
+    rgba = np.asarray(image, dtype=np.float32)
+    left, top = item.x - image.width // 2, item.y - image.height // 2
     cut = rgba[max(0, -top) : canvas - top, max(0, -left) : canvas - left]
     return (max(0, top), max(0, left)), cut[..., 3:] / 255, cut[..., :3]

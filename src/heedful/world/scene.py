@@ -1,6 +1,6 @@
 """A scene of the world as data: which objects stand where, in which colour, on which background, and its caption.
 
-Knows no pixels: `render.py` draws scenes. All randomness comes from the generator that is passed in.
+`render.py` draws scenes. All randomness comes from the generator that is passed in.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ ACCESSORIES = ("bow", "crown", "glasses")
 class Item:
     """One object: class, colour (None: an animal in its own colours), centre and longer side in pixels.
 
-    A `look` takes the place of the colour; no scene of the training has one.
+    A `look` replaces the colour; no scene of the training has one.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Scene:
-    """Items on a plain background of one pastel colour; `canvas` is the side of the square picture in pixels."""
+    """Items on a plain background of one pastel colour; `canvas` is the side of the square image in pixels."""
 
     items: tuple[Item, ...]
     background: str
@@ -130,7 +130,7 @@ def random_scene(
 
 
 def draw_item_like(rng: np.random.Generator, item: Item) -> Item:
-    """An object of another class at the same place and size, in any colour."""
+    """An object of another class at the same position and size, in any colour."""
     kind = ANIMALS if rng.random() < 0.5 else OBJECTS
     name = str(rng.choice([name for name in kind if name != item.name]))
     return Item(name, _draw_colour(rng, name, 2, APART), item.x, item.y, item.size)
@@ -187,7 +187,7 @@ def _place(
 
 
 def _middle(rng: np.random.Generator, half: int, canvas: int, grid: int) -> tuple[int, int]:
-    """Where an object stands that lies on the canvas whole, on the grid if there is such a place."""
+    """Where an object stands that lies on the canvas whole, on the grid if there is such a position."""
     first, last = -(-half // grid), (canvas - half) // grid
     if last < first:
         return canvas // 2, canvas // 2

@@ -1,7 +1,4 @@
-"""Which pixels an object covers, cut out of its plain background: the truth that masks are measured against.
-
-Knows pixels and boxes. Knows no model, no maps and no class.
-"""
+"""Which pixels an object covers, cut out of its plain background: the truth that masks are measured against."""
 
 from collections.abc import Sequence
 
@@ -11,23 +8,23 @@ from jaxtyping import Bool, Float, UInt8
 from heedful.world.tones import Box
 
 _GROUND = 16.0
-"""What differs by less, in RGB values, is background: decoded pictures are a little uneven there."""
+"""What differs by less, in RGB values, is background: decoded images are a little uneven there."""
 _EDGE = 0.5
 """A pixel at an outline belongs to the object that it shows at least half of."""
 
 
 def object_masks(
-    picture: UInt8[np.ndarray, "height width 3"], boxes: Sequence[Box]
+    image: UInt8[np.ndarray, "height width 3"], boxes: Sequence[Box]
 ) -> Bool[np.ndarray, "box height width"]:
     """Return the pixels of the object in each of `boxes` (left, top, right, bottom), which must be all objects' boxes.
 
-    An object is what differs from the median of the picture's border, its holes included. Where boxes overlap, a pixel
+    An object is what differs from the median of the image's border, its holes included. Where boxes overlap, a pixel
     goes to the box whose middle is nearer, in sides of the box. On renders, whose masks are known, this gives them with
-    a mean intersection over union of .95.
+    a mean intersection over union of 0.95.
     """
-    height, width = picture.shape[:2]
-    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
-    distance = np.abs(picture - np.median(border, axis=0)).max(axis=-1)
+    height, width = image.shape[:2]
+    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    distance = np.abs(image - np.median(border, axis=0)).max(axis=-1)
     objects = _filled((distance > _GROUND) & (distance >= _EDGE * _highest_around(distance)))
     rows, columns = np.mgrid[:height, :width] + 0.5
     from_middle = np.full((len(boxes), height, width), np.inf)
@@ -51,7 +48,7 @@ def _highest_around(values: Float[np.ndarray, "height width"]) -> Float[np.ndarr
 
 
 def _filled(mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
-    """The mask with what cannot be reached from the picture's border through pixels outside the mask."""
+    """The mask with what cannot be reached from the image's border through pixels outside the mask."""
     free = ~np.pad(mask, 1)
     reached = np.zeros_like(free)
     reached[0] = reached[-1] = reached[:, 0] = reached[:, -1] = True

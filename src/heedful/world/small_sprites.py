@@ -1,6 +1,6 @@
-"""The 24 sprites at two thirds of their size, in one picture that comes with the package: for looking, not for drawing.
+"""The 24 sprites at two thirds of their size, in one image that comes with the package: for looking, not for drawing.
 
-Whoever compares objects with sprites needs no emoji font. `heedful world instances` draws the picture.
+Whoever compares objects with sprites needs no emoji font. `heedful world instances` draws the image.
 """
 
 from functools import cache
@@ -19,7 +19,7 @@ _COLUMNS = 8
 
 
 def draw_sheet() -> Image.Image:
-    """Return all small sprites in one RGBA picture, in the order of the classes; needs the emoji font."""
+    """Return all small sprites in one RGBA image, in the order of the classes; needs the emoji font."""
     sheet = Image.new("RGBA", (_COLUMNS * SIZE, SIZE * -(-len(CLASSES) // _COLUMNS)))
     for place, name in enumerate(CLASSES):
         whole = sprite(name)

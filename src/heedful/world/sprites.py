@@ -1,4 +1,4 @@
-"""The sprites of the world: one picture a class, cut from an emoji font or drawn, and painted in any of 11 colours.
+"""The sprites of the world: one image per class, cut from an emoji font or drawn, and painted in any of 11 colours.
 
 The font (Noto Color Emoji, SIL Open Font License 1.1) is read where Debian's package `fonts-noto-color-emoji` puts it,
 and is needed for rendering and training only: the trained model and its detector work without it.
@@ -134,7 +134,7 @@ def painted(natural: Image.Image, colour: str) -> Image.Image:
 def outline(alpha: np.ndarray) -> np.ndarray:
     """Return how much of each pixel belongs to the rim of a sprite, in [0, 1]."""
     width = _OUTLINE_WIDTH
-    # the filter leaves the border of a picture as it is, and sprites reach theirs
+    # the filter leaves the border of an image as it is, and sprites reach theirs
     padded = Image.fromarray(np.pad(alpha, width).astype(np.uint8)).filter(ImageFilter.MinFilter(2 * width + 1))
     inner = np.asarray(padded, dtype=np.float32)[width:-width, width:-width]
     return (alpha - inner).clip(0) / 255

@@ -1,6 +1,6 @@
 """How scenes are composed, as data: sizes, overlap, how skewed classes, pairs and colours are, backgrounds of classes.
 
-Each field is one cause of failure that can be switched off alone. Knows no pixels and draws nothing.
+Each field is one cause of failure that can be switched off alone.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ class Style:
     """How `random_scene` composes; the defaults are small objects apart, evenly drawn, on any background.
 
     - `sizes`: least and greatest longer side in pixels, for 1, 2 and 3 objects.
-    - `spacing`: least distance of two the objects' middles, in half the sum of their sides; below 1 they may overlap.
+    - `spacing`: least distance of two objects' middles, in half the sum of their sides; below 1 they may overlap.
     - `visible`: least share of an object's square that no later object's square covers.
     - `class_skew`: the exponent of Zipf's law over the animals and over the objects; 0 draws evenly.
     - `rare_pairs`: the share of class pairs that come a tenth as often as the others.
@@ -48,4 +48,4 @@ CROWDED = Style(
 """Objects compete for room: half to four fifths of the side, one in front of the other."""
 
 ON_A_GRID = Style(sizes=((24, 24), (24, 24), (24, 24)), grid=8, tilt=0)
-"""Upright objects of one size at places that a transformer's tokens of 8x8 pixels share: it learns them in an hour."""
+"""Upright objects of one size where the 8x8-pixel tokens of a transformer lie: it learns them in an hour."""

@@ -1,7 +1,6 @@
-"""Which of the world's colours a piece of a picture holds, read from its pixels.
+"""Which of the world's colours a piece of an image holds, read from its pixels.
 
-Says which colours an object has that the detector calls `mixed`. Knows tones and boxes; of classes it knows only which
-colours animals have by nature.
+This says which colours an object has that the detector calls `mixed`.
 """
 
 from collections.abc import Sequence
@@ -28,23 +27,23 @@ _GROUND, _FAR = 40.0, 60.0  # distances in RGB values: what still is background,
 _CURVES = np.stack([tone(colour, np.linspace(*TONE_RANGE, 9)) for colour in COLOURS])  # -> (colour, tone, rgb)
 
 
-def colours_in(picture: np.ndarray, box: Box, others: Sequence[Box] = ()) -> tuple[str, ...]:
+def colours_in(image: np.ndarray, box: Box, others: Sequence[Box] = ()) -> tuple[str, ...]:
     """The colours that the object in `box` holds, largest share first; see `tone_shares`."""
-    shares = tone_shares(picture, box, others)
+    shares = tone_shares(image, box, others)
     return tuple(sorted((colour for colour in shares if shares[colour] >= HELD), key=lambda colour: -shares[colour]))
 
 
-def tone_shares(picture: np.ndarray, box: Box, others: Sequence[Box] = ()) -> dict[str, float]:
+def tone_shares(image: np.ndarray, box: Box, others: Sequence[Box] = ()) -> dict[str, float]:
     """The share in [0, 1] of an object's pixels whose nearest tone is of a colour, for each colour that has any.
 
-    `picture` is (height, width, 3) uint8, boxes are (left, top, right, bottom) in pixels. The object is what lies in
-    `box`, outside the boxes of the `others`, and differs from the background, the median of the picture's border. So
+    `image` is (height, width, 3) uint8, boxes are (left, top, right, bottom) in pixels. The object is what lies in
+    `box`, outside the boxes of the `others`, and differs from the background, the median of the image's border. So
     white on a pale background is hardly seen.
     """
-    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
-    differs = np.abs(picture - np.median(border, axis=0)).max(axis=-1) > _GROUND
-    inside = _window(picture, box) & ~np.any([_window(picture, other) for other in others], axis=0)
-    pixels = picture[differs & inside].astype(np.float32)
+    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    differs = np.abs(image - np.median(border, axis=0)).max(axis=-1) > _GROUND
+    inside = _window(image, box) & ~np.any([_window(image, other) for other in others], axis=0)
+    pixels = image[differs & inside].astype(np.float32)
     if len(pixels) == 0:
         return {}
     distances = np.linalg.norm(pixels[:, None, None] - _CURVES, axis=-1).min(axis=2)  # -> (pixel, colour)
@@ -58,8 +57,8 @@ def tone_shares(picture: np.ndarray, box: Box, others: Sequence[Box] = ()) -> di
     return shares
 
 
-def _window(picture: np.ndarray, box: Box) -> np.ndarray:
+def _window(image: np.ndarray, box: Box) -> np.ndarray:
     """Whether a pixel's centre lies in `box`: (height, width) bool."""
     left, top, right, bottom = box
-    rows, columns = np.ogrid[: picture.shape[0], : picture.shape[1]]
+    rows, columns = np.ogrid[: image.shape[0], : image.shape[1]]
     return (rows + 0.5 >= top) & (rows + 0.5 < bottom) & (columns + 0.5 >= left) & (columns + 0.5 < right)

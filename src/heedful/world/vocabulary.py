@@ -1,7 +1,4 @@
-"""The words of the embedded world: what it can paint, in which colours, and the prompts it is judged on.
-
-Knows words only: no pixels, no model, no tokenizer.
-"""
+"""The words of the embedded world: what it can show, in which colours, and the prompts it is judged on."""
 
 from functools import cache
 from pathlib import Path

@@ -13,9 +13,9 @@ DISENDIFF = replace(
 - Published: Custom Diffusion's numbers; the losses weigh 0.01 in the code, and the paper gives no weight.
 - Where paper and code differ, the default is the code, whose figures the paper shows. Every choice is a field of `Bind`
   and `SeparateAndStrengthen`, which say which; `DISENDIFF.with_loss(ratio="true")` changes it.
-- Different here, besides what differs for Custom Diffusion:
+- Different here, in addition to what differs for Custom Diffusion:
   - The published loss is one mean over the mixed batch. Here the denoising losses of training and class images are two
-    means, so the losses on maps count 0.5 to 0.67 times as much beside them.
+    means, so the losses on maps count 0.5 to 0.67 times as much next to them.
   - A word of several tokens has the mean of their maps, where the code takes the first token. A concept with several
     modifiers binds each of them.
   - Maps are scaled by max(range, 1.2e-7), where the code adds 1e-8: it differs by more than 1e-5 only for ranges below

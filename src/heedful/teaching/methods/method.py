@@ -43,7 +43,7 @@ class TeachingMethod:
     weights: Weights = "key-value"
     """Which weights of the denoiser learn."""
     rank: int | None = None
-    """Rank of low-rank additions that learn in place of the weights (LoRA); None: the weights themselves learn."""
+    """Rank of low-rank additions that learn instead of the weights (LoRA); None: the weights themselves learn."""
     loss: AnyLoss | None = None
     """Loss on the attention maps of training images, added to the denoising loss."""
     shows_each_alone: bool = False
@@ -99,7 +99,7 @@ class TeachingMethod:
         return replace(self, loss=parts[0] if len(parts) == 1 else Total(tuple(parts)))
 
     def as_lora(self, rank: int = 4) -> "TeachingMethod":
-        """Return the same method with a LoRA in place of its weights, at the learning rate of diffusers' scripts, 1e-4.
+        """Return the same method with a LoRA instead of its weights, at the learning rate of diffusers' scripts, 1e-4.
 
         A LoRA is returned with another rank. Raises `SettingsError` for a method that trains no weights.
         """

@@ -1,7 +1,7 @@
 """Phase 'autoencoder': an AutoencoderKL fitted to the projected latents, encoder and decoder apart.
 
 The encoder imitates the projection, so that img2img, inpainting and teaching start from the latents the denoiser knows.
-The decoder turns latents into pictures; noise on its input teaches it to accept what a sampler leaves.
+The decoder turns latents into images; noise on its input teaches it to accept what a sampler leaves.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from heedful.world.architecture import build_autoencoder
 from heedful.world.latents import PatchProjection
-from heedful.world.training.batches import pictures, random_scenes, step_rng, to_images, torch_generator
+from heedful.world.training.batches import random_scenes, rendered, step_rng, to_images, torch_generator
 from heedful.world.training.loop import Phase
 from heedful.world.training.recipe import Recipe
 
@@ -21,7 +21,7 @@ LATENT_NOISE = 0.12
 
 
 class AutoencoderPhase(Phase):
-    """Decoder: L1 + 2 MSE on pictures; encoder: 4 MSE on latents, its log-variance towards -12 (nearly no noise)."""
+    """Decoder: L1 + 2 MSE on images; encoder: 4 MSE on latents, its log-variance towards -12 (nearly no noise)."""
 
     def __init__(self, recipe: Recipe, projection: PatchProjection, device: torch.device) -> None:
         torch.manual_seed(recipe.seed + 1)
@@ -34,9 +34,9 @@ class AutoencoderPhase(Phase):
         self.steps = recipe.autoencoder_steps
 
     def loss(self, step: int) -> Tensor:
-        """Loss of a batch of renders: pictures and latents."""
+        """Loss of a batch of renders: images and latents."""
         rng = step_rng(self.recipe.seed, self.name, step)
-        images = pictures(random_scenes(rng, self.recipe.autoencoder_batch, MIX))
+        images = rendered(random_scenes(rng, self.recipe.autoencoder_batch, MIX))
         generator = torch_generator(rng)
         latents = self.projection.encode(images)
         strength = LATENT_NOISE * torch.rand(len(latents), 1, 1, 1, generator=generator)
@@ -51,7 +51,7 @@ class AutoencoderPhase(Phase):
     def report(self, folder: Path, step: int) -> None:
         """Renders above, their encoding decoded below."""
         rng = step_rng(self.recipe.seed, "autoencoder-report", 0)
-        images = pictures(random_scenes(rng, 12, MIX)).to(self.device)
+        images = rendered(random_scenes(rng, 12, MIX)).to(self.device)
         latents = self.autoencoder.encode(images).latent_dist.mean  # pyright: ignore[reportAttributeAccessIssue]
         decoded = self.autoencoder.decode(latents).sample  # pyright: ignore[reportAttributeAccessIssue]
         rows = [row.transpose(1, 0, 2, 3).reshape(64, -1, 3) for row in (to_images(images), to_images(decoded))]

@@ -32,7 +32,7 @@ def random_scenes(
     return [random_scene(rng, count=int(count), canvas=canvas, sizes=sizes, style=style) for count in counts]
 
 
-def pictures(scenes: list[Scene]) -> Tensor:
+def rendered(scenes: list[Scene]) -> Tensor:
     """Render scenes to (batch, 3, height, width) in [-1, 1]."""
     return to_tensor(np.stack([render(scene) for scene in scenes]))
 

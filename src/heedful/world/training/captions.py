@@ -1,4 +1,4 @@
-"""Captions as noisy as alt text: what they leave out, what they name that is not there, whose colours they swap."""
+"""Captions as noisy as alt text: what they skip, what they name that is not there, whose colours they swap."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ class CaptionNoise:
     - `absent`: a scene of one object is captioned with a second one that is not there.
     - `unnamed`: of two objects the smaller one is not named.
     - `swapped`: of two objects each is named in the colour of the other.
-    - `colourless`: the colour of an object is left out.
+    - `colourless`: the colour of an object is not named.
     - `largest_first`: the larger of two objects is named first; None: whichever lies behind.
     """
 

@@ -1,6 +1,6 @@
-"""Phase 'clip': pictures and captions of the world learn to point the same way.
+"""Phase 'clip': images and captions of the world learn to point the same way.
 
-Beside the other captions of its batch, each picture is told apart from a caption that is wrong in one place: two
+In addition to the other captions of its batch, each image is told apart from a caption that has one thing wrong: two
 colours swapped, a colour or a class changed. Without those a CLIP becomes a bag of words (Yuksekgonul et al. 2023,
 arXiv 2210.01936), and could not see a leaked colour.
 """
@@ -15,7 +15,7 @@ from transformers import CLIPTokenizer
 
 from heedful.world.clip import build_clip
 from heedful.world.scene import Scene
-from heedful.world.training.batches import pictures, random_scenes, step_rng
+from heedful.world.training.batches import random_scenes, rendered, step_rng
 from heedful.world.training.loop import Phase
 from heedful.world.training.recipe import Recipe
 from heedful.world.vocabulary import ANIMALS, CLASSES, COLOURS, OBJECTS
@@ -25,7 +25,7 @@ MIX = (0.4, 0.45, 0.15)
 
 class ClipPhase(Phase):
     """The symmetric contrastive loss (Radford et al. 2021, arXiv 2103.00020, figure 3) with wrong captions among the
-    choices of each picture.
+    choices of each image.
     """
 
     def __init__(self, recipe: Recipe, tokenizer: CLIPTokenizer, device: torch.device) -> None:
@@ -44,7 +44,7 @@ class ClipPhase(Phase):
         scenes = random_scenes(rng, self.recipe.clip_batch, MIX)
         captions = [scene.caption for scene in scenes]
         wrong = [wrong_caption(rng, scene) for scene in scenes]
-        images = self._unit(self.clip.get_image_features(pixel_values=pictures(scenes).to(self.device)))
+        images = self._unit(self.clip.get_image_features(pixel_values=rendered(scenes).to(self.device)))
         tokens = self.tokenizer([*captions, *wrong], padding="max_length", truncation=True, return_tensors="pt")
         texts = self._unit(self.clip.get_text_features(input_ids=tokens.input_ids.to(self.device)))
         scale = self.clip.logit_scale.clamp(max=np.log(100)).exp()

@@ -13,7 +13,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from heedful.world.architecture import build_scheduler, build_text_encoder, build_unet
 from heedful.world.latents import PatchProjection
-from heedful.world.training.batches import pictures, random_scenes, step_rng, to_images, torch_generator
+from heedful.world.training.batches import random_scenes, rendered, step_rng, to_images, torch_generator
 from heedful.world.training.captions import noisy_caption
 from heedful.world.training.loop import Phase
 from heedful.world.training.recipe import Recipe, stage_at
@@ -102,7 +102,7 @@ class DenoiserPhase(Phase):
         captions = [noisy_caption(rng, scene, self.recipe.captions) for scene in scenes]
         captions = ["" if gone else caption for gone, caption in zip(dropped, captions, strict=True)]
         generator = torch_generator(rng)
-        latents = self.projection.encode(pictures(scenes))
+        latents = self.projection.encode(rendered(scenes))
         noise = torch.randn(latents.shape, generator=generator)
         # stratified timesteps: every batch covers the whole range
         uniform = (torch.arange(stage.batch) + torch.rand(stage.batch, generator=generator)) / stage.batch

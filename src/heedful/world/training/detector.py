@@ -1,8 +1,8 @@
-"""Phase 'detector': learn to name what a picture holds, and to call `other` what is no clean object.
+"""Phase 'detector': learn to name what an image holds, and to call `other` what is no clean object.
 
 Half of the training scenes hold a fake: two sprites blended, two halves joined, a smeared sprite, or a fragment of one.
 Some animals are painted, and some objects are painted in two colours, so that leaked colours are recognised too.
-Pictures are bent a little, blurred, shifted in colour and made noisy, as painted ones are.
+Images are bent a little, blurred, shifted in colour and made noisy, as generated ones are.
 """
 
 from typing import Any
@@ -36,15 +36,15 @@ class DetectorPhase(Phase):
         self.recipe = recipe
         self.device = device
         self.autoencoder = autoencoder
-        """If there is one, half of the pictures are what it makes of slightly wrong latents, as painted ones are."""
+        """If there is one, half of the images are what it makes of slightly wrong latents, as generated ones are."""
         self.network = DetectorNetwork()
         self.modules = nn.ModuleDict({"network": self.network}).to(device)
         self.steps = recipe.detector_steps
 
     def loss(self, step: int) -> Tensor:
-        """Loss of a batch of pictures with fakes among them."""
+        """Loss of a batch of images with fakes among them."""
         rng = step_rng(self.recipe.seed, self.name, step)
-        drawn = [training_picture(rng, self.recipe.style) for _ in range(self.recipe.detector_batch)]
+        drawn = [training_image(rng, self.recipe.style) for _ in range(self.recipe.detector_batch)]
         generator = torch_generator(rng)
         images = _spoiled(to_tensor(np.stack([image for image, _ in drawn])), generator)
         with torch.autocast(self.device.type, torch.bfloat16, self.recipe.bfloat16):
@@ -60,8 +60,8 @@ class DetectorPhase(Phase):
         return loss + 0.1 * l1_loss(sides[item, :, row, column], distances)
 
 
-def training_picture(rng: np.random.Generator, style: Style = APART) -> tuple[np.ndarray, list[Truth]]:
-    """A picture (64, 64, 3) uint8 and what it holds: (class, colour, box) of every object and fake.
+def training_image(rng: np.random.Generator, style: Style = APART) -> tuple[np.ndarray, list[Truth]]:
+    """An image (64, 64, 3) uint8 and what it holds: (class, colour, box) of every object and fake.
 
     A box is that of the whole object, also where another object covers a part.
     """
@@ -157,7 +157,7 @@ def _blend(canvas: np.ndarray, alpha: np.ndarray, colours: np.ndarray) -> None:
 
 
 def _spoiled(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Bends of about a pixel, blur, tint and noise of random strength, each picture its own."""
+    """Bends of about a pixel, blur, tint and noise of random strength, each image its own."""
     batch = len(images)
     images = grid_sample(images, _bent_grid(batch, generator), padding_mode="border", align_corners=False)
     small = interpolate(images, scale_factor=0.5, mode="bilinear", antialias=True)
@@ -171,7 +171,7 @@ def _spoiled(images: Tensor, generator: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def _decoded(autoencoder: Any, images: Tensor, generator: torch.Generator) -> Tensor:
-    """Encode, add noise of random strength (up to .3 of the latents' variance of 1), and decode."""
+    """Encode, add noise of random strength (up to 0.3 of the latents' variance of 1), and decode."""
     latents = autoencoder.encode(images.to(autoencoder.device)).latent_dist.mode()
     strength = 0.3 * torch.rand(len(images), 1, 1, 1, generator=generator)
     noise = strength * torch.randn(latents.shape, generator=generator)

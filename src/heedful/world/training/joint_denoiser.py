@@ -12,15 +12,15 @@ from transformers import CLIPTokenizer
 
 from heedful.world.joint import build_flow_scheduler, build_joint_text_encoder, build_transformer, encode_captions
 from heedful.world.latents import PatchProjection
-from heedful.world.training.batches import pictures, random_scenes, step_rng, to_images, torch_generator
+from heedful.world.training.batches import random_scenes, rendered, step_rng, to_images, torch_generator
 from heedful.world.training.captions import noisy_caption
 from heedful.world.training.denoiser import SHEET, sheet_rows
 from heedful.world.training.loop import Phase
 from heedful.world.training.recipe import Recipe, stage_at
 
 NOISE_MEAN, NOISE_SPREAD = 0.5, 1.2
-"""Of the logit of the noise level. How many objects there will be is settled above .85, where a mean of 0 and a spread
-of 1 draw one sample in 25."""
+"""Mean and spread of the logit of the noise level. How many objects there will be is settled above 0.85, where a mean
+of 0 and a spread of 1 draw one sample in 25."""
 
 
 class JointDenoiserPhase(Phase):
@@ -72,7 +72,7 @@ class JointDenoiserPhase(Phase):
         captions = [noisy_caption(rng, scene, self.recipe.captions) for scene in scenes]
         captions = ["" if gone else caption for gone, caption in zip(dropped, captions, strict=True)]
         generator = torch_generator(rng)
-        latents = self.projection.encode(pictures(scenes))
+        latents = self.projection.encode(rendered(scenes))
         noise = torch.randn(latents.shape, generator=generator)
         # stratified noise levels: every batch covers the whole range
         uniform = (torch.arange(stage.batch) + torch.rand(stage.batch, generator=generator)) / stage.batch

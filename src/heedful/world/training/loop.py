@@ -32,7 +32,7 @@ class Phase(ABC):
         """The scalar loss of a step; every random number in it follows from the step's index."""
 
     def report(self, folder: Path, step: int) -> None:  # noqa: B027 - most phases have nothing to show
-        """Write pictures that show the progress; called with the averaged weights in place."""
+        """Write images that show the progress; called with the averaged weights in place."""
 
 
 class _State:

@@ -1,4 +1,4 @@
-"""How an embedded model is made, as data: stages, sizes, seeds, learning rates. Knows no code that uses them."""
+"""How an embedded model is made, as data: stages, sizes, seeds, learning rates."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ from heedful.world.training.captions import TRUE_CAPTIONS, CaptionNoise
 class Stage:
     """Some steps of denoiser training on one kind of scene.
 
-    `canvas` is the side of the picture in pixels, `mix` gives the share of scenes with 1, 2 and 3 objects, `sizes`
+    `canvas` is the side of the image in pixels, `mix` gives the share of scenes with 1, 2 and 3 objects, `sizes`
     bounds the longer side of an object in pixels (None: as `random_scene` chooses for the number of objects).
     """
 
@@ -42,7 +42,7 @@ class Recipe:
     style: Style = APART
     captions: CaptionNoise = TRUE_CAPTIONS
     text_encoder_steps: int = 0
-    """Of a contrastive training of its own, after which the text encoder is frozen; 0: it learns with the denoiser."""
+    """Steps of its own contrastive training, after which the text encoder is frozen; 0: it learns with the denoiser."""
     text_encoder_batch: int = 128
     seed: int = 2026
     stages: tuple[Stage, ...]

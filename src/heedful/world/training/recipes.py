@@ -8,7 +8,7 @@ from heedful.world.training.recipe import Recipe, Stage
 # Stage 1 shows single objects on small canvases at their later pixel scale: classes and colours are learnt four times
 # cheaper there (a trial found this the biggest gain). The mix of stage 2 decides how often two concepts come out well;
 # stages 3 and 4, mostly single objects, make shapes whole and keep one object from coming twice. How many there will be
-# is settled where nearly all is noise (at SNR .02 an object of 80 cells x 8 channels can be seen): stage 5 weighs that
+# is settled where nearly all is noise (at SNR 0.02 an object of 80 cells x 8 channels can be seen): stage 5 weighs that
 # more.
 SPRITES = Recipe(
     stages=(
@@ -66,7 +66,7 @@ CROWDED = Recipe(
 RECIPES = {recipe.name: recipe for recipe in (SPRITES, CROWDED, JOINT)}
 """The recipe of each embedded model by its name."""
 
-# A recipe of seconds, for tests of the machinery; it paints nothing.
+# A recipe of seconds, for tests of the machinery; its model shows nothing.
 MINIATURE = Recipe(
     stages=(
         Stage(name="objects", steps=4, batch=4, canvas=32, mix=(1.0, 0.0, 0.0), sizes=(22, 30)),

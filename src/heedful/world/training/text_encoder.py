@@ -1,4 +1,4 @@
-"""Phase 'text_encoder': captions and pictures learn to point the same way, as in CLIP; only the text half is kept.
+"""Phase 'text_encoder': captions and images learn to point the same way, as in CLIP; only the text half is kept.
 
 The loss is on the end token alone, the mask is causal, and captions are as noisy as the denoiser's. So an encoder
 learns which words a caption holds rather than which belong together (Yuksekgonul et al. 2023, arXiv 2210.01936).
@@ -15,7 +15,7 @@ from transformers import CLIPTokenizer
 
 from heedful.world.architecture import TEXT_WIDTH, build_text_encoder
 from heedful.world.clip import EMBEDDING_WIDTH, build_clip
-from heedful.world.training.batches import pictures, random_scenes, step_rng
+from heedful.world.training.batches import random_scenes, rendered, step_rng
 from heedful.world.training.captions import noisy_caption
 from heedful.world.training.loop import Phase
 from heedful.world.training.recipe import Recipe
@@ -59,7 +59,7 @@ class TextEncoderPhase(Phase):
         captions = [noisy_caption(rng, scene, self.recipe.captions) for scene in scenes]
         tokens = self.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
         with torch.autocast(self.device.type, torch.bfloat16, self.recipe.bfloat16), sdpa_kernel(SDPBackend.MATH):
-            seen = self.vision["projection"](self.vision["model"](pictures(scenes).to(self.device)).pooler_output)
+            seen = self.vision["projection"](self.vision["model"](rendered(scenes).to(self.device)).pooler_output)
             said = self.projection(self.text_encoder(tokens.to(self.device)).pooler_output)
         scores = (
             self.scale.clamp(max=np.log(100)).exp()

@@ -17,7 +17,7 @@ from heedful.world.embedded import load, load_clip, load_detector
 from heedful.world.latents import PatchProjection
 from heedful.world.tokenizer import build_tokenizer
 from heedful.world.training.autoencoder import AutoencoderPhase
-from heedful.world.training.batches import pictures, random_scenes, step_rng
+from heedful.world.training.batches import random_scenes, rendered, step_rng
 from heedful.world.training.clip import ClipPhase
 from heedful.world.training.denoiser import DenoiserPhase
 from heedful.world.training.detector import DetectorPhase
@@ -95,7 +95,7 @@ def train(
 def _projection(path: Path, recipe: Recipe, parts: Any | None) -> PatchProjection:
     if not path.exists():
         rng = step_rng(recipe.seed, "projection", 0)
-        images = pictures(random_scenes(rng, recipe.projection_images, (0.5, 0.5, 0.0)))
+        images = rendered(random_scenes(rng, recipe.projection_images, (0.5, 0.5, 0.0)))
         if parts is None or recipe.autoencoder_steps > 0:
             fitted = PatchProjection.fit(images)
         else:
@@ -107,7 +107,7 @@ def _projection(path: Path, recipe: Recipe, parts: Any | None) -> PatchProjectio
 
 
 def _assemble(target: Path, work: Path, pipeline: DiffusionPipeline, detector: DetectorPhase, clip: ClipPhase) -> None:
-    """Write the parts beside their place and move each in whole; `model_index.json`, which makes it a model, last."""
+    """Write the parts next to their target and move each in whole; `model_index.json`, which makes it a model, last."""
     staged = work / "assembled"
     shutil.rmtree(staged, ignore_errors=True)
     try:
