@@ -113,3 +113,8 @@ def test_a_typing_error_gets_the_nearest_name(call: Call) -> None:
 def test_a_shell_completes_options_and_methods() -> None:
     script = app.generate_completion(shell="bash")
     assert "--negative" not in script and "--guidance-scale" in script and "add-score" in script
+
+
+def test_see_offers_no_batch_size_for_its_one_image(call: Call) -> None:
+    result = call("see", "a cat", "--batch-size", 2)
+    assert result.code == 2 and "Unknown option" in result.err

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from heedful import world
 from heedful.lab import evenness_objects as reading
 from heedful.lab import evenness_study
-from heedful.world import sprites
 
 SMALL = ("--prompts", "2", "--seeds", "0,1", "--steps", "3", "--device", "cpu")
 
@@ -36,7 +36,7 @@ def test_overlap_and_retention_look_at_the_same_images(call, tmp_path: Path) -> 
 def test_evenness_says_what_it_leaves_out_without_the_font(
     call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (reading, sprites):
+    for module in (reading, world):
         monkeypatch.setattr(module, "font_is_installed", lambda: False)
     result = call("study", "evenness", *SMALL, "--out", tmp_path)
     assert result.code == 0, result.err

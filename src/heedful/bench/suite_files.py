@@ -96,7 +96,7 @@ def _rows(file: Path) -> list[tuple[int, dict[str, Any]]]:
     for number, text in _numbered(file):
         try:
             row = json.loads(text)
-        except ValueError as reason:
+        except (ValueError, RecursionError) as reason:
             raise _wrong(file, number, f"it is no JSON ({reason})") from reason
         if not isinstance(row, dict) or not isinstance(row.get("prompt"), str) or not row["prompt"].strip():
             raise _wrong(file, number, 'it has no text "prompt"')
