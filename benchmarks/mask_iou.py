@@ -25,7 +25,7 @@ from heedful.files import write_atomic
 from heedful.guidance import METHODS, MapHistory
 from heedful.images.coco import box_of
 from heedful.lab.pointing_game import once_each
-from heedful.lab.trial import Trial, paint
+from heedful.lab.trial import Trial, sample_cases
 from heedful.report.grid import Grid, compose
 from heedful.scores.statistics import compare, estimate
 from heedful.world.embedded import load_detector
@@ -115,7 +115,7 @@ def main(
             with heedful.guide(
                 pipe, texts_now, chosen, retry_seeds=[seed for _, seed in batch], keep_self_attention=True
             ) as guided:
-                pictures = paint(pipe, trial, batch)
+                pictures = sample_cases(pipe, trial, batch)
             found = _measure(guided.maps, batch, pictures, detector(pictures))
             objects += found[0]
             shown = found[1] | shown

@@ -16,6 +16,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -126,21 +127,35 @@ def killed(job: Job, folder: Path, kills: int, moments: random.Random) -> Found:
     seconds = time.perf_counter() - start
     expected = job.results(whole)
     files = sum(path.is_file() for path in whole.rglob("*"))
-    hits, faults = 0, []
+    hits, torn, ends, faults = 0, 0, 0, []
     while hits < kills:
         count = moments.randint(0, max(1, 2 * files // kills))
         wait = moments.uniform(0, moments.choice((0.01, seconds / max(files, 1))))
-        if _run(job, other, stop=(count, wait)) == 0:  # through before the kill: again from the start
-            faults += _compare(expected, job.results(other))
-            other = folder / f"killed-{hits}"
+        code = _run(job, other, stop=(count, wait))
+        if code == -signal.SIGKILL:
+            hits += 1
+            torn += is_torn(other)
             continue
-        hits += 1
+        faults += compare(expected, job.results(other)) if code == 0 else [f"it ended with exit code {code}"]
+        ends += 1  # through before the kill: again from the start, in a folder that nothing is in
+        other = folder / f"killed-{ends}"
     if _run(job, other):
         faults.append("the run did not end")
     else:
-        faults += _compare(expected, job.results(other))
-    left = sum(1 for _ in other.rglob("*.part"))
-    return Found(f"{job.name}, killed", kills, tuple(faults), f" ({left} hidden parts left)" if left else "")
+        faults += compare(expected, job.results(other))
+    if is_torn(other):
+        faults.append("something half-done stayed")
+    return Found(f"{job.name}, killed", kills, tuple(faults), f" ({torn} kills left something half-done)")
+
+
+def is_torn(folder: Path) -> bool:
+    """Return whether there is something half-done: a part of a file, of a group of files, or images unrecorded."""
+    parts = [path for path in folder.rglob("*") if path.suffix in (".part", ".whole") or path.name == "commit.json"]
+    texts = [path.read_bytes() for path in (folder / "records").glob("cases-*.jsonl")]
+    is_cut = any(text and not text.endswith(b"\n") for text in texts)
+    has_records = (folder / "records").is_dir()
+    unrecorded = set(images(folder)) - {line["image"] for line in record_lines(folder)} if has_records else set()
+    return bool(parts or unrecorded or is_cut)
 
 
 def filled(job: Job, folder: Path, disks: int, moments: random.Random) -> Found:
@@ -158,23 +173,22 @@ def filled(job: Job, folder: Path, disks: int, moments: random.Random) -> Found:
         if "Traceback" in text:
             faults.append(f"a traceback: {text.strip().splitlines()[-1][:120]}")
         if code == 0:
-            faults += _compare(expected, job.results(other))
+            faults += compare(expected, job.results(other))
             shutil.rmtree(other)
     if _run(job, other):
         faults.append("the run did not end with space given back")
     else:
-        faults += _compare(expected, job.results(other))
+        faults += compare(expected, job.results(other))
     return Found(f"{job.name}, disk full", disks, tuple(faults))
 
 
-def truncated(folder: Path, offsets: int, moments: random.Random) -> Found:
+def truncated(job: Job, folder: Path, offsets: int, moments: random.Random) -> Found:
     """Cut the records of a benchmark at random offsets, half of them with garbage behind; what is read stays right.
 
     After the folder has been entered as a run enters it, its records are the whole batches before the cut.
     """
     from heedful.bench import BenchFolder, read_records
 
-    job = JOBS["bench"]
     whole = folder / "whole"
     if _run(job, whole):
         return Found("records, truncated", 0, ("the undisturbed run failed",))
@@ -185,7 +199,7 @@ def truncated(folder: Path, offsets: int, moments: random.Random) -> Found:
     faults = []
     for _ in range(offsets):
         cut = moments.randint(0, len(text))
-        garbage = moments.choice((b"", b"\0\0\0", b"{", os.urandom(7)))
+        garbage = moments.choice((b"", b"\0\0\0", b"{", moments.randbytes(7).replace(b"\n", b"")))
         file.write_bytes(text[:cut] + garbage)
         kept = sum(int(end) <= cut for end in ends)
         while kept and lines[kept - 1]["batch"][0] < lines[kept - 1]["batch"][1]:
@@ -259,7 +273,8 @@ def given_bad_files(folder: Path, files: int, moments: random.Random) -> Found:
     return Found("bad files", files, tuple(faults))
 
 
-def _compare(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
+def compare(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    """Return a sentence for what is lost, too many, and changed."""
     lost, more = expected.keys() - found.keys(), found.keys() - expected.keys()
     changed = [name for name in expected.keys() & found.keys() if expected[name] != found[name]]
     return [
@@ -324,7 +339,7 @@ def torture(
         if full_disks:
             yield filled(JOBS[name], folder / f"{name}-disk", full_disks, random.Random(f"{seed} {name} disk"))
     if truncations:
-        yield truncated(folder / "truncated", truncations, random.Random(f"{seed} truncated"))
+        yield truncated(JOBS["bench"], folder / "truncated", truncations, random.Random(f"{seed} truncated"))
     if bad_files:
         yield given_bad_files(folder / "bad", bad_files, random.Random(f"{seed} bad"))
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 from PIL import Image
 
 import heedful
-from heedful.guidance import METHODS, NONE, Method
+from heedful.guidance import METHODS, NONE, Method, parse_prompt
+from heedful.images import Sampling, paint
 from heedful.report.grid import Grid, compose
 
 
@@ -44,7 +44,7 @@ def main(
     pipe = heedful.world.load()
     pipe.set_progress_bar_config(disable=True)
     cells = [
-        [image for chosen in (NONE, METHODS[method]) for image in _paint(pipe, chosen, row, seeds, how)]
+        [image for chosen in (NONE, METHODS[method]) for image in _generate(pipe, chosen, row, seeds, how)]
         for row in helped + hurt
     ]
     grid = Grid(
@@ -77,18 +77,11 @@ def _rows(folder: Path, method: str) -> tuple[dict[str, Any], list[Row]]:
     ]
 
 
-def _paint(pipe: Any, method: Method, row: Row, count: int, how: dict[str, Any]) -> list[Image.Image]:
+def _generate(pipe: Any, method: Method, row: Row, count: int, how: dict[str, Any]) -> list[Image.Image]:
     seeds = row.seeds[:count]
-    with (
-        torch.autocast("cpu", torch.bfloat16, how["bfloat16"]),
-        heedful.guide(pipe, [row.prompt] * len(seeds), method, retry_seeds=seeds, keep_maps=False),
-    ):
-        return pipe(
-            [row.prompt] * len(seeds),
-            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
-            num_inference_steps=how["steps"],
-            guidance_scale=how["guidance_scale"],
-        ).images
+    sampling = Sampling(steps=how["steps"], guidance_scale=how["guidance_scale"], bfloat16=how["bfloat16"])
+    prompts = [parse_prompt(pipe, row.prompt)] * len(seeds)
+    return paint(pipe, sampling, prompts, method, seeds).images
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from heedful import files
 from heedful.errors import OutputError
 from heedful.folders import OWN, OutputFolder
 
@@ -111,3 +112,26 @@ def test_a_method_that_is_a_link_to_another_folder_is_not_followed(tmp_path: Pat
         with pytest.raises(OutputError, match="a way out of it"):
             folder.write({"none/0.png": b""})
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize("name", ["holder", "files.json", "commit.json"])
+def test_a_part_of_a_file_that_a_kill_left_is_removed_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    replace = Path.replace
+
+    def killed(path: Path, target: Path) -> Path:
+        if target.name == name:
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        patch.setattr(files, "_remove_quietly", lambda path: None)  # a kill lets nobody tidy up
+        with pytest.raises(KeyboardInterrupt), OutputFolder(tmp_path).locked():
+            OutputFolder(tmp_path).claim("a.txt")
+            OutputFolder(tmp_path).write({"a.txt": "whole"})
+    assert list(tmp_path.rglob("*.part"))
+    with OutputFolder(tmp_path).locked():
+        pass
+    assert not list(tmp_path.rglob("*.part"))

@@ -55,7 +55,8 @@ def write_parts(path: Path | str, parts: Iterable[bytes | str], *, through: Path
     target = Path(path)
     temporary = _temporary(target if through is None else through / target.name)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (target.parent, temporary.parent):
+            folder.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as stream:
             for part in parts:
                 stream.write(part.encode("utf-8") if isinstance(part, str) else part)

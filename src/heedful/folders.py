@@ -72,7 +72,7 @@ class OutputFolder:
                 "It may belong to another user. Choose another folder, or give yourself the right to write there."
             ) from reason
         try:
-            write_atomic(holder, f"process {os.getpid()} on {platform.node()}\n")
+            write_atomic(holder, f"process {os.getpid()} on {platform.node()}\n", through=self.parts)
             self._commit()
             for path in self.parts.iterdir():
                 if path.is_symlink() or path.is_file():
@@ -95,7 +95,7 @@ class OutputFolder:
                 )
         if not made.issuperset(names):
             content = json.dumps({"version": 1, "files": sorted(made.union(names))}, indent=1, ensure_ascii=False)
-            write_atomic(self.inside(f"{OWN}/files.json"), content + "\n")
+            write_atomic(self.inside(f"{OWN}/files.json"), content + "\n", through=self.parts)
 
     def claimed(self) -> set[str]:
         """Return the names that heedful has claimed here."""
@@ -126,7 +126,7 @@ class OutputFolder:
         for part, name in names.items():
             self.inside(name)
             write_atomic(self.parts / part, files[name])
-        write_atomic(self.folder / OWN / "commit.json", json.dumps(names))
+        write_atomic(self.folder / OWN / "commit.json", json.dumps(names), through=self.parts)
         try:
             self._commit()
         except KeyboardInterrupt:

@@ -1,7 +1,7 @@
 """The command line as a person calls it: arguments in, exit code and two streams out."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,18 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
         return Result(int(end.value.code or 0), streams.out, streams.err)
 
     return run
+
+
+def override(command: Sequence[object], changes: Sequence[object]) -> list[object]:
+    """Return `command` with the options of `changes` and their values in place of its own: none is given twice."""
+    named = {word for word in changes if str(word).startswith("--")}
+    kept: list[object] = []
+    is_dropped = False
+    for word in command:
+        is_dropped = word in named if str(word).startswith("--") else is_dropped
+        if not is_dropped:
+            kept.append(word)
+    return [*kept, *changes]
 
 
 @pytest.fixture(scope="session")

@@ -41,14 +41,18 @@ def test_evenness_says_what_it_leaves_out_without_the_font(
     result = call("study", "evenness", *SMALL, "--out", tmp_path)
     assert result.code == 0, result.err
     assert "the nearest render is skipped" in result.err
-    found = json.loads((tmp_path / "evenness_study.json").read_text())
+    found = json.loads((tmp_path / "evenness.json").read_text())
     assert set(found["causal"]) == {method.name for method in evenness_study.CAUSAL}
     assert found["observed"]["none"]["rendered"] == 0
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [(("--prompts", "139"), "1 to 138 prompts"), (("--seeds", "3-1"), "counts down"), (("--steps", "2"), "--steps")],
+    [
+        (("--prompts", "139"), "1 to 138 prompts"),
+        (("--seeds", "3-1"), "counts down"),
+        (("--steps", "2"), "Expected steps of 3 or more, got 2."),
+    ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_painted(call, tmp_path: Path, options, said: str) -> None:
     result = call("study", "overlap", *options, "--out", tmp_path / "out")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from heedful.cli.choices import find_teaching_method
 from heedful.teaching.training import Training
-from tests.cli.conftest import Call
+from tests.cli.conftest import Call, override
 
 PROMPT = "a <cat1> cat and a <dog1> dog"
 
@@ -42,7 +42,7 @@ def test_a_folder_of_concepts_a_use_and_a_last_line(
     ]  # fmt: skip
     lines = result.out.splitlines()
     assert lines[-1] == str(out)
-    assert lines[-2].startswith(f'Use them: heedful generate "{PROMPT}" --concepts-from {out} --model ')
+    assert lines[-2].startswith(f"Use them: heedful generate '{PROMPT}' --method none --concepts-from {out} --model ")
     assert "Class images" in result.err and "4/4" in result.err and "denoising" in result.err
     assert len(json.loads((out / "losses.json").read_text())) == 4
 
@@ -55,7 +55,7 @@ def test_sheets_on_the_way_show_images_and_maps_and_reach_tensorboard(
 ) -> None:
     watch = ["--validation-prompt", "a <cat1> cat", "--validation-prompt", PROMPT, "--num-validation-images", 1]
     every = ["--validation-steps", 2, "--report-to", "tensorboard", "--no-prior-preservation", "--json"]
-    result = call("teach", photo, *options, *watch, *every, "--out", tmp_path)
+    result = call("teach", photo, *override(options, watch), *every, "--out", tmp_path)
     assert result.code == 0, result.err
     said = json.loads(result.out)
     assert said["validation"] == [str(tmp_path / "validation" / f"{step}.png") for step in (2, 4)]
@@ -84,7 +84,8 @@ def test_ctrl_c_says_what_is_kept_and_the_same_command_ends_the_same(
         patch.setattr(Training, "_make_step", interrupted)
         stopped = call(*command, out)
     assert stopped.code == 130
-    assert f"Interrupted: 3 of 4 steps are done, 2 of them are kept in {out / 'checkpoint.safetensors'}." in stopped.err
+    kept = out / ".heedful" / "checkpoint.safetensors"
+    assert f"Interrupted: 3 of 4 steps are done, 2 of them are kept in {kept}." in stopped.err
     assert not (out / "concepts.json").exists()
     assert (
         "nothing was taught there, or not to the end"
@@ -105,7 +106,7 @@ def test_another_training_is_refused_in_the_same_folder_unless_it_may_overwrite(
     before = _weights(tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
     refused = call(*command, "--learning-rate", 0.01)
-    assert refused.code == 2 and "pass --overwrite" in refused.err
+    assert refused.code == 2 and "On the command line: --out FOLDER, --overwrite." in refused.err
     assert _weights(tmp_path) == before
     assert call(*command, "--learning-rate", 0.01, "--overwrite").code == 0
     assert _weights(tmp_path) != before and (tmp_path / "notes.txt").read_text() == "mine"
@@ -133,7 +134,7 @@ def test_a_folder_of_pictures_with_masks_learns_a_lora(
         (["--prompt", "a <cat1> and a <dog1> dog"], "Expected a noun after <cat1>"),
         (["--validation-prompt", "a <cow1> cow"], "Expected placeholders that this model was taught (<cat1>, <dog1>)"),
         (["--method", "magic"], "Expected a teaching method, one of heedful, textual-inversion, "),
-        (["--mixed-precision", "fp8"], "Expected one of the precisions no, fp16, bf16, got 'fp8'."),
+        (["--mixed-precision", "fp8"], 'Invalid value "fp8" for --mixed-precision. Choose from: "no", "fp16", "bf16".'),
         (["--max-train-steps", 0], "Expected max_train_steps of at least 1, got 0."),
         (["--initializer-token", "cat"], "Expected one initializer token for each of 2 placeholders, got 1"),
     ],
@@ -141,7 +142,7 @@ def test_a_folder_of_pictures_with_masks_learns_a_lora(
 def test_what_cannot_be_taught_says_why(
     call: Call, photo: Path, options: list[object], tmp_path: Path, given: list[object], says: str
 ) -> None:
-    result = call("teach", photo, *options, "--no-prior-preservation", *given, "--out", tmp_path / "out")
+    result = call("teach", photo, *override(options, given), "--no-prior-preservation", "--out", tmp_path / "out")
     assert result.code == 2 and result.err.splitlines()[-1].startswith(f"Error: {says}"), result.err
     assert not (tmp_path / "out" / "concepts.json").exists()
 
@@ -152,14 +153,14 @@ def test_a_prompt_too_long_to_say_how_far_away_it_is_seen_is_refused_before_anyt
     long = (
         "a <cat1> cat and a <dog1> dog and a cat and a dog and a cat and a dog and a cat and a dog and a cat and a dog"
     )
-    result = call("teach", photo, *options, "--prompt", long, "--out", tmp_path)
-    assert result.code == 2 and "Expected at most 40 tokens, got a prompt of " in result.err
+    result = call("teach", photo, *override(options, ["--prompt", long]), "--out", tmp_path)
+    assert result.code == 2 and "Expected a prompt that leaves room for 'a far away' before it" in result.err
     assert not (tmp_path / "class_images").exists()
 
 
 def test_a_picture_that_is_not_there(call: Call, options: list[object], tmp_path: Path) -> None:
     message = call("teach", tmp_path / "no.png", *options, "--out", tmp_path / "out").err
-    assert message.startswith(f"Error: Expected a picture at {tmp_path / 'no.png'}, but it cannot be read")
+    assert message.startswith(f"Error: Expected an image at {tmp_path / 'no.png'}, but it cannot be read")
     (tmp_path / "empty").mkdir()
     message = call("teach", tmp_path / "empty", *options, "--out", tmp_path / "out").err
-    assert message.startswith("Error: Expected pictures (.png, .jpg, .jpeg, .webp) in the folder ")
+    assert message.startswith("Error: Expected images (.png, .jpg, .jpeg, .webp) in the folder ")

@@ -12,6 +12,7 @@ FACTS = {
     "attention/test_joint_attention.py",
     "attention/test_self_attention.py",
     "bench/test_killed.py",
+    "bench/test_plan.py",
     "cli/test_bad_input.py",
     "cli/test_broken_files.py",
     "cli/test_help.py",
@@ -29,6 +30,7 @@ FACTS = {
     "guidance/test_precision.py",
     "teaching/test_processes.py",
     "world/test_held_out_renders.py",
+    "world/test_worlds.py",
 }
 
 

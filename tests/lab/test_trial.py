@@ -56,7 +56,7 @@ def test_a_killed_trial_goes_on_to_the_same_records(pipe, detector, tmp_path: Pa
 
 def test_a_finished_trial_paints_nothing(pipe, detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = run_trial(pipe, detector, TRIAL, NONE, tmp_path / "none.jsonl")
-    monkeypatch.setattr(trials, "_paint", None)
+    monkeypatch.setattr(trials, "sample_cases", None)
     assert run_trial(pipe, detector, TRIAL, NONE, tmp_path / "none.jsonl") == first
 
 

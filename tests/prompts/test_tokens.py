@@ -89,6 +89,12 @@ def test_a_word_that_is_cut_in_half_is_lost(clip: CLIPTokenizer) -> None:
         align("cat " * 74 + "teddy", clip)
 
 
+@pytest.mark.parametrize("text", ["a" * 2_000_000, "cat and dog " * 200_000])
+def test_a_file_that_is_taken_for_a_prompt_is_refused_at_once(clip: CLIPTokenizer, text: str) -> None:
+    with pytest.raises(PromptTooLong, match=rf"at most 10000 characters, got one of {len(text)}"):
+        align(text, clip, chunked=True)
+
+
 def test_of_several_hundred_lost_words_only_the_first_are_listed(
     clip: CLIPTokenizer, caplog: pytest.LogCaptureFixture
 ) -> None:

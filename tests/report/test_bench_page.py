@@ -96,7 +96,7 @@ def test_one_prompt_of_a_kind_gives_no_interval_and_the_page_says_so() -> None:
     text = bench_page(results).markdown
     rows = text.partition("By kind of prompt")[2].splitlines()
     assert next(row for row in rows if row.startswith("| mine")) == (
-        "| mine | 1.000 [1.000, 1.000] | 0.500 (one prompt: no interval) |"
+        "| mine | 1.000 [0.012, 1.000] | 0.500 (one prompt: no interval) |"
     )
     alone = bench_page(made_up({"none": [[1.0, 0.0]], "mine": [[1.0, 1.0]]})).markdown
     assert "| mine | +0.500 (one prompt: no interval) |" in alone and "[" not in alone.partition("| mine |")[2][:60]

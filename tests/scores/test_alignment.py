@@ -94,5 +94,5 @@ def test_no_originals_are_refused() -> None:
 def test_an_original_that_is_no_picture_is_named(tmp_path: Path, renders: list[Image.Image], prompt: Prompt) -> None:
     (tmp_path / "note.png").write_text("no picture")
     for path in (tmp_path / "note.png", tmp_path / "absent.png"):
-        with pytest.raises(SettingsError, match=f"picture at {path}"):
+        with pytest.raises(SettingsError, match=f"image at {path}"):
             ClipImage(originals=(Original(image=path),))([renders[0]], [prompt])

@@ -5,8 +5,6 @@ import os
 import sys
 import traceback
 from collections.abc import Collection, Iterable, Sequence
-from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclopts import CycloptsError
@@ -17,8 +15,6 @@ from rich.text import Text
 from heedful.errors import HeedfulError, MissingExtra
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from heedful.prompts import Prompt
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is 128 + SIGINT
@@ -122,15 +118,6 @@ def exit_code(error: BaseException) -> int:
     if isinstance(error, MissingExtra) or type(error) is HeedfulError:
         return FAILED
     return BAD_INPUT if isinstance(error, HeedfulError | CycloptsError | OSError | UnicodeError) else FAILED
-
-
-def write_png(file: Path, image: "Image") -> Path:
-    """Write an image whole or not at all, and return its path."""
-    from heedful.files import write_atomic
-
-    buffer = BytesIO()
-    image.save(buffer, format="PNG")
-    return write_atomic(file, buffer.getvalue())
 
 
 def quiet_libraries() -> None:

@@ -20,7 +20,6 @@ from heedful.cli.console import (
     tell,
     tell_concepts,
     tell_notes,
-    write_png,
 )
 from heedful.cli.progress import image_progress
 from heedful.errors import SettingsError
@@ -167,6 +166,8 @@ def _make(gallery: "Gallery", plan: "Plan") -> "dict[str, Result]":
 
 def _write_grid(gallery: "Gallery", plan: "Plan", made: "dict[str, Result]") -> Path:
     """Write the labelled grid and return its path."""
+    from heedful.files import write_atomic
+    from heedful.image_files import png_bytes
     from heedful.report import arrange, compose
 
     def find(case: "Case") -> "Path | bytes | None":
@@ -176,7 +177,8 @@ def _write_grid(gallery: "Gallery", plan: "Plan", made: "dict[str, Result]") -> 
 
     sampling = plan.sampling
     note = f"{plan.model.name} · {sampling.steps} steps · guidance scale {sampling.guidance_scale:g}"
-    return write_png(gallery.inside("grid.png"), compose(arrange(plan.cases(), find, note=note)))
+    drawn = compose(arrange(plan.cases(), find, note=note))
+    return write_atomic(gallery.inside("grid.png"), png_bytes(drawn), through=gallery.parts)
 
 
 def _summary(

@@ -44,7 +44,7 @@ def write_coco(gallery: Gallery) -> Path:
     held at a time: those of a benchmark can be more than memory takes.
     """
     gallery.claim(MASKS)
-    return write_parts(gallery.inside(MASKS), _parts(gallery))
+    return write_parts(gallery.inside(MASKS), _parts(gallery), through=gallery.parts)
 
 
 def _parts(gallery: Gallery) -> Iterator[str]:

@@ -93,7 +93,7 @@ class Gallery(OutputFolder):
                     continue
                 self._remember(name, entry)
             lines.append(self._lines[name])
-        return write_atomic(self.inside(METADATA), "".join(lines))
+        return write_atomic(self.inside(METADATA), "".join(lines), through=self.parts)
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("*/*/*.png"), key=_order)

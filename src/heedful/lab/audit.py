@@ -15,7 +15,7 @@ import numpy as np
 
 from heedful.errors import SettingsError
 from heedful.lab.records import FAULTS, JudgedImage
-from heedful.lab.trial import Trial, TrialRecord, paint
+from heedful.lab.trial import Trial, TrialRecord, sample_cases
 from heedful.scores import SHARE, Estimate, estimate, interval, jackknife_error
 from heedful.world import Detector, Verdict, judge
 
@@ -108,7 +108,7 @@ def judge_again(
     judged: list[Judged] = []
     for start in range(0, len(cases), batch):
         part = cases[start : start + batch]
-        images = paint(pipe, trial, [(case.prompt, case.seed) for case in part])
+        images = sample_cases(pipe, trial, [(case.prompt, case.seed) for case in part])
         for case, image, detections in zip(part, images, detector(images), strict=True):
             judged.append(Judged(case.prompt, case.seed, image, judge(case.prompt, detections)))
         on_images(len(judged), len(cases))

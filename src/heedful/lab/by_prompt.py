@@ -45,7 +45,7 @@ class ByPrompt:
         won, of = (
             table.sum() - (table.sum(0) + table.sum(1) - table.diagonal())[there] for table in (wins, pairs)
         )  # without the row and the column of one prompt
-        return _estimate(wins.sum() / pairs.sum(), won, of, pairs.sum(), SHARE)
+        return _estimate(wins.sum() / pairs.sum(), won, of, float(pairs.sum()), SHARE)
 
     def auc_within(self, values: np.ndarray, worse: np.ndarray, better: np.ndarray) -> Estimate | None:
         """Return the same over the pairs of images that have one prompt."""
@@ -111,7 +111,7 @@ def _ratio(above: np.ndarray, below: np.ndarray, within: Range) -> Estimate | No
     if below.sum() == 0 or np.isnan(above).any():
         return None
     above, below = above[below > 0], below[below > 0]
-    return _estimate(above.sum() / below.sum(), above.sum() - above, below.sum() - below, below.sum(), within)
+    return _estimate(above.sum() / below.sum(), above.sum() - above, below.sum() - below, float(below.sum()), within)
 
 
 def _estimate(value: float, above: np.ndarray, below: np.ndarray, count: float, within: Range) -> Estimate:

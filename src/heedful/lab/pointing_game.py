@@ -21,7 +21,7 @@ from heedful.errors import SettingsError
 from heedful.lab.by_prompt import ByPrompt
 from heedful.lab.joint_maps import JointRecord, read_joint
 from heedful.lab.records import Case, kept_records
-from heedful.lab.trial import Trial, paint
+from heedful.lab.trial import Trial, sample_cases
 from heedful.prompts import Prompt
 from heedful.scores import SHARE
 from heedful.world import CANVAS, Detection, Detector, expectations
@@ -140,7 +140,7 @@ def _make(pipe: Any, detector: Detector, trial: Trial, batch: Sequence[Case]) ->
             steps.append({site: maps.concepts(prompts) for site, maps in _maps_by_site(record, len(batch)).items()})
             return tensors
 
-        images = paint(pipe, trial, batch, callback_on_step_end=after_step)
+        images = sample_cases(pipe, trial, batch, callback_on_step_end=after_step)
     made: list[PointedImage] = []
     for item, ((text, seed), detections) in enumerate(zip(batch, detector(images), strict=True)):
         nouns = [concept.noun for concept in prompts[item].concepts]

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from heedful.attention import find_denoiser
 from heedful.guidance import GradientShares, Method, Settings, guide, pipeline_shares
+from heedful.images import Sampling, sample, to_pixels
 from heedful.lab.records import Case, JudgedImage, kept_records, verdict_fields
 from heedful.world import Detection, Detector, judge
 
@@ -95,18 +95,13 @@ def run_trial(
     )
 
 
-def paint(pipe: Any, trial: Trial, batch: Sequence[Case], **arguments: Any) -> np.ndarray:
-    """Generate some cases of a trial: (image, height, width, 3) uint8. `arguments` go to the pipeline too."""
-    with torch.autocast(pipe.device.type, torch.bfloat16, trial.bfloat16):
-        images = pipe(
-            [prompt for prompt, _ in batch],
-            generator=[torch.Generator().manual_seed(seed) for _, seed in batch],
-            num_inference_steps=trial.steps,
-            guidance_scale=trial.guidance_scale,
-            output_type="np",
-            **arguments,
-        ).images
-    return (images * 255).round().astype(np.uint8)
+def sample_cases(pipe: Any, trial: Trial, batch: Sequence[Case], **options: Any) -> np.ndarray:
+    """Generate some cases of a trial: (image, height, width, 3) uint8. `options` go to the pipeline too."""
+    sampling = Sampling(
+        steps=trial.steps, guidance_scale=trial.guidance_scale, batch_size=trial.batch, bfloat16=trial.bfloat16
+    )
+    texts, seeds = [text for text, _ in batch], [seed for _, seed in batch]
+    return to_pixels(sample(pipe, sampling, texts, seeds, **options))
 
 
 def success_table(records: Sequence[JudgedImage], trial: Trial, field: str = "success") -> np.ndarray:
@@ -128,7 +123,7 @@ def _make(
     prompts, seeds = [prompt for prompt, _ in batch], [seed for _, seed in batch]
     start = time.perf_counter()
     with guide(pipe, prompts, method, settings=settings, retry_seeds=seeds, keep_maps=False) as guided:
-        images = paint(pipe, trial, batch)
+        images = sample_cases(pipe, trial, batch)
     seconds = (time.perf_counter() - start) / len(batch)
     trace = guided.trace
     steps = [step for step in trace if step.is_guided]

@@ -14,7 +14,7 @@ import torch
 from heedful.attention import Maps, find_denoiser
 from heedful.guidance import Method, guide
 from heedful.lab.records import Case, JudgedImage, kept_records, verdict_fields
-from heedful.lab.trial import Trial, paint
+from heedful.lab.trial import Trial, sample_cases
 from heedful.prompts import Prompt
 from heedful.world import Detection, Detector, expectations, judge
 
@@ -105,7 +105,7 @@ def _make(
     pipe: Any, detector: Detector, trial: Trial, method: Method, read: Read, batch: Sequence[Case]
 ) -> list[Watched]:
     with guide(pipe, [prompt for prompt, _ in batch], method, retry_seeds=[seed for _, seed in batch]) as guided:
-        images = paint(pipe, trial, batch)
+        images = sample_cases(pipe, trial, batch)
     tokens = guided.maps.tokens.float().cpu()  # -> (batch, step, token, height, width)
     records: list[Watched] = []
     for item, ((text, seed), found) in enumerate(zip(batch, detector(images), strict=True)):

@@ -18,6 +18,8 @@ from heedful.prompts.placeholders import Expanded, expand
 # apostrophes and combining accents. The possessive 's stands apart: "cat's" has the word "cat".
 UNSPACED = r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
 _LETTERS = rf"(?:(?!{UNSPACED})[\w\u0300-\u036f])+"
+_LONGEST = 10_000
+"""Characters; tokenizers take time that grows with the square of a text's length."""
 _WORD = re.compile(rf"<[^<>|\s]+>\w*|{UNSPACED}|{_LETTERS}(?:(?:-|['’](?!s\b)){_LETTERS})*|['’]s\b")
 _WORDS_IN_A_MESSAGE = 12
 
@@ -98,8 +100,14 @@ def align(text: str, tokenizer: Tokenizer, *, chunked: bool = False) -> Alignmen
     as many tokens as the text encoder reads, each with a start and an end token of its own.
 
     Raises `EmptyPrompt` without words, `PromptTooLong` with more tokens than `tokenizer.model_max_length` unless
-    `chunked`, and `UnsupportedPipeline` if the tokenizer knows no character offsets.
+    `chunked`, or with more than 10 000 characters, and `UnsupportedPipeline` if the tokenizer knows no character
+    offsets.
     """
+    if len(text) > _LONGEST:
+        raise PromptTooLong(
+            f"Expected a prompt of at most {_LONGEST} characters, got one of {len(text)}: {text[:20]!r}... "
+            "Shorten the prompt."
+        )
     words = find_words(text)
     if not words:
         raise EmptyPrompt(f"Expected a prompt with words, got {text!r}. Say what the image should show: 'a red cube'.")
