@@ -124,7 +124,7 @@ def sync_folders(folders: Iterable[Path]) -> None:
 
 
 def _temporary(target: Path) -> Path:
-    """Return a name beside `target` that no other process uses and that no reader takes for a result."""
+    """Return a name next to `target` that no other process uses and that no reader takes for a result."""
     return target.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.part")
 
 

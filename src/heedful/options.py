@@ -74,9 +74,9 @@ class InpaintingOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TeachingOptions:
-    """The numbers of a training, under the names of diffusers' training scripts; what is left out is the method's own.
+    """The numbers of a training, under the names of diffusers' training scripts.
 
-    Raises `SettingsError` for values outside what is possible.
+    An option that is not given has the method's own value. Raises `SettingsError` for values outside what is possible.
     """
 
     learning_rate: float | None = None
@@ -165,7 +165,7 @@ class TrainingOptions:
     mixed_precision: Precision | None = None
     """Precision of the products; what learns is always float32. Without it: that of the loaded weights."""
     overwrite: bool = False
-    """Whether to begin anew: what heedful has written in the folder is removed first, and nothing else."""
+    """Whether to start again: what heedful has written in the folder is removed first, and nothing else."""
     gradient_checkpointing: bool = False
     """Whether blocks are run twice: the same gradients with less memory and more time."""
     checkpointing_steps: int = 50
@@ -183,7 +183,7 @@ class TrainingOptions:
 
 
 def _check_least(options: Any, least: int, *names: str) -> None:
-    """Raise `SettingsError` for a number below `least`; None is left out."""
+    """Raise `SettingsError` for a number below `least`; None is skipped."""
     for name in names:
         value = getattr(options, name)
         if value is not None and value < least:

@@ -21,7 +21,7 @@ MEASURES = {
     "inseparability, sharp": Separability(sharpness=2.0),
     "elsewhere": Elsewhere(),
 }
-"""Each is larger where concepts are less apart; the last, where a third location gets attention besides theirs."""
+"""Each is larger where concepts are less apart; the last, where a third location, not theirs, gets attention."""
 MEANINGS = {
     "overlap": "A-STAR's ratio, sum of minima over sum of both maps as they are; 0 apart, 0.5 the same",
     "overlap of shares": "the same ratio of maps divided by their sums, so that only their locations count; 0 to 0.5",

@@ -74,7 +74,7 @@ def verdict_scores(model: Model) -> tuple[Score, ...]:
 def default_scores(model: Model) -> tuple[Score, ...]:
     """Return the scores of a run that names none: those that need no download and can judge this model's images.
 
-    For a model of the world its own detector and CLIP, as far as they lie beside it, and the attention figures; else
+    For a model of the world its own detector and CLIP, as far as they lie next to it, and the attention figures; else
     the attention figures without pointing, whose boxes would come from the world's detector.
     """
     place = world.detector_folder(model.folder) if model.is_world else None

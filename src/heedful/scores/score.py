@@ -42,7 +42,7 @@ class Score(ABC):
     needs_maps: ClassVar[bool] = False
     """Whether it reads what the denoiser looked at, so that an image alone cannot be scored later."""
     needs_originals: ClassVar[bool] = False
-    """Whether it compares with pictures that somebody has to name."""
+    """Whether it compares with images that somebody has to name."""
 
     name: str
     """The first part of its figures' names: `name.figure`. A field, so that two settings can stand side by side."""

@@ -57,10 +57,10 @@ class JointDenoiserPhase(Phase):
             vae=autoencoder,
             text_encoder=first,  # pyright: ignore[reportArgumentType]
             tokenizer=self.tokenizer,
-            text_encoder_2=second,
+            text_encoder_2=second,  # pyright: ignore[reportArgumentType]
             tokenizer_2=self.tokenizer,
             text_encoder_3=None,  # pyright: ignore[reportArgumentType]
-            tokenizer_3=None,  # pyright: ignore[reportArgumentType]
+            tokenizer_3=None,
         )
 
     def loss(self, step: int) -> Tensor:

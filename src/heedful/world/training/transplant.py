@@ -14,9 +14,9 @@ def begin_with(denoiser: nn.Module, trained: nn.Module, translation: Tensor | No
     what `translate` makes, if the two read different text encoders.
     """
     given, own = trained.state_dict(), denoiser.state_dict()
-    widths: tuple[tuple[int, int], ...] = tuple(
-        zip(trained.config.block_out_channels, denoiser.config.block_out_channels, strict=True)
-    )  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
+    wide: tuple[int, ...] = trained.config.block_out_channels  # pyright: ignore[reportAttributeAccessIssue, reportAssignmentType]
+    narrow: tuple[int, ...] = denoiser.config.block_out_channels  # pyright: ignore[reportAttributeAccessIssue, reportAssignmentType]
+    widths = tuple(zip(wide, narrow, strict=True))
     for name, value in own.items():
         if name in given:
             is_text = name.endswith(("attn2.to_k.weight", "attn2.to_v.weight"))
