@@ -50,14 +50,15 @@ class JointDenoiserPhase(Phase):
     def pipeline(self, autoencoder: Any) -> StableDiffusion3Pipeline:
         """What was trained, with an autoencoder, as an ordinary pipeline without T5."""
         autoencoder.register_to_config(shift_factor=0.0)
-        first, second = self.text_encoders
+        encoders: list[Any] = list(self.text_encoders)
+        first, second = encoders
         return StableDiffusion3Pipeline(
             transformer=self.transformer,
             scheduler=build_flow_scheduler(),
             vae=autoencoder,
-            text_encoder=first,  # pyright: ignore[reportArgumentType]
+            text_encoder=first,
             tokenizer=self.tokenizer,
-            text_encoder_2=second,  # pyright: ignore[reportArgumentType]
+            text_encoder_2=second,
             tokenizer_2=self.tokenizer,
             text_encoder_3=None,  # pyright: ignore[reportArgumentType]
             tokenizer_3=None,
