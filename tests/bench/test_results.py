@@ -84,10 +84,16 @@ def test_an_image_that_is_a_link_out_of_the_folder_is_not_there(tmp_path: Path) 
     assert [results.path(case) for case in results.cases] == [None, folder / "none" / "a" / "1.png"]
 
 
-@pytest.mark.parametrize("image", ["../other.png", "/etc/passwd", "none/../../x.png", 3])
-def test_an_image_outside_the_folder_is_refused(tmp_path: Path, image: object) -> None:
+@pytest.mark.parametrize("image", ["../other.png", "/etc/passwd", "none/../../x.png"])
+def test_an_image_outside_the_folder_is_refused(tmp_path: Path, image: str) -> None:
     write(tmp_path, record("a", 0, image=image))
     with pytest.raises(SettingsError, match="Expected an image inside"):
+        read_results(tmp_path)
+
+
+def test_an_image_that_is_no_text_makes_no_record(tmp_path: Path) -> None:
+    write(tmp_path, record("a", 0, image=3))
+    with pytest.raises(SettingsError, match=r"Expected a record in line 1 of .*image"):
         read_results(tmp_path)
 
 

@@ -18,7 +18,7 @@ from heedful.guidance.texts import parse_prompt
 from heedful.images.inpainting import Inpainting, any_channels, for_inpainting
 from heedful.images.painting import paint
 from heedful.images.sampling import Sampling, settings_of
-from heedful.losses import AttendAndExcite
+from heedful.losses import PUBLISHED_SHARES, AttendAndExcite
 from heedful.models.additions import add
 from heedful.models.lora import Lora
 from heedful.teaching.concepts import new_concepts
@@ -53,9 +53,12 @@ def test_concepts_are_guided(kind: Kind) -> None:
     plain = kind.latents(pipe)
     still = Settings(sites=SiteSelection(), step_size=0.0, step_rule="rms", guided=1.0)
     moved = Settings(sites=SiteSelection(), step_size=0.2, step_rule="rms", guided=1.0)
-    with guide(pipe, PROMPT, AttendAndExcite(), settings=still) as looked:
+    loss = AttendAndExcite(
+        shares=PUBLISHED_SHARES
+    )  # without a reference it is saturated at the embedded model's 16 tokens
+    with guide(pipe, PROMPT, loss, settings=still) as looked:
         assert kind.latents(pipe).equal(plain)
-    with guide(pipe, PROMPT, AttendAndExcite(), settings=moved) as guided:
+    with guide(pipe, PROMPT, loss, settings=moved) as guided:
         images = kind.latents(pipe)
     names = [f"{concept.placeholder} {concept.noun}" for concept in taught.concepts]
     assert [concept.name for concept in guided.prompts[0].concepts] == names

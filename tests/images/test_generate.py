@@ -75,11 +75,11 @@ def test_a_kill_leaves_whole_batches(
     run(model, tmp_path / "whole", request_images(seeds=[0, 1, 2, 3]))
     write, written = folders.write_atomic, []
 
-    def dies(path: Path, *rest: Any) -> Path:
+    def dies(path: Path, *rest: Any, **options: Any) -> Path:
         if path.name == "1.whole" and len(written) > 3:
             raise SystemExit("killed")
         written.append(path.name)
-        return write(path, *rest)
+        return write(path, *rest, **options)
 
     monkeypatch.setattr(folders, "write_atomic", dies)
     with pytest.raises(SystemExit):
