@@ -52,7 +52,7 @@ def test_concepts_are_guided(kind: Kind) -> None:
     taught = load_concepts(pipe, kind.folders["disendiff"])
     plain = kind.latents(pipe)
     still = Settings(sites=SiteSelection(), step_size=0.0, step_rule="rms", guided=1.0)
-    moved = Settings(sites=SiteSelection(), step_size=0.2, step_rule="rms", guided=1.0)
+    moved = Settings(sites=SiteSelection(), step_size=0.06, step_rule="rms", guided=1.0)
     loss = AttendAndExcite(
         shares=PUBLISHED_SHARES
     )  # without a reference it is saturated at the embedded model's 16 tokens
@@ -115,7 +115,7 @@ def test_concepts_are_painted_into_a_picture_and_the_rest_is_kept(kind: Kind) ->
         plain = kind.latents(before, **arguments)
     with any_channels(taught):
         learnt = kind.latents(taught, **arguments)
-    settings = Settings(sites=SiteSelection(), step_size=0.2, step_rule="rms", guided=1.0)
+    settings = Settings(sites=SiteSelection(), step_size=0.06, step_rule="rms", guided=1.0)
     with guide(taught, PROMPT, AttendAndExcite(), settings=settings) as guided, any_channels(taught):
         steered = kind.latents(taught, **arguments)
     half = plain.shape[-1] // 2
