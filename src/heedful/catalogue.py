@@ -55,6 +55,17 @@ def members(package: str, catalogue: Mapping[str, str]) -> dict[str, Any]:
     return {name: getattr(import_module(f"{package}.{module}"), constant(name)) for name, module in catalogue.items()}
 
 
+def by_constant(module: str, known: Mapping[str, Any], name: str, others: Collection[str]) -> Any:
+    """Return the method whose constant is called `name`: what the `__getattr__` of a module of methods returns.
+
+    Raises `AttributeError`, which lists the constants and what else the module has.
+    """
+    constants = {constant(method): value for method, value in known.items()}
+    if name in constants:
+        return constants[name]
+    raise AttributeError(f"module {module!r} has no attribute {name!r}; it has: {', '.join([*constants, *others])}")
+
+
 def check_name(name: str, known: Collection[str], what: str) -> str:
     """Return `name` if it is known; else raise `SettingsError`, which lists the known ones and the nearest of them."""
     if name in known:

@@ -18,10 +18,7 @@ def find_method(name: str) -> Method:
 
 
 def __getattr__(name: str) -> Method:
-    for known, method in METHODS.items():
-        if catalogue.constant(known) == name:
-            return method
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has: {', '.join(__dir__())}")
+    return catalogue.by_constant(__name__, METHODS, name, __all__)
 
 
 def __dir__() -> list[str]:

@@ -21,10 +21,7 @@ def find_method(method: TeachingMethod | str) -> TeachingMethod:
 
 
 def __getattr__(name: str) -> TeachingMethod:
-    for known, method in METHODS.items():
-        if catalogue.constant(known) == name:
-            return method
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has: {', '.join(__dir__())}")
+    return catalogue.by_constant(__name__, METHODS, name, __all__)
 
 
 def __dir__() -> list[str]:

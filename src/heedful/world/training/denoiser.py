@@ -13,8 +13,9 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from heedful.world.architecture import build_scheduler, build_text_encoder, build_unet
 from heedful.world.latents import PatchProjection
-from heedful.world.training.batches import random_scenes, rendered, step_rng, to_images, torch_generator
+from heedful.world.training.batches import random_scenes, step_rng, to_images
 from heedful.world.training.captions import noisy_caption
+from heedful.world.training.denoising_batch import DenoisingBatch
 from heedful.world.training.loop import Phase
 from heedful.world.training.recipe import Recipe, stage_at
 from heedful.world.training.transplant import begin_with, translate
@@ -96,17 +97,9 @@ class DenoiserPhase(Phase):
     def loss(self, step: int) -> Tensor:
         """Velocity loss of a batch of captioned renders."""
         stage = stage_at(self.recipe.stages, step)
-        rng = step_rng(self.recipe.seed, self.name, step)
-        scenes = random_scenes(rng, stage.batch, stage.mix, stage.canvas, stage.sizes, self.recipe.style)
-        dropped = rng.random(stage.batch) < self.recipe.caption_dropout
-        captions = [noisy_caption(rng, scene, self.recipe.captions) for scene in scenes]
-        captions = ["" if gone else caption for gone, caption in zip(dropped, captions, strict=True)]
-        generator = torch_generator(rng)
-        latents = self.projection.encode(rendered(scenes))
-        noise = torch.randn(latents.shape, generator=generator)
-        # stratified timesteps: every batch covers the whole range
-        uniform = (torch.arange(stage.batch) + torch.rand(stage.batch, generator=generator)) / stage.batch
-        timesteps = (uniform * len(self.cumulative)).long()
+        batch = DenoisingBatch.draw(self.recipe, stage, self.name, step, self.projection)
+        latents, noise = batch.latents, batch.noise
+        timesteps = (batch.uniform * len(self.cumulative)).long()
         signal = self.cumulative[timesteps].sqrt()[:, None, None, None]
         spread = (1 - self.cumulative[timesteps]).sqrt()[:, None, None, None]
         noisy, velocity = signal * latents + spread * noise, signal * noise - spread * latents
@@ -114,7 +107,7 @@ class DenoiserPhase(Phase):
         weights = (5 / (snr + 1)).clamp(max=1) * snr / (snr + stage.half_weight_snr)
         # fused attention in bfloat16 is slow backwards on a CPU
         with torch.autocast(self.device.type, torch.bfloat16, self.recipe.bfloat16), sdpa_kernel(SDPBackend.MATH):
-            predicted = self.unet(noisy.to(self.device), timesteps.to(self.device), self._embed(captions)).sample
+            predicted = self.unet(noisy.to(self.device), timesteps.to(self.device), self._embed(batch.captions)).sample
         errors = (predicted.float() - velocity.to(self.device)).square().mean((1, 2, 3))
         return (weights.to(self.device) * errors).mean()
 

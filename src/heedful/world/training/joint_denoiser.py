@@ -12,9 +12,9 @@ from transformers import CLIPTokenizer
 
 from heedful.world.joint import build_flow_scheduler, build_joint_text_encoder, build_transformer, encode_captions
 from heedful.world.latents import PatchProjection
-from heedful.world.training.batches import random_scenes, rendered, step_rng, to_images, torch_generator
-from heedful.world.training.captions import noisy_caption
+from heedful.world.training.batches import to_images
 from heedful.world.training.denoiser import SHEET, sheet_rows
+from heedful.world.training.denoising_batch import DenoisingBatch
 from heedful.world.training.loop import Phase
 from heedful.world.training.recipe import Recipe, stage_at
 
@@ -67,23 +67,15 @@ class JointDenoiserPhase(Phase):
     def loss(self, step: int) -> Tensor:
         """Mean squared error of the flow of a batch of captioned renders."""
         stage = stage_at(self.recipe.stages, step)
-        rng = step_rng(self.recipe.seed, self.name, step)
-        scenes = random_scenes(rng, stage.batch, stage.mix, stage.canvas, stage.sizes, self.recipe.style)
-        dropped = rng.random(stage.batch) < self.recipe.caption_dropout
-        captions = [noisy_caption(rng, scene, self.recipe.captions) for scene in scenes]
-        captions = ["" if gone else caption for gone, caption in zip(dropped, captions, strict=True)]
-        generator = torch_generator(rng)
-        latents = self.projection.encode(rendered(scenes))
-        noise = torch.randn(latents.shape, generator=generator)
-        # stratified noise levels: every batch covers the whole range
-        uniform = (torch.arange(stage.batch) + torch.rand(stage.batch, generator=generator)) / stage.batch
-        logits = NOISE_MEAN + NOISE_SPREAD * torch.special.ndtri(uniform.clamp(1e-4, 1 - 1e-4))
+        batch = DenoisingBatch.draw(self.recipe, stage, self.name, step, self.projection)
+        latents, noise = batch.latents, batch.noise
+        logits = NOISE_MEAN + NOISE_SPREAD * torch.special.ndtri(batch.uniform.clamp(1e-4, 1 - 1e-4))
         levels = logits.sigmoid()
         share = levels[:, None, None, None]
         noisy, flow = (1 - share) * latents + share * noise, noise - latents
         # fused attention in bfloat16 is slow backwards on a CPU
         with torch.autocast(self.device.type, torch.bfloat16, self.recipe.bfloat16), sdpa_kernel(SDPBackend.MATH):
-            states, pooled = encode_captions(self.tokenizer, self.text_encoders, captions)
+            states, pooled = encode_captions(self.tokenizer, self.text_encoders, batch.captions)
             predicted = self.transformer(
                 hidden_states=noisy.to(self.device),
                 encoder_hidden_states=states,
