@@ -55,7 +55,7 @@ class SiteSelection:
     def choose(self, sites: Sequence[Site], latents: Size) -> tuple[Site, ...]:
         """Return those of `sites` that are wanted for latents of the size `latents`, in the same order."""
         low, high = self.depth or (0.0, 1.0)
-        deep = [site for place, site in enumerate(sites) if low * len(sites) <= place < high * len(sites)]
+        deep = [site for index, site in enumerate(sites) if low * len(sites) <= index < high * len(sites)]
         return tuple(site for site in deep if self._wants(site, latents))
 
     def _wants(self, site: Site, latents: Size) -> bool:

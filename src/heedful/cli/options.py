@@ -34,7 +34,7 @@ Loading = Annotated[LoadOptions, group("Model")]
 Model = Annotated[ModelOptions, group("Model")]
 Sampling = Annotated[SamplingOptions, group("How the images are made")]
 OneImage = Annotated[OneImageOptions, group("How the image is made")]
-Inpainting = Annotated[InpaintingOptions, group("Painting into an image")]
+Inpainting = Annotated[InpaintingOptions, group("Inpainting")]
 
 
 def _names(known: Iterable[str]) -> Callable[[Any], list[str]]:
@@ -54,8 +54,8 @@ Masks = Annotated[
 Concepts = Annotated[
     str | None,
     Parameter(
-        help='Concepts that must be heeded, in words of the prompt: "cat,blue clock". Without it: what is [marked] in '
-        "the prompt, else the things that the prompt names."
+        help='Concepts that the image must show, in words of the prompt: "cat,blue clock". Without it: what is [marked] '
+        "in the prompt, else the things that the prompt names."
     ),
 ]
 ModelName = Annotated[
