@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from heedful.catalogue import METHODS, TEACHING_METHODS
-from heedful.errors import SettingsError
+from heedful.errors import ModelNotFound, SettingsError
 from heedful.options import InpaintingOptions, LoadOptions, ModelOptions, SamplingOptions
 
 OPTIONS = Group("Options", sort_key=0)
@@ -54,8 +54,8 @@ Masks = Annotated[
 Concepts = Annotated[
     str | None,
     Parameter(
-        help='Concepts that the image must show, in words of the prompt: "cat,blue clock". Without it: what is [marked] '
-        "in the prompt, else the things that the prompt names."
+        help='Concepts that the image must show, in words of the prompt: "cat,blue clock". Without it: what is '
+        "[marked] in the prompt, else the things that the prompt names."
     ),
 ]
 ModelName = Annotated[
@@ -83,3 +83,14 @@ def use_threads(threads: int | None) -> None:
     import torch
 
     torch.set_num_threads(threads)
+
+
+def chosen_world(name: str | None, model: Path | None) -> str | Path:
+    """Return the name or the folder of the model that is meant, the first embedded one if neither is given."""
+    from heedful.world import DEFAULT, WORLDS
+
+    if name is not None and model is not None:
+        raise SettingsError(f"Expected the name of an embedded model or a folder, got both, {name} and {model}.")
+    if name is not None and name not in WORLDS:
+        raise ModelNotFound(f"Expected an embedded model ({', '.join(WORLDS)}), got {name}. Take one of these.")
+    return model or name or DEFAULT
