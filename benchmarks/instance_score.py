@@ -2,9 +2,9 @@
 
     python benchmarks/instance_score.py --renders 1200
 
-Each case draws what a taught model may paint for a prompt of the suite: taught concepts in their own look, plain, in
-another concept's look, or not at all; companions plain or in a taught look; other places, sizes, angles and grounds.
-The picture goes through the autoencoder, with noise in its latents.
+Each case draws what a taught model may generate for a prompt of the suite: taught concepts in their own look, plain, in
+another concept's look, or not at all; companions plain or in a taught look; other positions, sizes, angles and grounds.
+The image goes through the autoencoder, with noise in its latents.
 """
 
 import json
@@ -49,7 +49,7 @@ class Known:
 
 
 def draw_case(rng: np.random.Generator, image: InstanceImage) -> Known:
-    """Draw what a taught model may paint for one of the picture's prompts."""
+    """Draw what a taught model may generate for one of the image's prompts."""
     prompt = image.prompts[int(rng.integers(len(image.prompts)))]
     looks = {each.noun: each.look for each in image.instances}
     wanted: list[tuple[str, str | None, Look | None]] = []
@@ -98,18 +98,18 @@ def _placed(rng: np.random.Generator, wanted: list[tuple[str, str | None, Look |
             return tuple(items)
 
 
-def _show(path: Path, pictures: np.ndarray) -> None:
-    """Write the first of the pictures of which something wrong was said."""
-    shown = np.stack([*pictures[:16], *[np.full((64, 64, 3), 255, np.uint8)] * (16 - len(pictures[:16]))])
+def _show(path: Path, arrays: np.ndarray) -> None:
+    """Write the first of the images of which something wrong was said."""
+    shown = np.stack([*arrays[:16], *[np.full((64, 64, 3), 255, np.uint8)] * (16 - len(arrays[:16]))])
     sheet = Image.fromarray(shown.reshape(2, 8, 64, 64, 3).swapaxes(1, 2).reshape(128, 512, 3))
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.resize((1536, 384), Image.Resampling.NEAREST).save(path)
 
 
 @torch.no_grad()
-def through(vae: Any, pictures: np.ndarray, noise: float, generator: torch.Generator) -> np.ndarray:
-    """Return pictures after the autoencoder, with `noise` standard deviations of Gaussian noise in the latents."""
-    pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+def through(vae: Any, arrays: np.ndarray, noise: float, generator: torch.Generator) -> np.ndarray:
+    """Return images after the autoencoder, with `noise` standard deviations of Gaussian noise in the latents."""
+    pixels = torch.from_numpy(arrays).permute(0, 3, 1, 2).float() / 127.5 - 1
     decoded = []
     for batch in pixels.split(64):
         latents = vae.encode(batch).latent_dist.mode()
@@ -119,7 +119,7 @@ def through(vae: Any, pictures: np.ndarray, noise: float, generator: torch.Gener
 
 
 def _draw(vae: Any, images: Sequence[InstanceImage], path: Path) -> None:
-    """Draw two pictures a row, each beside what the autoencoder makes of it, and say how near that is."""
+    """Draw two images per row, each next to what the autoencoder makes of it, and say how near that is."""
     given = np.stack([np.asarray(Image.open(image.file).convert("RGB")) for image in images])
     decoded = through(vae, given, 0.0, torch.Generator())
     errors = np.square(given.astype(float) - decoded).mean(axis=(1, 2, 3))
@@ -138,14 +138,14 @@ def _draw(vae: Any, images: Sequence[InstanceImage], path: Path) -> None:
 
 
 def main(
-    renders: Annotated[int, typer.Option(help="How many pictures of each amount of noise.")] = 1200,
-    seed: Annotated[int, typer.Option(help="Of the cases; 0 is what thresholds were chosen on.")] = 1,
+    renders: Annotated[int, typer.Option(help="How many images of each amount of noise.")] = 1200,
+    seed: Annotated[int, typer.Option(help="Seed of the cases; 0 is what thresholds were chosen on.")] = 1,
     noises: Annotated[
         str, typer.Option(help="Standard deviations of the noise, over that of the latents.")
     ] = "0,0.1,0.2",
-    three: Annotated[bool, typer.Option("--three", help="The pictures with three instances.")] = False,
+    three: Annotated[bool, typer.Option("--three", help="The images with three instances.")] = False,
     out: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("out/instance-score"),
-    sheet: Annotated[Path | None, typer.Option(help="Draw the pictures, as given and decoded, and do no more.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Draw the images, as given and decoded, and do no more.")] = None,
 ) -> None:
     """Draw, decode, score, compare."""
     pipe, score, tokenizer = world.load(), InstanceScore(), build_tokenizer()
@@ -160,9 +160,9 @@ def main(
     prompts = [Prompt.parse(case.prompt, tokenizer) for case in cases]
     figures: dict[str, Any] = {"renders": renders, "seed": seed, "three": three, "score": repr(score)}
     for noise in (float(each) for each in noises.split(",")):
-        pictures = through(pipe.vae, drawn, noise, generator)
+        arrays = through(pipe.vae, drawn, noise, generator)
         started = time.process_time()
-        values = score([Image.fromarray(picture) for picture in pictures], prompts)
+        values = score([Image.fromarray(array) for array in arrays], prompts)
         seconds = time.process_time() - started
         row: dict[str, Any] = {"images_per_second_of_one_core": renders / seconds}
         for figure in ("carried", "leaked"):
@@ -170,7 +170,7 @@ def main(
                 [float(value == getattr(case, figure)) for value, case in zip(values[figure], cases, strict=True)]
             )
             row[figure] = asdict(estimate(right[:, None]))
-            _show(out / f"wrong-{figure}-{noise}.png", pictures[right == 0])
+            _show(out / f"wrong-{figure}-{noise}.png", arrays[right == 0])
         figures[str(noise)] = row
         typer.echo(f"noise {noise}: " + json.dumps(row))
     write_atomic(out / "figures.json", json.dumps(figures, indent=1) + "\n")

@@ -32,7 +32,7 @@ from PIL import Image
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["heedful.cli.main", "heedful.bench", "heedful.scores", "heedful.teaching"])
 
-PICTURE = Path(__file__).parents[1] / "src/heedful/world/data/one_image_concepts/bear-rabbit.png"
+PHOTO = Path(__file__).parents[1] / "src/heedful/world/data/one_image_concepts/bear-rabbit.png"
 LEFT_OUT = ("seconds", "run")
 """What a record says of the time and of the run, which no two runs share."""
 
@@ -97,7 +97,7 @@ def record_lines(folder: Path) -> list[dict[str, Any]]:
 
 _SMALL = ("--steps", "2", "--batch-size", "2")
 _TEACH = (
-    "teach", str(PICTURE), "--prompt", "a <one> bear and a <two> rabbit", "--max-train-steps", "8",
+    "teach", str(PHOTO), "--prompt", "a <one> bear and a <two> rabbit", "--max-train-steps", "8",
     "--num-class-images", "4", "--train-batch-size", "1", "--checkpointing-steps", "2", "--validation-steps", "4",
     "--num-validation-images", "1",
 )  # fmt: skip
@@ -216,10 +216,10 @@ def truncated(job: Job, folder: Path, offsets: int, moments: random.Random) -> F
 BAD_FILES: dict[str, tuple[str, ...]] = {
     "prompts": ("generate", "--prompts", "{file}"),
     "suite": ("bench", "run", "--suite", "{file}", "--limit", "1"),
-    "inpainting image": ("generate", "a cat", "--image", "{file}", "--mask-image", str(PICTURE)),
-    "inpainting mask": ("generate", "a cat", "--image", str(PICTURE), "--mask-image", "{file}"),
+    "inpainting image": ("generate", "a cat", "--image", "{file}", "--mask-image", str(PHOTO)),
+    "inpainting mask": ("generate", "a cat", "--image", str(PHOTO), "--mask-image", "{file}"),
     "photo": ("teach", "{file}", "--prompt", "a <one> cat"),
-    "mask": ("teach", str(PICTURE), "--prompt", "a <one> bear", "--mask", "{file}"),
+    "mask": ("teach", str(PHOTO), "--prompt", "a <one> bear", "--mask", "{file}"),
     "LoRA": ("generate", "a cat", "--lora", "{file}"),
     "model": ("generate", "a cat", "--model", "{folder}"),
     "taught folder": ("generate", "a <one> cat", "--concepts-from", "{folder}"),
@@ -234,12 +234,12 @@ _IN_FOLDER = {"model": "model_index.json", "taught folder": "heedful.json", "rec
 
 def bad_contents(moments: random.Random) -> bytes:
     """Return bytes that are no good file: empty, random, cut, of another kind, or JSON of another shape."""
-    picture = PICTURE.read_bytes()
+    photo = PHOTO.read_bytes()
     return moments.choice(
         (
             b"",
             moments.randbytes(moments.randint(1, 4096)),
-            picture[: moments.randint(1, len(picture))],
+            photo[: moments.randint(1, len(photo))],
             b"\x80\x04\x95" + moments.randbytes(64),
             b"PK\x03\x04" + moments.randbytes(64),
             moments.choice((b"{}", b"[]", b"null", b"1e999", b'{"a": [', b'"\xff"', b"[/red]\n", b"\0" * 100)),

@@ -45,7 +45,7 @@ def main(
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
     model: Annotated[str, typer.Option(help="An embedded model by name, or a folder with one.")] = "sprites",
 ) -> None:
-    """Paint, judge, print."""
+    """Generate, judge, print."""
     torch.set_num_threads(threads)
     pipe, detector = heedful.world.load(model), heedful.world.load_detector(model)
     pipe.set_progress_bar_config(disable=True)

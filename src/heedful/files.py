@@ -1,8 +1,7 @@
 """Files that are whole or absent.
 
-Knows how to put bytes on disk so that a reader never sees half of them, also after Ctrl-C, a kill or a power cut.
-Knows nothing of what is in them. That a result file exists means that its work is done, so nothing else in heedful
-opens a result for writing.
+A reader never sees half of them, also after Ctrl-C, a kill or a power cut. That a result file exists means that its
+work is done, so nothing else in heedful opens a result for writing.
 """
 
 import os

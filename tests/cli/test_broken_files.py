@@ -55,7 +55,7 @@ def _lines(*rows: object) -> bytes:
 CARD = (world.WEIGHTS / "README.md").read_bytes()
 FIGURES = (world.WEIGHTS / "figures.json").read_bytes()
 TRIAL = _lines({"steps": 20, "guidance_scale": 3.0}, *map(asdict, RECORDS))
-SEEN = {"prompt": "a cat", "seed": 0, "verdict": ["success"], "page": 1, "place": 1, "seen": "success"}
+SEEN = {"prompt": "a cat", "seed": 0, "verdict": ["success"], "page": 1, "position": 1, "seen": "success"}
 AUDIT = json.dumps({"shares": {"success": 1.0}, "images": [SEEN, SEEN | {"verdict": ["neglect"]}]}).encode()
 LINE = {"prompt": "a cat and a dog", "concepts": ["cat", "dog"], "kind": "animals"}
 GENEVAL = {

@@ -244,7 +244,7 @@ def _check_queries(site: Site, attention: MeanAttention, latents: Size) -> None:
         height, width = site.map_size(latents)
         raise UnsupportedPipeline(
             f"Expected {cells} image positions ({height}x{width}) at {site.name}, got {attention.shape[1]}. Something "
-            "merges or leaves out positions, such as token merging. Turn it off for what is read."
+            "merges or skips positions, such as token merging. Turn it off for what is read."
         )
 
 

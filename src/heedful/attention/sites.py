@@ -63,7 +63,7 @@ class SiteSelection:
     def choose(self, sites: Sequence[Site], latents: Size) -> tuple[Site, ...]:
         """Return those of `sites` that are wanted for latents of the size `latents`, in the same order."""
         low, high = self.depth or (0.0, 1.0)
-        deep = [site for place, site in enumerate(sites) if low * len(sites) <= place < high * len(sites)]
+        deep = [site for index, site in enumerate(sites) if low * len(sites) <= index < high * len(sites)]
         wanted = tuple(site for site in deep if self._wants(site, latents))
         return wanted if self.rows is None else tuple(replace(site, rows=self.rows) for site in wanted)
 

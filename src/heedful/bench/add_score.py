@@ -45,8 +45,9 @@ def add_scores(
 ) -> Added:
     """Score every image of `folder` that is done and lacks a figure of `scores`, and add the figures to the records.
 
-    `tokenizer` is that of the model that made the images. `on_images` is told how many are done, of how many. The
-    caller holds the folder's lock. Raises `SettingsError` for a score that needs maps, which only a run has.
+    `tokenizer` is that of the model that made the images. `on_images` is called with the number of images that are
+    done, and of all. The caller holds the folder's lock. Raises `SettingsError` for a score that needs maps, which
+    only a run has.
     """
     for score in scores:
         if score.needs_maps:

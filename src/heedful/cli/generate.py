@@ -60,7 +60,7 @@ def generate(
     model: options.Model = options.ModelOptions(),
     inpainting: options.Inpainting = options.InpaintingOptions(),
 ) -> None:
-    """Make images in which every concept of the prompt is heeded.
+    """Make images that show every concept of the prompt.
 
     Images go to OUT/METHOD/PROMPT/SEED.png, their settings to OUT/metadata.jsonl, and a labelled grid of all of them to
     OUT/grid.png, whose path is the last line printed. The same command again goes on where it was stopped and makes

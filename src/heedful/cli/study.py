@@ -133,6 +133,5 @@ def _prepare(study: StudyOptions, *, prompts: int, seeds: str) -> tuple[Any, Any
         steps=at_least(3, study.steps, 20, "steps"),
     )
     options.use_threads(study.threads)
-    detector = load_detector(study.model)
-    model = None if study.model is None else str(study.model)
-    return open_model(ModelOptions(model=model, device=study.device, dtype="float32")), detector, trial
+    detector = load_detector(options.chosen_world(None, study.model))
+    return open_model(ModelOptions(model=study.model, device=study.device, dtype="float32")), detector, trial

@@ -1,4 +1,4 @@
-"""Paints prompts together by one method, so that an image depends on its seed and not on its neighbours."""
+"""Generates several images by one method, each of which depends on its seed and not on its neighbours."""
 
 import math
 import warnings

@@ -12,7 +12,7 @@ from heedful.errors import MissingExtra, ModelError, PromptError, SettingsError,
 from heedful.guidance import Method, denoiser_of, parse_prompt
 from heedful.images.cases import Batch, Case, KeyMaker
 from heedful.images.gallery import image_name
-from heedful.images.inpainting import begun_late, for_inpainting, paints_into_images
+from heedful.images.inpainting import begun_late, for_inpainting, is_inpainting
 from heedful.images.request import PromptLine, Request
 from heedful.images.sampling import Sampling, choose_sampling, rehearse, settings_of
 from heedful.models import Model
@@ -143,8 +143,8 @@ def make_plan(model: Model, request: Request, *, allow_unsuitable: bool = False)
     request = replace(request, prompts=tuple(dict.fromkeys(request.prompts)))
     if request.inpainting is not None:
         model = for_inpainting(model)
-    elif paints_into_images(model.pipe):
-        raise SettingsError("Expected an image and a mask for a model that paints into images, got none.")
+    elif is_inpainting(model.pipe):
+        raise SettingsError("Expected an image and a mask for a model that inpaints images, got none.")
     sampling = choose_sampling(model, request.sampling, request.inpainting)
     methods, remarks = _fitting(model, sampling, request.methods)
     prompts = _parse(model.pipe, request.prompts)

@@ -32,7 +32,7 @@ class Sampling:
     batch_size: int = 1
     """How many images are made together."""
     inpainting: Inpainting | None = None
-    """The image that is painted into; None for images of their own."""
+    """The image that is inpainted; None for images of their own."""
     bfloat16: bool = False
     """Whether the denoiser's products are computed in bfloat16, whatever the precision of its weights."""
 

@@ -114,12 +114,12 @@ def align(text: str, tokenizer: Tokenizer, *, chunked: bool = False) -> Alignmen
     expanded = expand(text, tokenizer)
     encoded = _encode(expanded.text, tokenizer)
     limit = tokenizer.model_max_length
-    places = list(range(len(encoded["input_ids"])))
+    kept = list(range(len(encoded["input_ids"])))
     if chunked:
-        places = _chunks(list(encoded["special_tokens_mask"]), limit)
-    ids: list[int] = [encoded["input_ids"][place] for place in places]
-    is_special: list[int] = [encoded["special_tokens_mask"][place] for place in places]
-    offsets = [encoded["offset_mapping"][place] for place in places]
+        kept = _chunks(list(encoded["special_tokens_mask"]), limit)
+    ids: list[int] = [encoded["input_ids"][index] for index in kept]
+    is_special: list[int] = [encoded["special_tokens_mask"][index] for index in kept]
+    offsets = [encoded["offset_mapping"][index] for index in kept]
     spans = tuple(
         Span(0, 0) if special else _without_space(text, expanded, *offset)
         for offset, special in zip(offsets, is_special, strict=True)
@@ -140,9 +140,9 @@ def _chunks(is_special: list[int], limit: int) -> list[int]:
     size = limit - first - (len(is_special) - last)
     before, after = list(range(first)), list(range(last, len(is_special)))
     return [
-        place
+        index
         for start in range(first, last, size)
-        for place in [*before, *range(start, min(start + size, last)), *after]
+        for index in [*before, *range(start, min(start + size, last)), *after]
     ]
 
 

@@ -1,7 +1,7 @@
 """BLIP's caption of an image against its prompt, text against text, as Attend-and-Excite measures it.
 
-A caption names what it sees, so a concept that was neglected is missing in
-it; what the caption leaves out for its brevity counts the same.
+A caption names what it sees, so a concept that was neglected is missing in it; what the caption skips for brevity
+counts the same.
 """
 
 from collections.abc import Sequence

@@ -30,7 +30,7 @@ class ClipText(Score):
     """Cosine of an image and its prompt, and of the part of the prompt that agrees least (Chefer et al. 2023).
 
     The parts lie between " and ", or else between " with "; a prompt with neither is its own only part, where the
-    published code leaves it out. A text is the mean unit vector of its `templates`. Placeholder tokens are left out.
+    published code skips it. A text is the mean unit vector of its `templates`. Placeholder tokens are skipped.
     With `model=B16, templates="imagenet"` this is the published protocol; CLIPScore (Hessel et al. 2021) is
     2.5 max(cosine, 0).
     """

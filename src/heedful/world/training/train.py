@@ -124,10 +124,10 @@ def _assemble(target: Path, work: Path, pipeline: DiffusionPipeline, detector: D
         clip.clip.save_pretrained(staged / CLIP_FOLDER)
         build_processor().save_pretrained(staged / CLIP_FOLDER)
         for part in sorted(staged.iterdir(), key=lambda part: part.name == "model_index.json"):
-            place = target / part.name
-            if place.is_dir():
-                shutil.rmtree(place)
-            part.replace(place)
+            kept = target / part.name
+            if kept.is_dir():
+                shutil.rmtree(kept)
+            part.replace(kept)
     except OSError as reason:
         raise OutputError(
             f"Expected to write the model to {target}, but it failed ({reason}). Free some space."
