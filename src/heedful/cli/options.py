@@ -69,7 +69,9 @@ WorldName = Annotated[
 ]
 WorldFolder = Annotated[
     str | None,
-    Parameter("--model", help="Folder of a world model of your own, or world:NAME. Without it, the first embedded one."),
+    Parameter(
+        "--model", help="Folder of a world model of your own, or world:NAME. Without it, the first embedded one."
+    ),
 ]
 Device = Annotated[str, Parameter(help="Where the model runs: auto, cpu, cuda or mps.")]
 Threads = Annotated[int | None, Parameter(help="Threads that torch uses. Without it, torch's choice.")]
