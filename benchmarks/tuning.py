@@ -43,7 +43,7 @@ def main(
     prompts: Annotated[int, typer.Option(help="How many prompts of the development half.")] = 40,
     seeds: Annotated[int, typer.Option(help="Seeds 0 .. N-1 of each prompt.")] = 4,
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
-    model: Annotated[Path | None, typer.Option(help="A world model of your own.")] = None,
+    model: Annotated[str, typer.Option(help="An embedded model by name, or a folder with one.")] = "sprites",
 ) -> None:
     """Generate, judge, print."""
     torch.set_num_threads(threads)

@@ -10,7 +10,7 @@ from heedful.attention.layouts import find_denoiser, find_sites, layout_of, unco
 from heedful.attention.maps import Groups, Maps
 from heedful.attention.overlay import contact_sheet, heat_map, overlay
 from heedful.attention.regions import MaskRule, Segment
-from heedful.attention.sites import Site, Sites, SiteSelection, Size
+from heedful.attention.sites import Rows, Site, Sites, SiteSelection, Size
 from heedful.attention.tap import full_precision
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Reader",
     "Record",
     "Replaced",
+    "Rows",
     "Scheduler",
     "Segment",
     "Site",

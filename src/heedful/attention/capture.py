@@ -19,8 +19,15 @@ from heedful.attention.layout import by_position
 from heedful.attention.layouts import is_compiled, layout_of, uncompiled
 from heedful.attention.maps import Maps
 from heedful.attention.sites import Site, Sites, SiteSelection, Size, choose_sites, one_grid
-from heedful.attention.tap import MeanAttention, Tap, joint_attention, mean_attention, recomputed_attention
-from heedful.errors import UnsupportedBackend, UnsupportedPipeline
+from heedful.attention.tap import (
+    MeanAttention,
+    Tap,
+    joint_attention,
+    mean_attention,
+    recomputed_attention,
+    word_attention,
+)
+from heedful.errors import SettingsError, UnsupportedBackend, UnsupportedPipeline
 from heedful.shapes import CellMaps, TokenMaps
 
 Forward = Callable[..., Any]
@@ -36,8 +43,9 @@ class PassEnded(Exception):
 class Record(Mapping[str, Tensor]):
     """What one pass of the denoiser showed: token maps by the name of their site, in the order of the forward.
 
-    Each is (batch, token, height, width), mean over heads, in [0, 1], summing to 1 over the tokens in each cell. The
-    batch is the denoiser's, so with classifier-free guidance it holds both halves. The next pass replaces all of it.
+    Each is (batch, token, height, width), mean over heads, in [0, 1], summing to 1 over the tokens in each cell; read
+    by the rows of the text, its mean over the cells is 1 / tokens for each token (`word_attention`). The batch is the
+    denoiser's, so with classifier-free guidance it holds both halves. The next pass replaces all of it.
     """
 
     def __init__(self) -> None:
@@ -181,12 +189,18 @@ class Reader:
         """Return what makes a tap for one call of a site."""
         tokens, cells = self.layout.text_length(arguments), prod(site.map_size(self.layout.latents_size(arguments)))
         if self.layout.text_place == "keys":
+            if site.rows == "text":
+                raise SettingsError(
+                    f"Expected rows of the image at {site.name}, which is cross-attention, where no token looks at the "
+                    'image, got rows="text". Leave rows out, or take a model with joint attention.'
+                )
             return partial(Tap, tokens, on_read, mean_attention)
         if self.layout.text_place == "after image":
             image, text = slice(0, cells), slice(cells, cells + tokens)
         else:
             image, text = slice(tokens, tokens + cells), slice(0, tokens)
-        return partial(Tap, tokens + cells, on_read, joint_attention(image, text))
+        compute = word_attention if site.rows == "text" else joint_attention
+        return partial(Tap, tokens + cells, on_read, compute(image, text))
 
 
 def _tapped(module: nn.Module, name: str, tap: Callable[[], Tap]) -> Forward:

@@ -68,7 +68,10 @@ WorldName = Annotated[
     str | None, Parameter(help="Name of an embedded model, of those that `heedful world list` shows.")
 ]
 WorldFolder = Annotated[
-    Path | None, Parameter("--model", help="Folder of a world model of your own. Without it, the embedded one.")
+    str | None,
+    Parameter(
+        "--model", help="Folder of a world model of your own, or world:NAME. Without it, the first embedded one."
+    ),
 ]
 Device = Annotated[str, Parameter(help="Where the model runs: auto, cpu, cuda or mps.")]
 Threads = Annotated[int | None, Parameter(help="Threads that torch uses. Without it, torch's choice.")]
@@ -85,12 +88,14 @@ def use_threads(threads: int | None) -> None:
     torch.set_num_threads(threads)
 
 
-def chosen_world(name: str | None, model: Path | None) -> str | Path:
+def chosen_world(name: str | None, model: str | None) -> str | Path:
     """Return the name or the folder of the model that is meant, the first embedded one if neither is given."""
     from heedful.world import DEFAULT, WORLDS
 
     if name is not None and model is not None:
         raise SettingsError(f"Expected the name of an embedded model or a folder, got both, {name} and {model}.")
+    if model is not None and model.startswith("world:"):
+        name, model = model.removeprefix("world:"), None
     if name is not None and name not in WORLDS:
         raise ModelNotFound(f"Expected an embedded model ({', '.join(WORLDS)}), got {name}. Take one of these.")
-    return model or name or DEFAULT
+    return Path(model) if model is not None else name or DEFAULT

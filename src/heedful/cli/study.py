@@ -134,8 +134,7 @@ def _prepare(study: StudyOptions, *, prompts: int, seeds: str) -> tuple[Any, Any
         steps=at_least(3, study.steps, 20, "steps"),
     )
     options.use_threads(study.threads)
-    detector = load_detector(study.model)
-    model = None if study.model is None else str(study.model)
-    opened = open_model(ModelOptions(model=model, device=study.device, dtype="float32"))
+    detector = load_detector(options.chosen_world(None, study.model))
+    opened = open_model(ModelOptions(model=study.model, device=study.device, dtype="float32"))
     tell_concepts(Prompt.parse(text, opened.pipe.tokenizer) for text in trial.prompts)
     return opened, detector, trial
