@@ -1,5 +1,7 @@
 import subprocess
 import sys
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -31,3 +33,14 @@ def test_unknown_name_is_refused_with_the_list_and_the_nearest() -> None:
         catalogue.check_name("astar", catalogue.METHODS, "a method")
     with pytest.raises(SettingsError, match=r"got 'xyz'\.$"):
         catalogue.check_name("xyz", catalogue.METHODS, "a method")
+
+
+@pytest.mark.parametrize("room", [guidance, teaching])
+def test_methods_of_both_kinds_are_found_in_the_same_way(room: Any) -> None:
+    for name, method in room.METHODS.items():
+        assert room.find_method(name) is room.find_method(method) is method
+    changed = replace(room.METHODS["heedful"], name="mine")
+    assert room.find_method(changed) is changed
+    for wrong in ("heedfull", 3, None, type(changed)):
+        with pytest.raises(SettingsError, match=r"one of .*heedful"):
+            room.find_method(wrong)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from heedful.cli import options
-from heedful.cli.console import err, say_json, tell
+from heedful.cli.console import err, say_json, tell, tell_concepts
 from heedful.cli.progress import counting
 from heedful.errors import SettingsError
 
@@ -47,6 +47,7 @@ def evaluate(
     from heedful.images import at_least
     from heedful.lab import Trial, play, pointing_figures, retrieval_figures
     from heedful.lab import world_figures as figures
+    from heedful.prompts import Prompt
     from heedful.report import pointing_table
     from heedful.world import (
         APART,
@@ -77,6 +78,7 @@ def evaluate(
         )
         if pointing_seeds > 0:
             trial = Trial(prompts=two_concept_prompts()[::every], seeds=tuple(range(pointing_seeds)))
+            tell_concepts(Prompt.parse(text, pipe.tokenizer) for text in trial.prompts)
             objects = play(
                 pipe, detector, trial, out / "pointing.jsonl", lambda done, total: on_images("pointing", done, total)
             )

@@ -149,10 +149,8 @@ def guide(
 
 def _method(method: str | Method | AnyLoss) -> Method:
     """Return a method by its name, or a loss as a method; raises `SettingsError` for anything else."""
-    if isinstance(method, str):
+    if isinstance(method, str | Method):
         return find_method(method)
-    if isinstance(method, Method):
-        return method
     if isinstance(method, type) or not callable(method):
         name = getattr(method, "__name__", None)
         raise SettingsError(

@@ -12,9 +12,9 @@ METHODS: dict[str, Method] = catalogue.members("heedful.guidance.methods", catal
 __all__ = ["EMBEDDED", "METHODS", "Method", "find_method"]
 
 
-def find_method(name: str) -> Method:
-    """Return the method called `name`; raises `SettingsError`, which lists what there is."""
-    return METHODS[catalogue.check_name(name, METHODS, "a method")]
+def find_method(method: Method | str) -> Method:
+    """Return the method that is given itself or by name; raises `SettingsError`, which lists what there is."""
+    return catalogue.find(method, METHODS, Method, "a method")
 
 
 def __getattr__(name: str) -> Method:
