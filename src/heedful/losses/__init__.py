@@ -8,7 +8,17 @@ from heedful.losses.areas import OwnArea, Threshold, cell_positions, high_cells
 from heedful.losses.divergences import jensen_shannon, symmetric_kl
 from heedful.losses.evenness import Evenness, unevenness
 from heedful.losses.exclusivity import Exclusivity
-from heedful.losses.loss import AnyLoss, Loss, Total, Weighted, citations_of, needs_self_attention, parts_of
+from heedful.losses.loss import (
+    AnyLoss,
+    Handover,
+    Loss,
+    Total,
+    Weighted,
+    citations_of,
+    loss_at,
+    needs_self_attention,
+    parts_of,
+)
 from heedful.losses.normalise import PUBLISHED_SHARES, Preparation, TextShares, at_least_tiny, text_softmax
 from heedful.losses.overlap import Ratio, overlap
 from heedful.losses.suppression import Suppression
@@ -19,6 +29,7 @@ __all__ = [
     "AnyLoss",
     "Evenness",
     "Exclusivity",
+    "Handover",
     "Loss",
     "OwnArea",
     "Pair",
@@ -35,6 +46,7 @@ __all__ = [
     "distributions",
     "high_cells",
     "jensen_shannon",
+    "loss_at",
     "missing_modifiers",
     "missing_pair",
     "needs_self_attention",

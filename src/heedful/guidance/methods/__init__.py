@@ -14,6 +14,7 @@ from heedful.guidance.methods.ebama import EbamaLoss
 from heedful.guidance.methods.focus import FocusLoss
 from heedful.guidance.methods.heedful import Elsewhere, Separability
 from heedful.guidance.methods.initno import SelfConflict
+from heedful.guidance.methods.isac import InstanceOverlap, SemanticOverlap
 from heedful.guidance.methods.method import EMBEDDED, Method
 from heedful.guidance.methods.syngen import SynGenLoss
 
@@ -29,10 +30,12 @@ __all__ = [
     "EbamaLoss",
     "Elsewhere",
     "FocusLoss",
+    "InstanceOverlap",
     "Method",
     "Retention",
     "Segregation",
     "SelfConflict",
+    "SemanticOverlap",
     "Separability",
     "SynGenLoss",
     "WrongTokens",

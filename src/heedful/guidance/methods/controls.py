@@ -9,7 +9,7 @@ from heedful.attention import Maps
 from heedful.guidance.methods.a_star import Segregation
 from heedful.guidance.methods.attend_and_excite import ATTEND_AND_EXCITE, WITHOUT_REFINEMENT
 from heedful.guidance.methods.method import EMBEDDED, Method
-from heedful.losses import AnyLoss, Loss, citations_of, needs_self_attention
+from heedful.losses import AnyLoss, Loss, citations_of, loss_at, needs_self_attention
 from heedful.prompts import Concept, Prompt
 from heedful.shapes import PerItem
 
@@ -36,6 +36,10 @@ class WrongTokens(Loss):
     def needs_self_attention(self) -> bool:
         """Whether the loss does."""
         return needs_self_attention(self.loss)
+
+    def at(self, share: float) -> Loss:
+        """Return the same control of the loss that is followed then."""
+        return WrongTokens(loss_at(self.loss, share))
 
     def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
         """Return the loss of the other tokens for each item."""
