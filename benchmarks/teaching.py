@@ -28,10 +28,11 @@ import heedful
 from heedful.bench.suites import find_suite
 from heedful.files import write_atomic
 from heedful.guidance import NONE, Method, methods
+from heedful.guidance.methods import Segregation
 from heedful.image_files import read_image
 from heedful.images import paint
 from heedful.images.sampling import Sampling
-from heedful.losses import Bind, Evenness, Segregation, SeparateAndStrengthen
+from heedful.losses import Evenness
 from heedful.options import ClassImageOptions, TeachingOptions, TrainingOptions
 from heedful.prompts import Prompt
 from heedful.report.markdown import table
@@ -47,6 +48,7 @@ from heedful.teaching import (
 )
 from heedful.teaching import methods as teaching_methods
 from heedful.teaching.concepts import class_prompt
+from heedful.teaching.methods import Bind, SeparateAndStrengthen
 from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
 
 SAMPLING = Sampling(steps=20, guidance_scale=3.0, width=64, height=64)

@@ -8,7 +8,7 @@ import torch
 
 from heedful.attention import find_denoiser
 from heedful.guidance import Method, Settings, guide
-from heedful.losses import AttendAndExcite
+from heedful.guidance.methods import AttendAndExciteLoss
 from tests.every_pipeline import PIPELINES, PROMPTS, Run
 from tests.more_pipelines import MORE_PIPELINES
 
@@ -20,7 +20,7 @@ pytestmark = [
     ),  # diffusers' own ControlNet uses it
 ]
 
-EXCITE = Method(name="excite", loss=AttendAndExcite())
+EXCITE = Method(name="excite", loss=AttendAndExciteLoss())
 ALL = PIPELINES | MORE_PIPELINES
 
 

@@ -16,7 +16,7 @@ from heedful.guidance.initial_noise import InitialNoise, Scores
 from heedful.guidance.methods.method import Method
 from heedful.guidance.run import Run
 from heedful.guidance.update import Look
-from heedful.losses import needs_self_attention
+from heedful.losses import loss_at, needs_self_attention
 from heedful.shapes import Latents, PerItem
 
 
@@ -100,7 +100,7 @@ class Passes:
         """Return the method's loss; raises `SettingsError` if it is not one value per item."""
         previous = None if run.previous is None else run.previous.select(items)
         assert self._method.loss is not None
-        loss = self._method.loss(maps, [run.prompts[item] for item in items], previous)
+        loss = loss_at(self._method.loss, run.progress)(maps, [run.prompts[item] for item in items], previous)
         if tuple(loss.shape) != (len(items),):
             raise SettingsError(
                 f"Expected a loss with one value per item, of shape ({len(items)},), got {tuple(loss.shape)} from "

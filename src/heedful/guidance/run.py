@@ -77,6 +77,11 @@ class Run:
         return self.step >= self.steps
 
     @property
+    def progress(self) -> float:
+        """The share of the run that is done."""
+        return self.step / self.steps
+
+    @property
     def step_size(self) -> float:
         """The step size of this step."""
         return self._sizes[self.step]

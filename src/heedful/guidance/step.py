@@ -22,6 +22,7 @@ from heedful.guidance.run import Run
 from heedful.guidance.settings import Settings
 from heedful.guidance.trace import StepTrace
 from heedful.guidance.update import Move, move
+from heedful.losses import loss_at, needs_self_attention
 from heedful.prompts import Prompt
 from heedful.shapes import Latents, PerItem
 
@@ -52,7 +53,9 @@ class Steps:
         self._method = task.method
         self._settings = task.settings
         self._keep_maps = task.keep_maps
-        self._keep_self_attention = task.keep_maps and task.keep_self_attention
+        restart = task.settings.restart
+        foretells = None if restart is None else restart.loss or task.method.loss
+        self._reads_self_attention = (task.keep_maps and task.keep_self_attention) or needs_self_attention(foretells)
         self._reader = reader
         self._forward = forward
         self._passes = Passes(task.denoiser, reader, forward, task.method, task.gradient_checkpointing)
@@ -73,7 +76,7 @@ class Steps:
             return call.through(self._forward)(**call.arguments)
         record = Record()
         forward = call.through(self._forward)
-        output = self._reader.run(forward, call.arguments, record, self_attention=self._keep_self_attention)
+        output = self._reader.run(forward, call.arguments, record, self_attention=self._reads_self_attention)
         run.now.seen = call.conditional_maps(record.maps())
         return output
 
@@ -159,7 +162,7 @@ class Steps:
             if loss is None:
                 raise SettingsError("Expected a loss that predicts a failure, got none. Pass Restart(loss=...).")
             with full_precision(call.latents.device.type):
-                return loss(run.previous, run.prompts, None)
+                return loss_at(loss, (run.step - 1) / run.steps)(run.previous, run.prompts, None)
 
         def predict(call: Call, run: Run) -> tuple[Tensor, Tensor | None]:
             predicted = prediction(self.predict(call, run))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from heedful.attention import Maps
-from heedful.losses import Segregation, Separability
+from heedful.guidance.methods import Segregation, Separability
 from heedful.prompts import Concept, Prompt
 
 PROMPT = Prompt(

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from heedful.attention import Maps
-from heedful.losses import EBAMA, AttendAndExcite, SynGen, TextShares
+from heedful.guidance.methods import AttendAndExciteLoss, EbamaLoss, SynGenLoss
+from heedful.losses import TextShares
 from heedful.prompts import Concept, Modifier, Prompt
 
 WORDS = ("<s>", "red", "cat", "and", "dog", "</s>")
@@ -12,8 +13,8 @@ BOTH = Prompt("red cat and dog", WORDS, (CAT, DOG))
 ONE = Prompt("red cat and dog", WORDS, (CAT,))
 PLAIN = Prompt("red cat and dog", WORDS, (Concept("cat", "cat", (2,)),))
 NOTHING = Prompt("red cat and dog", WORDS, ())
-PULL = EBAMA(push=0.0, intensity=0.0)
-PUSH = EBAMA(pull=0.0, intensity=0.0)
+PULL = EbamaLoss(push=0.0, intensity=0.0)
+PUSH = EbamaLoss(pull=0.0, intensity=0.0)
 
 LEFT, RIGHT, ALL = [[1.0, 0.0]], [[0.0, 1.0]], [[1.0, 1.0]]
 
@@ -43,33 +44,35 @@ def test_noun_without_modifiers_is_pushed_too_and_once_however_many_it_has() -> 
     twice = Prompt("", WORDS, (Concept("cat", "cat", (2,), (Modifier("red", (1,)), Modifier("and", (3,)))),))
     assert float(PUSH(maps, [PLAIN])) == pytest.approx(-(2 + (1 - 0.5**0.5)) / 3)
     assert float(PUSH(maps, [twice])) == pytest.approx(-1)
-    assert EBAMA().idle_for(PLAIN) == ()
+    assert EbamaLoss().idle_for(PLAIN) == ()
 
 
 def test_kl_is_the_distance_of_syngen() -> None:
     maps = Maps(torch.rand(1, 8, 4, 4, generator=torch.Generator().manual_seed(3)))
     torch.testing.assert_close(
-        EBAMA(distance="kl", push=0.0, intensity=0.0)(maps, [BOTH]), SynGen(push=0.0)(maps, [BOTH])
+        EbamaLoss(distance="kl", push=0.0, intensity=0.0)(maps, [BOTH]), SynGenLoss(push=0.0)(maps, [BOTH])
     )
 
 
 def test_intensity_is_the_sum_of_the_peaks_that_attend_and_excite_sees() -> None:
     maps = Maps(torch.randn(1, 8, 4, 4, generator=torch.Generator().manual_seed(4)).softmax(1))
     shares = TextShares(scale=20.0, reference_tokens=16)
-    seen = EBAMA(pull=0.0, push=0.0, shares=shares)(maps, [BOTH])
-    peaks = [1 - float(AttendAndExcite(shares=shares)(maps, [Prompt("", WORDS, (concept,))])) for concept in (CAT, DOG)]
+    seen = EbamaLoss(pull=0.0, push=0.0, shares=shares)(maps, [BOTH])
+    peaks = [
+        1 - float(AttendAndExciteLoss(shares=shares)(maps, [Prompt("", WORDS, (concept,))])) for concept in (CAT, DOG)
+    ]
     assert float(seen) == pytest.approx(-0.5 * sum(peaks))
 
 
 def test_prompt_without_concepts_is_refused_by_name_and_adds_nothing() -> None:
     maps = Maps(torch.rand(2, 8, 3, 3).requires_grad_())
-    loss = EBAMA()(maps, [NOTHING, BOTH])
+    loss = EbamaLoss()(maps, [NOTHING, BOTH])
     assert loss[0] == 0
     (gradient,) = torch.autograd.grad(loss.sum(), maps.tokens)
     assert float(gradient[0].abs().sum()) == 0
     assert float(gradient[1].abs().sum()) > 0
-    assert "EBAMA needs a concept" in EBAMA().idle_for(NOTHING)[0]
-    assert EBAMA()(Maps(maps.tokens[:1]), [NOTHING]).tolist() == [0]
+    assert "EbamaLoss needs a concept" in EbamaLoss().idle_for(NOTHING)[0]
+    assert EbamaLoss()(Maps(maps.tokens[:1]), [NOTHING]).tolist() == [0]
 
 
 def test_phrase_that_is_the_whole_prompt_pushes_nothing() -> None:
@@ -83,7 +86,7 @@ def test_empty_constant_and_one_hot_maps_give_finite_losses_and_gradients(distan
     tokens = cells.expand(1, 8, 3, 3).clone()
     tokens[0, 2] = cells.roll(1, 0)
     maps = Maps(tokens.requires_grad_())
-    loss = EBAMA(distance=distance)(maps, [BOTH])  # type: ignore[arg-type]
+    loss = EbamaLoss(distance=distance)(maps, [BOTH])  # type: ignore[arg-type]
     loss.sum().backward()
     assert maps.tokens.grad is not None
     assert loss.isfinite().all()

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from heedful.attention import Maps
-from heedful.losses import CONFORM, TextShares
+from heedful.guidance.methods import ConformLoss
+from heedful.losses import TextShares
 from heedful.prompts import Concept, Modifier, Prompt
 
 WORDS = ("<s>", "red", "cat", "big", "dog", "frog", "</s>")
@@ -13,7 +14,7 @@ BIG_DOG = Concept("big dog", "dog", (4,), (Modifier("big", (3,)),))
 CAT, DOG = Concept("cat", "cat", (2,)), Concept("dog", "dog", (4,))
 PHRASES, BARE = Prompt("red cat big dog", WORDS, (RED_CAT, BIG_DOG)), Prompt("cat dog", WORDS, (CAT, DOG))
 ONE = Prompt("red cat", WORDS, (RED_CAT,))
-LOSS = CONFORM(shares=TextShares(scale=None, sigma=None))
+LOSS = ConformLoss(shares=TextShares(scale=None, sigma=None))
 
 LEFT, RIGHT = [[1.0, 0.0]], [[0.0, 1.0]]
 
@@ -60,7 +61,7 @@ def test_value_is_the_mean_over_ordered_pairs(temperature: float, has_memory: bo
     owners = {1: 0, 2: 0, 3: 1, 4: 1, 6: 1, 5: 2}
     steps = [noise(0), noise(1)] if has_memory else [noise(0)]
     samples = [(owner, step.tokens[0, index].flatten()) for step in steps for index, owner in owners.items()]
-    loss = CONFORM(temperature=temperature, shares=TextShares(scale=None, sigma=None))
+    loss = ConformLoss(temperature=temperature, shares=TextShares(scale=None, sigma=None))
     value = loss(noise(0), [prompt], noise(1) if has_memory else None)
     assert float(value) == pytest.approx(by_pairs(samples, temperature), rel=1e-9)
 
@@ -95,7 +96,7 @@ def test_memory_gets_no_gradient_and_is_not_changed_by_any_number_of_calls() -> 
     now, before = noise(0), Maps(noise(1).tokens.requires_grad_())
     copy = before.tokens.detach().clone()
     now.tokens.requires_grad_()
-    values = [CONFORM()(now, [PHRASES], before) for _ in range(25)]
+    values = [ConformLoss()(now, [PHRASES], before) for _ in range(25)]
     values[-1].sum().backward()
     assert before.tokens.grad is None
     assert now.tokens.grad is not None
@@ -105,13 +106,15 @@ def test_memory_gets_no_gradient_and_is_not_changed_by_any_number_of_calls() -> 
 
 def test_one_concept_is_refused_by_name_and_adds_nothing() -> None:
     maps = Maps(noise(0, items=3).tokens.requires_grad_())
-    loss = CONFORM()(maps, [ONE, PHRASES, Prompt("text", WORDS, ())], noise(1, items=3))
+    loss = ConformLoss()(maps, [ONE, PHRASES, Prompt("text", WORDS, ())], noise(1, items=3))
     assert loss[[0, 2]].tolist() == [0, 0]
     (gradient,) = torch.autograd.grad(loss.sum(), maps.tokens)
     assert [bool(one.abs().sum() > 0) for one in gradient] == [False, True, False]
-    assert CONFORM().idle_for(ONE) == ("CONFORM needs two concepts, and 'red cat' has 'red cat': it adds nothing.",)
-    assert CONFORM().idle_for(PHRASES) == CONFORM().idle_for(BARE) == ()
-    assert CONFORM()(maps[0], [Prompt("text", WORDS, ())]).tolist() == [0]
+    assert ConformLoss().idle_for(ONE) == (
+        "ConformLoss needs two concepts, and 'red cat' has 'red cat': it adds nothing.",
+    )
+    assert ConformLoss().idle_for(PHRASES) == ConformLoss().idle_for(BARE) == ()
+    assert ConformLoss()(maps[0], [Prompt("text", WORDS, ())]).tolist() == [0]
 
 
 def test_scale_of_a_raw_map_does_not_matter_and_that_of_the_renormalisation_does() -> None:
@@ -119,8 +122,8 @@ def test_scale_of_a_raw_map_does_not_matter_and_that_of_the_renormalisation_does
     weak = Maps(maps.tokens.clone())
     weak.tokens[:, 2] *= 1e-3
     torch.testing.assert_close(LOSS(maps, [PHRASES]), LOSS(weak, [PHRASES]))
-    assert float(CONFORM(shares=TextShares(scale=20.0))(maps, [PHRASES])) != pytest.approx(
-        float(CONFORM()(maps, [PHRASES])), rel=1e-3
+    assert float(ConformLoss(shares=TextShares(scale=20.0))(maps, [PHRASES])) != pytest.approx(
+        float(ConformLoss()(maps, [PHRASES])), rel=1e-3
     )
-    same = CONFORM(shares=TextShares(reference_tokens=77))(maps, [PHRASES])
-    torch.testing.assert_close(same, CONFORM(shares=TextShares(scale=100.0 * 8 / 77))(maps, [PHRASES]))
+    same = ConformLoss(shares=TextShares(reference_tokens=77))(maps, [PHRASES])
+    torch.testing.assert_close(same, ConformLoss(shares=TextShares(scale=100.0 * 8 / 77))(maps, [PHRASES]))

@@ -1,7 +1,8 @@
 import torch
 
 from heedful.attention import Maps
-from heedful.losses import AttendAndExcite, TextShares
+from heedful.guidance.methods import AttendAndExciteLoss
+from heedful.losses import TextShares
 from heedful.prompts import Prompt
 from heedful.world.tokenizer import build_tokenizer
 
@@ -18,7 +19,7 @@ def peaked(cat: float, clock: float) -> Maps:
 
 
 def test_loss_is_that_of_the_concept_that_is_heeded_least() -> None:
-    loss = AttendAndExcite(shares=TextShares(sigma=None))
+    loss = AttendAndExciteLoss(shares=TextShares(sigma=None))
     assert float(loss(peaked(1.0, 1.0), [PROMPT])) < 1e-6
     assert float(loss(peaked(1.0, 0.0), [PROMPT])) > 0.99
     tokens = peaked(0.5, 0.45).tokens.requires_grad_()
@@ -33,15 +34,15 @@ def test_padding_takes_part_unless_the_columns_end_with_the_text() -> None:
     tokens[0, 10] = 0.5  # padding
     tokens[0, 2] = tokens[0, 6] = 0.2
     maps = Maps(tokens)
-    assert float(AttendAndExcite()(maps, [PROMPT])) > 0.99
-    assert float(AttendAndExcite(shares=TextShares(columns="text"))(maps, [PROMPT])) < 0.6
+    assert float(AttendAndExciteLoss()(maps, [PROMPT])) > 0.99
+    assert float(AttendAndExciteLoss(shares=TextShares(columns="text"))(maps, [PROMPT])) < 0.6
 
 
 def test_start_token_and_last_padding_never_take_part() -> None:
     tokens = torch.full((1, 16, 6, 6), 0.01)
     tokens[0, 0] = tokens[0, 15] = 0.4
     tokens[0, 2] = tokens[0, 6] = 0.2
-    assert float(AttendAndExcite()(Maps(tokens), [PROMPT])) < 0.6
+    assert float(AttendAndExciteLoss()(Maps(tokens), [PROMPT])) < 0.6
 
 
 def test_concept_of_several_tokens_is_their_mean() -> None:
@@ -51,13 +52,13 @@ def test_concept_of_several_tokens_is_their_mean() -> None:
     maps = peaked(0.5, 0.5)
     shares = (100 * maps.tokens[:, 1:-1]).softmax(1)
     expected = 1 - shares[0, [index - 1 for index in indices]].mean(0).max()
-    torch.testing.assert_close(AttendAndExcite(shares=TextShares(sigma=None))(maps, [prompt])[0], expected)
+    torch.testing.assert_close(AttendAndExciteLoss(shares=TextShares(sigma=None))(maps, [prompt])[0], expected)
 
 
 def test_scale_can_be_meant_for_another_number_of_tokens() -> None:
     """Sixteen even tokens get 1/16 each where 77 get 1/77: as sharp relative to that is 100 * 16 / 77."""
     maps = peaked(0.3, 0.2)
-    expected = AttendAndExcite(shares=TextShares(scale=100 * 16 / 77))(maps, [PROMPT])
-    torch.testing.assert_close(AttendAndExcite(shares=TextShares(reference_tokens=77))(maps, [PROMPT]), expected)
-    same = AttendAndExcite(shares=TextShares(reference_tokens=16))(maps, [PROMPT])
-    torch.testing.assert_close(same, AttendAndExcite()(maps, [PROMPT]))
+    expected = AttendAndExciteLoss(shares=TextShares(scale=100 * 16 / 77))(maps, [PROMPT])
+    torch.testing.assert_close(AttendAndExciteLoss(shares=TextShares(reference_tokens=77))(maps, [PROMPT]), expected)
+    same = AttendAndExciteLoss(shares=TextShares(reference_tokens=16))(maps, [PROMPT])
+    torch.testing.assert_close(same, AttendAndExciteLoss()(maps, [PROMPT]))

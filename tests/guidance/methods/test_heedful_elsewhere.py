@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from heedful.attention import Maps
-from heedful.losses import Elsewhere, Separability
+from heedful.guidance.methods import Elsewhere, Separability
 from heedful.prompts import Concept, Prompt
 
 WORDS = ("<s>", "cat", "dog", "</s>")

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from heedful.attention import Maps
-from heedful.losses import SynGen
-from heedful.losses.words import outside
+from heedful.guidance.methods import SynGenLoss
+from heedful.losses import outside
 from heedful.prompts import Concept, Modifier, Prompt
 from heedful.world.tokenizer import build_tokenizer
 
@@ -15,7 +15,7 @@ CAT = Concept("red cat", "cat", (2,), (Modifier("red", (1,)),))
 DOG = Concept("dog", "dog", (4,))
 BOTH = Prompt("red cat and dog", WORDS, (CAT, DOG))
 BARE = Prompt("cat and dog", ("<s>", "cat", "and", "dog", "</s>"), (Concept("cat", "cat", (1,)),))
-PULL, PUSH = SynGen(push=0.0), SynGen(pull=0.0)
+PULL, PUSH = SynGenLoss(push=0.0), SynGenLoss(pull=0.0)
 
 P, Q = [[0.75, 0.25]], [[0.25, 0.75]]
 FAR = 0.5 * math.log(3)  # (KL + KL) / 2 of P and Q, by hand: .5 ln 3 both ways
@@ -58,14 +58,14 @@ def test_special_tokens_and_padding_do_not_count() -> None:
     maps = drawn(red=P, cat=Q)
     other = Maps(maps.tokens.clone())
     other.tokens[:, [0, 5, 6, 7]] = torch.rand(4, 1, 2)
-    assert float(SynGen()(maps, [BOTH])) == float(SynGen()(other, [BOTH]))
+    assert float(SynGenLoss()(maps, [BOTH])) == float(SynGenLoss()(other, [BOTH]))
 
 
 def test_scale_of_a_map_does_not_matter() -> None:
     maps = drawn(red=P, cat=Q)
     weak = Maps(maps.tokens.clone())
     weak.tokens[:, 2] *= 0.01
-    torch.testing.assert_close(SynGen()(maps, [BOTH]), SynGen()(weak, [BOTH]))
+    torch.testing.assert_close(SynGenLoss()(maps, [BOTH]), SynGenLoss()(weak, [BOTH]))
 
 
 def test_several_modifiers_are_several_pairs() -> None:
@@ -82,24 +82,24 @@ def test_word_of_several_tokens_is_their_mean() -> None:
 
 def test_prompt_without_modifiers_is_refused_by_name_and_adds_nothing() -> None:
     maps = Maps(torch.rand(2, 8, 3, 3).requires_grad_())
-    loss = SynGen()(maps, [BARE, BOTH])
+    loss = SynGenLoss()(maps, [BARE, BOTH])
     assert loss[0] == 0
     assert loss[1] != 0
     (gradient,) = torch.autograd.grad(loss.sum(), maps.tokens)
     assert float(gradient[0].abs().sum()) == 0
     assert float(gradient[1].abs().sum()) > 0
-    assert SynGen().idle_for(BARE) == (
-        "SynGen needs a concept with a modifier, like 'blue clock', and 'cat and dog' has none: it adds nothing.",
+    assert SynGenLoss().idle_for(BARE) == (
+        "SynGenLoss needs a concept with a modifier, like 'blue clock', and 'cat and dog' has none: it adds nothing.",
     )
-    assert SynGen().idle_for(BOTH) == ()
-    assert SynGen()(Maps(maps.tokens[:1]), [BARE]).tolist() == [0]
+    assert SynGenLoss().idle_for(BOTH) == ()
+    assert SynGenLoss()(Maps(maps.tokens[:1]), [BARE]).tolist() == [0]
 
 
 def test_phrase_that_is_the_whole_prompt_pushes_nothing() -> None:
     alone = Prompt("red cat", ("<s>", "red", "cat", "</s>"), (CAT,))
     maps = drawn(red=P, cat=Q)
     assert float(PUSH(maps, [alone])) == 0
-    assert float(SynGen()(maps, [alone])) == pytest.approx(FAR)
+    assert float(SynGenLoss()(maps, [alone])) == pytest.approx(FAR)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_empty_constant_and_one_hot_maps_give_finite_losses_and_gradients(cells:
     tokens = cells.expand(1, 8, 3, 3).clone()
     tokens[0, 2] = cells.flip(0)
     maps = Maps(tokens.requires_grad_())
-    loss = SynGen()(maps, [BOTH])
+    loss = SynGenLoss()(maps, [BOTH])
     loss.sum().backward()
     assert maps.tokens.grad is not None
     assert loss.isfinite().all()

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from heedful.attention import Maps
-from heedful.losses import FOCUS
+from heedful.guidance.methods import FocusLoss
 from heedful.prompts import Concept, Modifier, Prompt
 
 WORDS = ("<s>", "red", "cat", "dog", "frog", "</s>")
 CAT, RED_CAT = Concept("cat", "cat", (2,)), Concept("red cat", "cat", (2,), (Modifier("red", (1,)),))
 DOG, FROG = Concept("dog", "dog", (3,)), Concept("frog", "frog", (4,))
-LOSS = FOCUS(sigma=None)
-WITHIN, BETWEEN = FOCUS(sigma=None, push=0.0), FOCUS(sigma=None, pull=0.0)
+LOSS = FocusLoss(sigma=None)
+WITHIN, BETWEEN = FocusLoss(sigma=None, push=0.0), FocusLoss(sigma=None, pull=0.0)
 
 LEFT, RIGHT = [[1.0, 0.0]], [[0.0, 1.0]]
 P, Q = [[0.75, 0.25]], [[0.25, 0.75]]
@@ -49,7 +49,7 @@ def test_divergence_of_cubed_maps_by_hand() -> None:
     expected = 1 - (math.log(2) - entropy(27 / 28, 1 / 28)) / math.log(2)
     assert float(BETWEEN(drawn(cat=P, dog=Q), [prompt(CAT, DOG)])) == pytest.approx(expected / 2)
     plain = 1 - (math.log(2) - entropy(0.75, 0.25)) / math.log(2)
-    loss = FOCUS(sigma=None, pull=0.0, power=1.0)
+    loss = FocusLoss(sigma=None, pull=0.0, power=1.0)
     assert float(loss(drawn(cat=P, dog=Q), [prompt(CAT, DOG)])) == pytest.approx(plain / 2)
 
 
@@ -92,7 +92,7 @@ def test_one_concept_of_one_token_is_refused_by_name_and_adds_nothing() -> None:
     (gradient,) = torch.autograd.grad(loss.sum(), tokens)
     assert [bool(one.abs().sum() > 0) for one in gradient] == [False, False, True]
     assert LOSS.idle_for(prompt(CAT)) == (
-        "FOCUS needs two concepts or one of several tokens, and 'text' has 'cat': it adds nothing.",
+        "FocusLoss needs two concepts or one of several tokens, and 'text' has 'cat': it adds nothing.",
     )
     assert "has none" in LOSS.idle_for(prompt())[0]
     assert LOSS.idle_for(prompt(RED_CAT)) == LOSS.idle_for(prompt(CAT, DOG)) == ()
@@ -107,6 +107,6 @@ def test_maps_are_smoothed_unless_told_otherwise() -> None:
     apart[0, 2, :, 1], apart[0, 3, :, 2] = 1.0, 1.0
     both = [prompt(CAT, DOG)]
     assert float(LOSS(Maps(apart), both)) == pytest.approx(0, abs=1e-6)
-    narrow, wide = (float(FOCUS(convention=it)(Maps(apart), both)) for it in ("true", "reference"))
+    narrow, wide = (float(FocusLoss(convention=it)(Maps(apart), both)) for it in ("true", "reference"))
     assert min(narrow, wide) > 0.05
     assert narrow != pytest.approx(wide, rel=1e-2)

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from heedful.attention import Maps
 from heedful.errors import SettingsError
-from heedful.losses import AttendAndExcite, SelfConflict, TextShares, WrongTokens, needs_self_attention
+from heedful.guidance.methods import AttendAndExciteLoss, SelfConflict, WrongTokens
+from heedful.losses import TextShares, needs_self_attention
 from heedful.prompts import Concept, Prompt
 from heedful.references import cite
 
@@ -132,9 +133,9 @@ def test_maps_without_self_attention_are_refused_with_a_remedy() -> None:
 
 def test_sums_and_controls_need_what_their_parts_need() -> None:
     assert needs_self_attention(SelfConflict())
-    assert needs_self_attention(AttendAndExcite() + 0.5 * SelfConflict())
+    assert needs_self_attention(AttendAndExciteLoss() + 0.5 * SelfConflict())
     assert needs_self_attention(WrongTokens(SelfConflict()))
-    assert not needs_self_attention(2.0 * AttendAndExcite() + AttendAndExcite())
+    assert not needs_self_attention(2.0 * AttendAndExciteLoss() + AttendAndExciteLoss())
     assert not needs_self_attention(lambda maps, prompts, previous: maps.tokens.sum((1, 2, 3)))
 
 
@@ -143,4 +144,4 @@ def test_it_says_what_it_lacks_and_whom_to_cite() -> None:
     assert "SelfConflict needs two concepts" in reason
     assert SelfConflict().idle_for(TWO) == ()
     assert eval(repr(RAW)) == RAW
-    assert "InitNO" in cite(AttendAndExcite() + SelfConflict())
+    assert "InitNO" in cite(AttendAndExciteLoss() + SelfConflict())

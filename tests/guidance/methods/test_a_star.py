@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from heedful.attention import Maps
-from heedful.losses import Preparation, Retention, Segregation
+from heedful.guidance.methods import Retention, Segregation
+from heedful.losses import Preparation
 from heedful.prompts import Concept, Prompt
 
 WORDS = ("<s>", "cat", "dog", "frog", "</s>")

@@ -3,8 +3,8 @@ import torch
 from torch import Tensor
 
 from heedful.attention import Maps
-from heedful.losses import Bind, SeparateAndStrengthen
 from heedful.prompts import Concept, Modifier, Prompt
+from heedful.teaching.methods import Bind, SeparateAndStrengthen
 
 WORDS = ("<s>", "<cat1>", "cat", "<dog1>", "dog", "frog", "</s>")
 CAT = Concept("<cat1> cat", "cat", (2,), (Modifier("<cat1>", (1,)),))

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from heedful.attention import Maps
-from heedful.losses import EBAMA, Segregation, WrongTokens
-from heedful.losses.wrong_tokens import with_wrong_tokens
+from heedful.guidance.methods import EbamaLoss, Segregation, WrongTokens
+from heedful.guidance.methods.controls import with_wrong_tokens
 from heedful.prompts import Prompt
 from heedful.world.tokenizer import build_tokenizer
 
@@ -46,7 +46,7 @@ def test_prompt_of_concepts_alone_leaves_the_control_idle() -> None:
 def test_no_gradient_flows_through_the_concepts() -> None:
     prompt = Prompt.parse("a red cat and a dog", TOKENIZER)
     tokens = torch.randn(1, 16, 4, 4, generator=torch.Generator().manual_seed(1)).softmax(1).requires_grad_()
-    WrongTokens(EBAMA())(Maps(tokens), [prompt]).sum().backward()  # it pushes its nouns from every other word
+    WrongTokens(EbamaLoss())(Maps(tokens), [prompt]).sum().backward()  # it pushes its nouns from every other word
     assert tokens.grad is not None
     taken = [2, 3, 6]
     assert not tokens.grad[0, taken].any()

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 
 from heedful.attention import Maps
-from heedful.losses import DivideAndBind, TextShares
-from heedful.losses.divide_and_bind import total_variation
+from heedful.guidance.methods import DivideAndBindLoss
+from heedful.guidance.methods.divide_and_bind import total_variation
+from heedful.losses import TextShares
 from heedful.prompts import Concept, Modifier, Prompt
 
 WORDS = ("<s>", "red", "cat", "and", "big", "dog", "</s>")
@@ -16,7 +17,7 @@ BOTH = Prompt("red cat and big dog", WORDS, (CAT, DOG))
 BARE = Prompt("cat and dog", WORDS, (Concept("cat", "cat", (2,)), DOG))
 NOTHING = Prompt("red", WORDS, ())
 SHARP = TextShares(sigma=None)
-ATTEND, BIND = DivideAndBind(bind=0.0, shares=SHARP), DivideAndBind(attend=0.0, shares=SHARP)
+ATTEND, BIND = DivideAndBindLoss(bind=0.0, shares=SHARP), DivideAndBindLoss(attend=0.0, shares=SHARP)
 
 
 def drawn(seed: int = 0, items: int = 1) -> Maps:
@@ -66,7 +67,7 @@ def test_attendance_is_that_of_the_concept_that_varies_least() -> None:
 
 
 def test_several_spots_lower_the_attendance_more_than_one() -> None:
-    loss = DivideAndBind(bind=0.0, shares=TextShares(sigma=None))
+    loss = DivideAndBindLoss(bind=0.0, shares=TextShares(sigma=None))
     one = Prompt("cat", WORDS, (CAT,))
     spot, spots = torch.zeros(1, 8, 6, 6), torch.zeros(1, 8, 6, 6)
     spot[0, 2, 1, 1] = 1
@@ -84,7 +85,7 @@ def test_modifier_where_its_noun_is_costs_nothing() -> None:
 @pytest.mark.parametrize("scale, is_weak", [(1.0, True), (100.0, False)])
 def test_binding_cuts_both_maps_by_the_noun_before_it_compares_them(scale: float, is_weak: bool) -> None:
     """The docstring's formula, cell by cell; q depends on how much the noun's map varies."""
-    maps, loss = drawn(), DivideAndBind(attend=0.0, shares=TextShares(sigma=None, scale=scale))
+    maps, loss = drawn(), DivideAndBindLoss(attend=0.0, shares=TextShares(sigma=None, scale=scale))
     shares = loss.shares(maps, [BOTH])
     assert (float(total_variation(shares.group([BOTH]).maps)[0, 0]) < 0.1) == is_weak
     noun, modifier = _softmax(shares.tokens[0, 2]), _softmax(shares.tokens[0, 1])
@@ -99,11 +100,12 @@ def test_binding_cuts_both_maps_by_the_noun_before_it_compares_them(scale: float
 def test_weights_and_concepts_meet_in_one_maximum() -> None:
     """Two concepts with a modifier each: the loss is the larger of the two prompts that have one of them alone."""
     dog = Concept("big dog", "dog", (5,), (BIG,))
-    loss, maps = DivideAndBind(bind=10.0), drawn()
+    loss, maps = DivideAndBindLoss(bind=10.0), drawn()
     alone = [float(loss(maps, [Prompt("text", WORDS, (concept,))])) for concept in (CAT, dog)]
     assert float(loss(maps, [Prompt("text", WORDS, (CAT, dog))])) == max(alone)
     parts = [
-        part(maps, [Prompt("text", WORDS, (CAT,))]) for part in (DivideAndBind(attend=0.0), DivideAndBind(bind=0.0))
+        part(maps, [Prompt("text", WORDS, (CAT,))])
+        for part in (DivideAndBindLoss(attend=0.0), DivideAndBindLoss(bind=0.0))
     ]
     assert alone[0] == pytest.approx(float(10 * parts[0] + parts[1]), rel=1e-12)
 
@@ -118,7 +120,7 @@ def test_several_modifiers_count_as_their_mean() -> None:
 
 
 def test_binding_moves_the_noun_and_its_modifier_and_is_never_negative() -> None:
-    loss = DivideAndBind(attend=0.0, shares=TextShares(sigma=None, scale=20.0))
+    loss = DivideAndBindLoss(attend=0.0, shares=TextShares(sigma=None, scale=20.0))
     for seed in range(20):
         maps = Maps(drawn(seed).tokens.requires_grad_())
         value = loss(maps, [BOTH])
@@ -130,8 +132,8 @@ def test_binding_moves_the_noun_and_its_modifier_and_is_never_negative() -> None
 def test_batch_holds_prompts_with_and_without_modifiers_and_concepts() -> None:
     maps = Maps(drawn(items=4).tokens.requires_grad_())
     prompts = [BOTH, BARE, NOTHING, Prompt("red cat", WORDS, (CAT,))]
-    together = DivideAndBind(bind=10.0)(maps, prompts)
-    alone = torch.cat([DivideAndBind(bind=10.0)(maps[i], [prompts[i]]) for i in range(4)])
+    together = DivideAndBindLoss(bind=10.0)(maps, prompts)
+    alone = torch.cat([DivideAndBindLoss(bind=10.0)(maps[i], [prompts[i]]) for i in range(4)])
     torch.testing.assert_close(together, alone)
     (gradient,) = torch.autograd.grad(together.sum(), maps.tokens)
     assert together[2] == 0
@@ -145,9 +147,9 @@ def test_binding_alone_refuses_a_prompt_without_modifiers_by_name_and_adds_nothi
     assert loss[0] == 0
     assert float(gradient[0].abs().sum()) == 0
     assert float(gradient[1].abs().sum()) > 0
-    assert "DivideAndBind(attend=0.0) needs a concept with a modifier" in BIND.idle_for(BARE)[0]
-    assert DivideAndBind().idle_for(BARE) == BIND.idle_for(BOTH) == ()
-    assert DivideAndBind().idle_for(NOTHING) == ("DivideAndBind needs a concept, and 'red' has none.",)
+    assert "DivideAndBindLoss(attend=0.0) needs a concept with a modifier" in BIND.idle_for(BARE)[0]
+    assert DivideAndBindLoss().idle_for(BARE) == BIND.idle_for(BOTH) == ()
+    assert DivideAndBindLoss().idle_for(NOTHING) == ("DivideAndBindLoss needs a concept, and 'red' has none.",)
 
 
 def _softmax(cells: Tensor) -> list[float]:
