@@ -41,6 +41,10 @@ def test_methods_of_both_kinds_are_found_in_the_same_way(room: Any) -> None:
         assert room.find_method(name) is room.find_method(method) is method
     changed = replace(room.METHODS["heedful"], name="mine")
     assert room.find_method(changed) is changed
-    for wrong in ("heedfull", 3, None, type(changed)):
-        with pytest.raises(SettingsError, match=r"one of .*heedful"):
-            room.find_method(wrong)
+    with pytest.raises(SettingsError, match=r"one of .*heedful.* Did you mean 'heedful'"):
+        room.find_method("heedfull")
+
+
+def test_what_is_neither_a_method_nor_a_name_is_refused_with_the_list() -> None:
+    with pytest.raises(SettingsError, match="Expected a number, one of one, two, got 3"):
+        catalogue.check_name(3, {"one": 1, "two": 2}, "a number")

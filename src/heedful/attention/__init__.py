@@ -9,16 +9,19 @@ from heedful.attention.layout import GuidanceRows, Layout, Pipeline, Scheduler, 
 from heedful.attention.layouts import find_denoiser, find_sites, layout_of, uncompiled
 from heedful.attention.maps import Groups, Maps
 from heedful.attention.overlay import contact_sheet, heat_map, overlay
+from heedful.attention.pipeline import AdaptablePipeline, ImagePipeline, TeachablePipeline
 from heedful.attention.regions import MaskRule, Segment
 from heedful.attention.sites import Rows, Site, Sites, SiteSelection, Size
 from heedful.attention.tap import full_precision
 
 __all__ = [
+    "AdaptablePipeline",
     "AfterLast",
     "Convention",
     "Forward",
     "Groups",
     "GuidanceRows",
+    "ImagePipeline",
     "Layout",
     "Maps",
     "MaskRule",
@@ -33,6 +36,7 @@ __all__ = [
     "SiteSelection",
     "Sites",
     "Size",
+    "TeachablePipeline",
     "by_position",
     "capture",
     "contact_sheet",

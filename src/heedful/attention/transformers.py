@@ -81,7 +81,7 @@ def _read_twice(pipe: Any, text: str, concepts: Sequence[str] | None) -> Prompt:
     if long is None:
         return prompt
     shift = getattr(pipe, "tokenizer_max_length", clip.model_max_length)
-    return prompt.joined(Prompt.parse(text, long, concepts), shift=shift)
+    return prompt.beside(Prompt.parse(text, long, concepts), shift=shift)
 
 
 def _read_t5(pipe: Any, text: str, concepts: Sequence[str] | None) -> Prompt:

@@ -11,7 +11,7 @@ from diffusers import AutoPipelineForInpainting
 from diffusers.configuration_utils import FrozenDict
 from PIL import Image
 
-from heedful.attention import find_denoiser, held
+from heedful.attention import ImagePipeline, find_denoiser, held
 from heedful.errors import SettingsError, UnsupportedPipeline
 from heedful.guidance import Method
 from heedful.image_files import read_image, read_mask
@@ -41,7 +41,7 @@ class Inpainting:
         """Return what decides the images, as plain JSON values."""
         return {"image": digest(self.image)[:12], "mask_image": digest(self.mask)[:12], "strength": self.strength}
 
-    def size_on(self, pipe: Any) -> tuple[int | None, int | None]:
+    def size_on(self, pipe: ImagePipeline) -> tuple[int | None, int | None]:
         """Return width and height in pixels in the image's proportions, with as many pixels as the model's own."""
         cell = getattr(pipe, "vae_scale_factor", 8)
         own = getattr(getattr(find_denoiser(pipe), "config", None), "sample_size", None)
@@ -86,13 +86,13 @@ def for_inpainting(model: Model) -> Model:
     return replace(model, pipe=pipe)
 
 
-def is_inpainting(pipe: Any) -> bool:
+def is_inpainting(pipe: ImagePipeline) -> bool:
     """Return whether a pipeline is called with a mask."""
     return "mask_image" in signature(pipe.__call__).parameters
 
 
 @contextmanager
-def any_channels(pipe: Any) -> Iterator[None]:
+def any_channels(pipe: ImagePipeline) -> Iterator[None]:
     """Let diffusers inpaint images with latents of any number of channels, while the block is open.
 
     Its inpainting classes ask whether the denoiser takes 4 channels where they mean: those of the latents alone. The

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from heedful.attention import ImagePipeline
 from heedful.errors import MissingExtra, ModelError, PromptError, SettingsError, UnsuitablePrompt
 from heedful.guidance import Method, denoiser_of, parse_prompt
 from heedful.images.cases import Batch, Case, KeyMaker
@@ -195,7 +196,7 @@ def _fitting(model: Model, sampling: Sampling, methods: Sequence[Method]) -> tup
     return late, [f"{name}: a strength below 1 does not begin as noise, so none is chosen." for name in changed]
 
 
-def _parse(pipe: Any, lines: Sequence[PromptLine]) -> list[Prompt]:
+def _parse(pipe: ImagePipeline, lines: Sequence[PromptLine]) -> list[Prompt]:
     """Return the prompts; raises `PromptError`, or `SettingsError` for the same text with other marks."""
     if not lines:
         raise PromptError('Expected a prompt, got none. Write one, such as "a cat and a blue clock".')

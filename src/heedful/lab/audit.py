@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from heedful.attention import ImagePipeline
 from heedful.errors import SettingsError
 from heedful.lab.records import FAULTS, JudgedImage
 from heedful.lab.trial import Trial, TrialRecord, sample_cases
@@ -91,7 +92,7 @@ def shares_of(records: Sequence[JudgedImage]) -> dict[str, float]:
 
 
 def judge_again(
-    pipe: Any,
+    pipe: ImagePipeline,
     detector: Detector,
     cases: Sequence[Drawn],
     *,

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from heedful.attention import ImagePipeline
 from heedful.options import ModelOptions
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -16,7 +17,7 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 class Model:
     """An opened pipeline, and what it takes to recognise it again."""
 
-    pipe: Any
+    pipe: ImagePipeline
     """A diffusers pipeline, on its device, without progress bars."""
     name: str
     """What the person asked for."""

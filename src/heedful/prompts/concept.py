@@ -91,7 +91,7 @@ class Prompt:
         found = tuple(_concept(phrase, alignment) for phrase in phrases)
         return cls(plain, alignment.tokens, found, _unknown_words(alignment), alignment.has_start)
 
-    def joined(self, other: "Prompt", shift: int) -> "Prompt":
+    def beside(self, other: "Prompt", shift: int) -> "Prompt":
         """Return this prompt with the tokens that another tokenizer made of the same text, `shift` positions on.
 
         Each concept, and each modifier, then has the tokens of both.

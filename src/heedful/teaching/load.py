@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from heedful.attention import find_denoiser
+from heedful.attention import ImagePipeline, TeachablePipeline, find_denoiser
 from heedful.errors import ConceptsDoNotFit, require
 from heedful.teaching import folder as files
 from heedful.teaching.concepts import NewConcept
@@ -35,7 +35,7 @@ class TaughtConcepts:
     """The name of its LoRA in the pipeline, for `pipe.set_adapters`; None if it has none."""
 
 
-def load_concepts(pipe: Any, folder: Path | str, *, adapter_name: str = ADAPTER) -> TaughtConcepts:
+def load_concepts(pipe: ImagePipeline, folder: Path | str, *, adapter_name: str = ADAPTER) -> TaughtConcepts:
     """Teach `pipe` what `heedful.teach` has written into `folder`: new words, and the weights that learnt them.
 
     Works for every pipeline with the same denoiser and text encoders: text to image, image to image, inpainting.
@@ -54,7 +54,8 @@ def load_concepts(pipe: Any, folder: Path | str, *, adapter_name: str = ADAPTER)
         for key, value in manifest.base.items()
         if key in here and here[key] != value
     ]
-    if differ:
+    if differ or not isinstance(pipe, TeachablePipeline):
+        differ = differ or [f"a {type(pipe).__name__}, which takes no new words"]
         words = ", ".join(concept.placeholder for concept in manifest.concepts)
         raise ConceptsDoNotFit(
             f"Expected a pipeline like the one that learnt {words}, got one with {'; '.join(differ)}. "
