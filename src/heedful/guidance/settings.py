@@ -38,8 +38,9 @@ class Settings:
     """An image whose loss is at most this is guided no more, and costs no more; None guides all to the end."""
     decay: tuple[float, float] = (1.0, 0.5)
     """Factor on the step size at the first and at the last step of the run (not of the guided part)."""
-    decay_law: Literal["sqrt", "linear"] = "sqrt"
-    """How the factor goes between them: sqrt(linspace(...)), as published, or linspace(...)."""
+    decay_law: Literal["sqrt", "linear", "flow"] = "sqrt"
+    """How the factor goes between them: sqrt(linspace(...)), as published, or linspace(...). "flow" is linspace(...)
+    times `flow_weight`, the law of FOCUS."""
     scheme: Literal["exact", "one-pass"] = "exact"
     """Where the noise is predicted: after the update of the step, by a forward of its own, as published; or before it,
     by the forward whose maps the update is for, which then costs a backward pass alone."""
@@ -75,7 +76,11 @@ class Settings:
     def step_sizes(self, steps: int) -> tuple[float, ...]:
         """Return the step size at each of `steps` steps."""
         factors = np.linspace(*self.decay, steps)
-        return tuple((self.step_size * (np.sqrt(factors) if self.decay_law == "sqrt" else factors)).tolist())
+        if self.decay_law == "sqrt":
+            factors = np.sqrt(factors)
+        elif self.decay_law == "flow":
+            factors = factors * [flow_weight(step / steps) / steps for step in range(steps)]
+        return tuple((self.step_size * factors).tolist())
 
     def guided_steps(self, steps: int) -> int:
         """Return how many of `steps` steps are guided; they are the first ones."""
@@ -90,6 +95,15 @@ class Settings:
     def target_steps(self, steps: int) -> dict[int, float]:
         """Return the largest loss that refinement accepts, by the step at which it is asked for."""
         return {step_at(share, steps): loss for share, loss in self.targets}
+
+
+def flow_weight(time: float) -> float:
+    """Return 2 (1 - t + h) / (t + h) (1 - t), h = 0.001, at a share t of the way from noise to image.
+
+    The first factor is the variance of the memoryless noise of flow matching (Domingo-Enrich et al. 2024, arXiv
+    2409.08861). A step of 1 / N of the way moves the latents by 1 / N of what is added to the velocity.
+    """
+    return 2 * (1 - time + 1e-3) / (time + 1e-3) * (1 - time)
 
 
 def step_at(share: float | int, steps: int) -> int:

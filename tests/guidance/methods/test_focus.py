@@ -1,11 +1,13 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
-from heedful.attention import Maps
-from heedful.guidance.methods import FocusLoss
+from heedful.attention import Maps, layout_of
+from heedful.guidance.methods import FOCUS, FocusLoss
 from heedful.prompts import Concept, Modifier, Prompt
+from tests.transformer_pipelines import tiny_flux, tiny_sd3
 
 WORDS = ("<s>", "red", "cat", "dog", "frog", "</s>")
 CAT, RED_CAT = Concept("cat", "cat", (2,)), Concept("red cat", "cat", (2,), (Modifier("red", (1,)),))
@@ -110,3 +112,22 @@ def test_maps_are_smoothed_unless_told_otherwise() -> None:
     narrow, wide = (float(FocusLoss(convention=it)(Maps(apart), both)) for it in ("true", "reference"))
     assert min(narrow, wide) > 0.05
     assert narrow != pytest.approx(wide, rel=1e-2)
+
+
+def test_published_steps_are_those_of_the_velocity_times_the_length_of_a_step() -> None:
+    """v <- v - lambda sigma (1 - t) gradient, and Euler's step x <- x + v / N."""
+    sizes = replace(FOCUS.settings, step_size=3.0).step_sizes(28)
+    for step, size in enumerate(sizes):
+        time = step / 28
+        sigma = 2 * (1 - time + 1e-3) / (time + 1e-3)
+        assert size == pytest.approx(3.0 * sigma * (1 - time) / 28)
+    assert FOCUS.settings.guided_steps(28) == 28
+
+
+def test_published_sites_are_all_of_stable_diffusion_3_and_the_double_blocks_of_flux() -> None:
+    flux, sd3 = tiny_flux().transformer, tiny_sd3().transformer
+    for denoiser, single in ((flux, True), (sd3, False)):
+        sites = layout_of(denoiser).find_sites(denoiser)
+        chosen = FOCUS.settings.sites.choose(sites, (8, 8))
+        assert [site.name for site in chosen] == [it.name for it in sites if it.name.startswith("transformer_blocks.")]
+        assert (len(chosen) < len(sites)) == single
