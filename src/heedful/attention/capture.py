@@ -128,12 +128,11 @@ class Reader:
         record._clear()
 
         def keep(site: Site, attention: MeanAttention) -> None:
-            if site.name in record._maps:
-                return
-            _check_queries(site, attention, latents)
-            # -> (batch, token, query) -> (batch, token, height, width)
-            record._maps[site.name] = attention.mT.unflatten(-1, site.map_size(latents))
-            if site is chosen[-1]:
+            if site.name not in record._maps:
+                _check_queries(site, attention, latents)
+                # -> (batch, token, query) -> (batch, token, height, width)
+                record._maps[site.name] = attention.mT.unflatten(-1, site.map_size(latents))
+            if site is chosen[-1]:  # also where its block is run again, which must do as it did the first time
                 if after_last == "stop":
                     raise PassEnded
                 if after_last == "detach":
