@@ -46,13 +46,13 @@ def restart_images(
         drawn = [torch.randn(latents.shape[1:], generator=stream(f"noise {number}", seed)) for seed in seeds]
         made = run.past.repeat(
             scheduler,
-            call.layout.pack(torch.stack(drawn).to(call.dtype_and_device)),
+            call.for_scheduler(torch.stack(drawn).to(call.dtype_and_device)),
             [stream(f"steps {number}", seed) for seed in seeds],
             lambda timestep, scaled, items=items, again=again: predict(
-                call.again(items, call.layout.unpack(scaled, call.size), timestep), again
+                call.again(items, call.from_scheduler(scaled), timestep), again
             ),
         )
-        made = call.layout.unpack(made, call.size)
+        made = call.from_scheduler(made)
         found = failure(again)
         for index, item in enumerate(items):
             tries[item] = number

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from heedful.attention import Forward, Reader, Record, full_precision
 from heedful.errors import SettingsError
-from heedful.guidance.call import Call, joined, prediction
+from heedful.guidance.call import Call, joined
 from heedful.guidance.initial_noise import InitialNoise, choose_noise
 from heedful.guidance.methods import Method
 from heedful.guidance.passes import Passes
@@ -63,7 +63,7 @@ class Steps:
         if not run.now.is_steered:
             self._steer(call, run)
         run.trace.plain_rows += call.batch
-        run.now.timestep = call.arguments["timestep"]
+        run.now.timestep = call.time
         if run.now.delta is not None:
             call = call.moved(run.now.delta)
         if run.now.is_update_due:
@@ -162,10 +162,10 @@ class Steps:
                 return loss(run.previous, run.prompts, None)
 
         def predict(call: Call, run: Run) -> tuple[Tensor, Tensor | None]:
-            predicted = prediction(self.predict(call, run))
-            update = None if run.now.committed is None else call.layout.pack(run.now.committed)
+            predicted = call.predicted(self.predict(call, run))
+            update = None if run.now.committed is None else call.for_scheduler(run.now.committed)
             run.advance(keep_maps=self._keep_maps)
-            return (predicted if call.layout.packed_size else predicted[:, : call.channels]), update
+            return predicted, update
 
         new_run = partial(Run, steps=run.steps, method=self._method, settings=self._settings)
         return restart_images(settings, call, run, new_run, failure, predict)
