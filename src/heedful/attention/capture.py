@@ -19,7 +19,7 @@ from heedful.attention.layout import by_position
 from heedful.attention.layouts import is_compiled, layout_of, uncompiled
 from heedful.attention.maps import Maps
 from heedful.attention.sites import Site, Sites, SiteSelection, Size, choose_sites, one_grid
-from heedful.attention.tap import MeanAttention, Tap, joint_attention, mean_attention, recomputed_attention
+from heedful.attention.tap import MeanAttention, Tap, recomputed_attention
 from heedful.errors import UnsupportedBackend, UnsupportedPipeline
 from heedful.shapes import CellMaps, TokenMaps
 
@@ -178,14 +178,8 @@ class Reader:
         self, site: Site, arguments: dict[str, Any], on_read: Callable[[MeanAttention], None]
     ) -> Callable[[], Tap]:
         """Return what makes a tap for one call of a site."""
-        tokens, cells = self.layout.text_length(arguments), prod(site.map_size(self.layout.latents_size(arguments)))
-        if self.layout.text_place == "keys":
-            return partial(Tap, tokens, on_read, mean_attention)
-        if self.layout.text_place == "after image":
-            image, text = slice(0, cells), slice(cells, cells + tokens)
-        else:
-            image, text = slice(tokens, tokens + cells), slice(0, tokens)
-        return partial(Tap, tokens + cells, on_read, joint_attention(image, text))
+        there = self.layout.sequences(self._denoiser, arguments, site)
+        return partial(Tap, there.keys, on_read, there.compute())
 
 
 def _tapped(module: nn.Module, name: str, tap: Callable[[], Tap]) -> Forward:

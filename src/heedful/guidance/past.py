@@ -89,4 +89,4 @@ def input_scale(call: Call, scheduler: Any) -> float:
     The pipeline has just done the same for its latents, so asking again changes nothing in the scheduler.
     """
     scale = getattr(scheduler, "scale_model_input", None)
-    return 1.0 if scale is None else float(scale(call.latents.new_ones(1), call.arguments["timestep"]))
+    return 1.0 if scale is None else float(scale(call.latents.new_ones(1), call.time))

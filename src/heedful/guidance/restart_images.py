@@ -47,14 +47,14 @@ def restart_images(
         drawn = [torch.randn(latents.shape[1:], generator=stream(f"noise {number}", seed)) for seed in seeds]
         made = run.past.repeat(
             scheduler,
-            call.layout.pack(torch.stack(drawn).to(call.dtype_and_device)),
+            call.for_scheduler(torch.stack(drawn).to(call.dtype_and_device)),
             [stream(f"steps {number}", seed) for seed in seeds],
             lambda timestep, scaled, items=items, again=again: predict(
-                call.again(items, call.layout.unpack(scaled, call.size), timestep), again
+                call.again(items, call.from_scheduler(scaled), timestep), again
             ),
         )
-        seen = call.layout.unpack(made, call.size) * input_scale(call, run.scheduler)
-        found = failure(call.again(items, seen, call.arguments["timestep"]), again)
+        seen = call.from_scheduler(made) * input_scale(call, run.scheduler)
+        found = failure(call.again(items, seen, call.time), again)
         for index, item in enumerate(items):
             losses[item].append(float(found[index]))
             if found[index] < loss[item]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from heedful.attention import Layout, Maps
+from heedful.attention import Form, Maps
 from heedful.guidance.history import MapHistory
 from heedful.guidance.methods.method import Method
 from heedful.guidance.past import Past
@@ -35,15 +35,15 @@ class Step:
     seen: Maps | None = None
     """The maps of the pass that predicted the noise, so after the update."""
 
-    def commit(self, layout: Layout, scheduler: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Return the arguments of `scheduler.step` with the update of the step in them."""
+    def commit(self, form: Form, scheduler: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments of `scheduler.step`, whose latents are of a `form`, with the update in them."""
+        latents = arguments["sample"]
         if self.committed is not None:
-            latents, update = arguments["sample"], layout.pack(self.committed)
+            update = form.for_scheduler(self.committed, latents)
             arguments = arguments | {"sample": (latents.to(update.dtype) + update).to(latents.dtype)}
         if self.told is not None:
-            weight = prediction_weight(scheduler, arguments)
-            prediction = shifted(arguments["model_output"], layout.pack(self.told), weight)
-            arguments = arguments | {"model_output": prediction}
+            update, weight = form.for_scheduler(self.told, latents), prediction_weight(scheduler, arguments)
+            arguments = arguments | {"model_output": shifted(arguments["model_output"], update, weight)}
         return arguments
 
 

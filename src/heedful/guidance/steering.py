@@ -44,9 +44,7 @@ class Steering:
         """Whether it asked for unconditional embeddings; None if it did not say."""
         self._reader = Reader(task.denoiser, task.settings.sites)
         self._steps = Steps(task, self._reader, self._original_forward)
-        # PixArt predicts a variance next to the noise; an inpainting denoiser takes more than latents
-        channels = self._denoiser.config.in_channels
-        self._channels = min(channels, self._denoiser.config.out_channels or channels)
+        self._channels = self._reader.layout.latent_channels(self._denoiser)
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -73,10 +71,10 @@ class Steering:
         self._check_parts()
         check_call(self._pipe)  # before the pipeline changes its processors
         encode = self._encode_prompt.original
-        encoded = encode(*args, **kwargs)
         bound = inspect.signature(encode).bind(*args, **kwargs)
         bound.apply_defaults()
-        found = Encoded.of(self._reader.layout, bound.arguments)
+        found = Encoded.of(self._reader.layout, bound.arguments)  # before Z-Image writes into the list of prompts
+        encoded = encode(*args, **kwargs)
         self._encoded.append(found)
         self._is_doubled = found.is_guided
         return encoded
@@ -115,7 +113,7 @@ class Steering:
             )
         if run.past is not None:
             run.past.append(run.now.timestep, bound.arguments)
-        bound.arguments.update(run.now.commit(self._reader.layout, self._scheduler, dict(bound.arguments)))
+        bound.arguments.update(run.now.commit(self._reader.layout.grid, self._scheduler, dict(bound.arguments)))
         run.advance(keep_maps=self._task.keep_maps)
         return step(*bound.args, **bound.kwargs)
 
@@ -143,9 +141,10 @@ class Steering:
         layout, run = self._reader.layout, self.run
         is_new = run is None or self._is_new_run or run.is_over
         if run is None or is_new or not run.now.is_steered:
-            copies, condition = copies_in(self._pipe, layout, arguments, len(self._prompts), self._is_doubled)
+            images = None if run is None or is_new else len(run.prompts)
+            copies, condition = copies_in(self._pipe, layout, arguments, len(self._prompts), self._is_doubled, images)
         else:  # a later call of the same step need not have the copies of the first
-            copies, condition = arguments[layout.latents].shape[0] // len(run.prompts), -1
+            copies, condition = layout.rows(arguments) // len(run.prompts), -1
         call = Call(layout, arguments, copies, self._channels, condition, positional)
         if run is None or is_new:
             run = self.run = self._new_run(call)
@@ -162,7 +161,7 @@ class Steering:
         """Return a run that begins with `call`: image-to-image begins in the middle of the scheduler's timesteps."""
         check_hooks(self._denoiser)
         encoded, self._encoded = self._encoded, []
-        prompts = prompts_of_images(self._pipe, call.layout, self._prompts, encoded, call.images)
+        prompts = call.placed(prompts_of_images(self._pipe, call.layout, self._prompts, encoded, call.images))
         self._check_condition(call)
         seeds = list(range(call.images)) if self._task.seeds is None else list(self._task.seeds)
         if len(seeds) != call.images:
@@ -200,7 +199,7 @@ class Steering:
             )
         if hasattr(self._pipe, "encode_prompt"):
             return
-        text = call.conditional(range(call.images), call.latents)[call.layout.text]
+        text = call.conditional(range(call.images), call.latents)[call.layout.text[0]]
         if is_empty_text(self._pipe, text):
             raise PipelineError(
                 "Expected the prediction with the prompt first, got the one with the empty prompt. In a loop of your "

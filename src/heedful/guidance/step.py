@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from heedful.attention import Forward, Reader, Record, full_precision
 from heedful.errors import SettingsError
-from heedful.guidance.call import Call, joined, prediction
+from heedful.guidance.call import Call, joined
 from heedful.guidance.initial_noise import InitialNoise, choose_noise
 from heedful.guidance.methods import Method
 from heedful.guidance.passes import Passes
@@ -66,7 +66,7 @@ class Steps:
         if not run.now.is_steered:
             self._steer(call, run)
         run.trace.plain_rows += call.batch
-        run.now.timestep = call.arguments["timestep"]
+        run.now.timestep = call.time
         if run.now.delta is not None:
             call = call.moved(run.now.delta)
         if run.now.is_update_due:
@@ -174,10 +174,10 @@ class Steps:
                 return loss(maps, run.prompts, None)
 
         def predict(call: Call, run: Run) -> tuple[Tensor, Commit]:
-            predicted = prediction(self.predict(call, run))
-            commit = partial(run.now.commit, call.layout)
+            predicted = call.predicted(self.predict(call, run))
+            commit = partial(run.now.commit, call.layout.grid)
             run.advance(keep_maps=self._keep_maps)
-            return (predicted if call.layout.packed_size else predicted[:, : call.channels]), commit
+            return predicted, commit
 
         new_run = partial(Run, steps=run.steps, method=self._method, settings=self._settings)
         latents = restart_images(settings, call, run, new_run, failure, predict)
