@@ -97,11 +97,12 @@ def draw_case(rng: np.random.Generator, image: InstanceImage) -> Known:
         "background": None if asked is None else float(asked == ground),
         "success": float(right and not leaked and not has_extra),
     }
-    scene = Scene(_placed(rng, drawn), ground, tint, prompt.text)  # pyright: ignore[reportArgumentType]
+    scene = Scene(draw_placed(rng, drawn), ground, tint, prompt.text)  # pyright: ignore[reportArgumentType]
     return Known(scene=scene, prompt=prompt.text, figures=figures)
 
 
-def _placed(rng: np.random.Generator, wanted: list[tuple[str, str | None, Look | None]]) -> tuple[Item, ...]:
+def draw_placed(rng: np.random.Generator, wanted: list[tuple[str, str | None, Look | None]]) -> tuple[Item, ...]:
+    """Return (noun, colour, look) each as an item at a random position, apart from the others."""
     low, high = _SIZES[len(wanted)]
     while True:
         items: list[Item] = []
