@@ -24,10 +24,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 import heedful
 from heedful.files import write_atomic
 from heedful.guidance import METHODS, Method
-from heedful.guidance.methods import EBAMA, HEEDFUL
+from heedful.guidance.methods import EBAMA, HEEDFUL, Elsewhere, Separability
 from heedful.lab.records import FAULTS
 from heedful.lab.trial import Trial, TrialRecord, run_trial, success_table
-from heedful.losses import Elsewhere, Separability
 from heedful.scores.statistics import Estimate, compare, estimate, interval, jackknife_error
 from heedful.world.vocabulary import single_concept_prompts, split_prompts
 

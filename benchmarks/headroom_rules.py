@@ -10,10 +10,9 @@ import numpy as np
 
 from heedful.errors import SettingsError
 from heedful.guidance import Settings
-from heedful.guidance.methods import Method
+from heedful.guidance.methods import Method, WrongTokens
 from heedful.lab.records import FAULTS
 from heedful.lab.trial import Trial, TrialRecord, success_table
-from heedful.losses import WrongTokens
 from heedful.scores.statistics import Comparison, compare
 
 PLAIN, LOSS, RANDOM, WRONG = "none", "loss", "random", "wrong-tokens"

@@ -24,6 +24,8 @@ METHODS: dict[str, str] = {
     "ebama": "ebama",
     "conform": "conform",
     "focus": "focus",
+    "isac": "isac",
+    "isac-selection": "isac",
     "heedful": "heedful",
     "random": "controls",
     "wrong-tokens": "controls",

@@ -3,7 +3,8 @@ import pytest
 from heedful.cli.choices import read_any_method, read_method, read_teaching_method
 from heedful.errors import SettingsError
 from heedful.guidance.methods import ATTEND_AND_EXCITE, HEEDFUL
-from heedful.losses import Bind, SeparateAndStrengthen, Total
+from heedful.losses import Total
+from heedful.teaching.methods import Bind, SeparateAndStrengthen
 
 
 def test_settings_may_follow_a_method_and_are_part_of_its_name() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from heedful.attention import SiteSelection, capture
 from heedful.errors import SettingsError
 from heedful.guidance import Settings, guide
-from heedful.losses import AttendAndExcite, Retention
+from heedful.guidance.methods import AttendAndExciteLoss, Retention
 from heedful.prompts import Prompt
 from tests.guidance.test_guide import fading, state
 from tests.pipelines import generator, latents_of, tiny_pipeline, tiny_sdxl_pipeline
@@ -20,7 +20,7 @@ from tests.pipelines import generator, latents_of, tiny_pipeline, tiny_sdxl_pipe
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
 
 TWO = "a cat and a blue clock"
-LOSS = AttendAndExcite()
+LOSS = AttendAndExciteLoss()
 ONE_PASS = Settings(sites=SiteSelection(scale=2), step_size=5.0, guided=1.0, scheme="one-pass")
 
 

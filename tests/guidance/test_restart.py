@@ -12,8 +12,8 @@ from torch import Tensor
 from heedful.attention import Maps, SiteSelection
 from heedful.errors import SettingsError
 from heedful.guidance import Method, Restart, Settings, guide
+from heedful.guidance.methods import Separability
 from heedful.guidance.update import stream
-from heedful.losses import Separability
 from heedful.prompts import Prompt
 from tests.guidance.test_guide import state
 from tests.guidance.test_initial_noise import noise_of

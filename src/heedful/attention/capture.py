@@ -19,15 +19,8 @@ from heedful.attention.layout import by_position
 from heedful.attention.layouts import is_compiled, layout_of, uncompiled
 from heedful.attention.maps import Maps
 from heedful.attention.sites import Site, Sites, SiteSelection, Size, choose_sites, one_grid
-from heedful.attention.tap import (
-    MeanAttention,
-    Tap,
-    joint_attention,
-    mean_attention,
-    recomputed_attention,
-    word_attention,
-)
-from heedful.errors import SettingsError, UnsupportedBackend, UnsupportedPipeline
+from heedful.attention.tap import MeanAttention, Tap, recomputed_attention
+from heedful.errors import UnsupportedBackend, UnsupportedPipeline
 from heedful.shapes import CellMaps, TokenMaps
 
 Forward = Callable[..., Any]
@@ -136,12 +129,11 @@ class Reader:
         record._clear()
 
         def keep(site: Site, attention: MeanAttention) -> None:
-            if site.name in record._maps:
-                return
-            _check_queries(site, attention, latents)
-            # -> (batch, token, query) -> (batch, token, height, width)
-            record._maps[site.name] = attention.mT.unflatten(-1, site.map_size(latents))
-            if site is chosen[-1]:
+            if site.name not in record._maps:
+                _check_queries(site, attention, latents)
+                # -> (batch, token, query) -> (batch, token, height, width)
+                record._maps[site.name] = attention.mT.unflatten(-1, site.map_size(latents))
+            if site is chosen[-1]:  # also where its block is run again, which must do as it did the first time
                 if after_last == "stop":
                     raise PassEnded
                 if after_last == "detach":
@@ -187,20 +179,8 @@ class Reader:
         self, site: Site, arguments: dict[str, Any], on_read: Callable[[MeanAttention], None]
     ) -> Callable[[], Tap]:
         """Return what makes a tap for one call of a site."""
-        tokens, cells = self.layout.text_length(arguments), prod(site.map_size(self.layout.latents_size(arguments)))
-        if self.layout.text_place == "keys":
-            if site.rows == "text":
-                raise SettingsError(
-                    f"Expected rows of the image at {site.name}, which is cross-attention, where no token looks at the "
-                    'image, got rows="text". Leave rows out, or take a model with joint attention.'
-                )
-            return partial(Tap, tokens, on_read, mean_attention)
-        if self.layout.text_place == "after image":
-            image, text = slice(0, cells), slice(cells, cells + tokens)
-        else:
-            image, text = slice(tokens, tokens + cells), slice(0, tokens)
-        compute = word_attention if site.rows == "text" else joint_attention
-        return partial(Tap, tokens + cells, on_read, compute(image, text))
+        there = self.layout.sequences(self._denoiser, arguments, site)
+        return partial(Tap, there.keys, on_read, there.compute(site))
 
 
 def _tapped(module: nn.Module, name: str, tap: Callable[[], Tap]) -> Forward:

@@ -4,26 +4,30 @@ Each pass counts the rows that it costs.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from torch import Tensor
 
-from heedful.attention import Forward, Maps, Reader, frozen, recomputing
+from heedful.attention import Forward, Maps, Reader, Record, frozen, keeping_weights, quantised, recomputing
 from heedful.errors import SettingsError
 from heedful.guidance.call import Call
+from heedful.guidance.checks import takes_weights_away
 from heedful.guidance.gradient import Differentiated, differentiate
 from heedful.guidance.initial_noise import InitialNoise, Scores
 from heedful.guidance.methods.method import Method
 from heedful.guidance.run import Run
 from heedful.guidance.update import Look
-from heedful.losses import needs_self_attention
+from heedful.losses import loss_at, needs_self_attention
 from heedful.shapes import Latents, PerItem
 
 
 class Passes:
     """Gradient passes of one denoiser for one method; in them alone, parameters take no gradient."""
 
-    def __init__(self, denoiser: Any, reader: Reader, forward: Forward, method: Method, gradient_checkpointing: bool):
+    def __init__(
+        self, denoiser: Any, reader: Reader, forward: Forward, method: Method, gradient_checkpointing: bool | None
+    ):
         self._denoiser = denoiser
         self._reader = reader
         self._forward = forward
@@ -51,6 +55,20 @@ class Passes:
             )
 
         return look
+
+    def maps(self, call: Call, run: Run, self_attention: bool) -> Maps:
+        """Read the maps of the images of `call`, without gradients, by a pass that ends at the last site."""
+        items = list(range(call.images))
+        run.trace.look_rows += len(items)
+        record = Record()
+        self._reader.run(
+            call.through(self._forward),
+            call.conditional(items, call.latents),
+            record,
+            after_last="stop",
+            self_attention=self_attention,
+        )
+        return record.maps().detach()
 
     def predict(self, call: Call, run: Run) -> Differentiated:
         """Predict the noise of the conditional rows, and read loss and gradient from the same pass."""
@@ -84,7 +102,14 @@ class Passes:
         self_attention: bool,
         predict: bool = False,
     ) -> Differentiated:
-        with frozen(self._denoiser), recomputing(self._denoiser, wanted=self._recomputes):
+        moves = takes_weights_away(self._denoiser)  # which may begin inside the block
+        recomputes = moves if self._recomputes is None else self._recomputes
+        with ExitStack() as stack:
+            stack.enter_context(frozen(self._denoiser))
+            stack.enter_context(recomputing(self._denoiser, wanted=recomputes))
+            stack.enter_context(quantised(self._denoiser))
+            if moves:
+                stack.enter_context(keeping_weights())
             return differentiate(
                 self._reader,
                 self._forward,
@@ -100,7 +125,7 @@ class Passes:
         """Return the method's loss; raises `SettingsError` if it is not one value per item."""
         previous = None if run.previous is None else run.previous.select(items)
         assert self._method.loss is not None
-        loss = self._method.loss(maps, [run.prompts[item] for item in items], previous)
+        loss = loss_at(self._method.loss, run.progress)(maps, [run.prompts[item] for item in items], previous)
         if tuple(loss.shape) != (len(items),):
             raise SettingsError(
                 f"Expected a loss with one value per item, of shape ({len(items)},), got {tuple(loss.shape)} from "

@@ -22,7 +22,9 @@ class Restart:
     step: float | int = 0.15
     """Share of the run after which the question is asked: 0.2 is step 10 of 50."""
     limit: float = 0.43
+    """An image whose loss is at most this keeps its noise; -inf tries all noises, and the best goes on."""
     tries: int = 2
+    """Other noises tried, at most."""
     loss: AnyLoss | None = None
     """What predicts a failure; None for the method's own loss."""
 

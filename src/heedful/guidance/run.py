@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from heedful.attention import Maps
+from heedful.attention import Form, Maps
 from heedful.guidance.history import MapHistory
 from heedful.guidance.methods.method import Method
 from heedful.guidance.past import Past
+from heedful.guidance.prediction import prediction_weight, shifted
 from heedful.guidance.settings import Settings
 from heedful.guidance.trace import Trace
 from heedful.guidance.update import Direction
@@ -28,9 +29,22 @@ class Step:
     delta: Latents | None = None
     """The update, as the denoiser sees latents; None without one."""
     committed: Latents | None = None
-    """The same update as the scheduler sees latents."""
+    """What is added to the scheduler's latents for it; None for nothing."""
+    told: Latents | None = None
+    """The part of the update that the scheduler is told in the prediction instead, as an update of its latents."""
     seen: Maps | None = None
     """The maps of the pass that predicted the noise, so after the update."""
+
+    def commit(self, form: Form, scheduler: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments of `scheduler.step`, whose latents are of a `form`, with the update in them."""
+        latents = arguments["sample"]
+        if self.committed is not None:
+            update = form.for_scheduler(self.committed, latents)
+            arguments = arguments | {"sample": (latents.to(update.dtype) + update).to(latents.dtype)}
+        if self.told is not None:
+            update, weight = form.for_scheduler(self.told, latents), prediction_weight(scheduler, arguments)
+            arguments = arguments | {"model_output": shifted(arguments["model_output"], update, weight)}
+        return arguments
 
 
 class Run:
@@ -77,6 +91,11 @@ class Run:
         return self.step >= self.steps
 
     @property
+    def progress(self) -> float:
+        """The share of the run that is done."""
+        return self.step / self.steps
+
+    @property
     def step_size(self) -> float:
         """The step size of this step."""
         return self._sizes[self.step]
@@ -89,8 +108,13 @@ class Run:
     @property
     def needs_maps_later(self) -> bool:
         """Whether a later step may make an update or restart, for which a loss may ask for the maps of this one."""
-        is_asked = self._restart is not None or any(where > self.step for where in self._targets)
-        return self.step + 1 < self._guided or is_asked
+        is_refined = any(where > self.step for where in self._targets)
+        return self.step + 1 < self._guided or is_refined or self.may_restart_next
+
+    @property
+    def may_restart_next(self) -> bool:
+        """Whether the next step may ask which images restart, for which it needs the maps of this one."""
+        return self._restart is not None and self.step + 1 >= self._restart
 
     def take_restart(self) -> bool:
         """Return whether this step asks which images restart; once, and at the next step if this one cannot."""

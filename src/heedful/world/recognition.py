@@ -17,6 +17,7 @@ from torch import Tensor
 
 from heedful.world.detector import Detection
 from heedful.world.looks import ACCESSORY_KINDS, NATURAL, Look, dressed
+from heedful.world.scene import PASTELS
 from heedful.world.small_sprites import small_sprite
 from heedful.world.sprites import painted
 from heedful.world.vocabulary import CLASSES, COLOURS
@@ -115,8 +116,7 @@ def recognise(
     """
     if not found:
         return []
-    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    ground = np.median(border, axis=0).astype(np.float32)
+    ground = _ground(image).astype(np.float32)
     pieces = torch.stack([_pieces(image - ground, found, item) for item in range(len(found))])
     # a template on the ground, less the ground
     drawn = templates.colours - templates.alpha * torch.from_numpy(ground).repeat_interleave(SIDE * SIDE)
@@ -130,6 +130,17 @@ def recognise(
         noun, look = templates.labels[index]
         sightings.append(Sighting(noun=noun, look=look, unlike=max(0.0, float(values[index])), box=detection.box))
     return sightings
+
+
+def ground_of(image: UInt8[np.ndarray, "height width 3"]) -> str:
+    """Return the background whose tint is nearest to the median of an image's border."""
+    tint = _ground(image)
+    return min(PASTELS, key=lambda name: float(np.square(tint - np.array(PASTELS[name])).sum()))
+
+
+def _ground(image: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "3"]:
+    """Return the median colour of an image's border."""
+    return np.median(np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]]), axis=0)
 
 
 def _pieces(

@@ -1,15 +1,46 @@
-"""The methods by name, one file per paper: what it steers by, its published numbers, and what it leaves open.
+"""The methods by name, one file per paper: its loss, its published numbers, and what it leaves open.
 
-`heedful.catalogue` lists them. Each is a constant here as well: `heedful.methods.A_STAR` is the method "a-star".
+`heedful.catalogue` lists them. Each is a constant here as well: `heedful.methods.A_STAR` is the method "a-star". The
+losses are here to be composed anew: `heedful.methods.Segregation`.
 """
 
 from heedful import catalogue
+from heedful.guidance.methods.a_star import Retention, Segregation
+from heedful.guidance.methods.attend_and_excite import AttendAndExciteLoss
+from heedful.guidance.methods.conform import ConformLoss
+from heedful.guidance.methods.controls import WrongTokens
+from heedful.guidance.methods.divide_and_bind import DivideAndBindLoss
+from heedful.guidance.methods.ebama import EbamaLoss
+from heedful.guidance.methods.focus import FocusLoss
+from heedful.guidance.methods.heedful import Elsewhere, Separability
+from heedful.guidance.methods.initno import SelfConflict
+from heedful.guidance.methods.isac import InstanceOverlap, SemanticOverlap
 from heedful.guidance.methods.method import EMBEDDED, Method
+from heedful.guidance.methods.syngen import SynGenLoss
 
 METHODS: dict[str, Method] = catalogue.members("heedful.guidance.methods", catalogue.METHODS)
 """By the name that `heedful.guide` and the command line know."""
 
-__all__ = ["EMBEDDED", "METHODS", "Method", "find_method"]
+__all__ = [
+    "EMBEDDED",
+    "METHODS",
+    "AttendAndExciteLoss",
+    "ConformLoss",
+    "DivideAndBindLoss",
+    "EbamaLoss",
+    "Elsewhere",
+    "FocusLoss",
+    "InstanceOverlap",
+    "Method",
+    "Retention",
+    "Segregation",
+    "SelfConflict",
+    "SemanticOverlap",
+    "Separability",
+    "SynGenLoss",
+    "WrongTokens",
+    "find_method",
+]
 
 
 def find_method(method: Method | str) -> Method:
