@@ -51,12 +51,17 @@ class SiteSelection:
     """Shell patterns, one of which the name matches: `up_blocks.1.*`."""
     depth: tuple[float, float] | None = None
     """A share of the denoiser's sites in the order of its forward: (0, 0.5) is the first half of them."""
+    coarsest: bool = False
+    """Of those that pass the other conditions, only the ones with the fewest cells: among the up blocks of a U-Net, the
+    first that looks at the text, whatever its size is."""
 
     def choose(self, sites: Sequence[Site], latents: Size) -> tuple[Site, ...]:
         """Return those of `sites` that are wanted for latents of the size `latents`, in the same order."""
         low, high = self.depth or (0.0, 1.0)
         deep = [site for place, site in enumerate(sites) if low * len(sites) <= place < high * len(sites)]
-        return tuple(site for site in deep if self._wants(site, latents))
+        wanted = tuple(site for site in deep if self._wants(site, latents))
+        scale = max((site.scale for site in wanted), default=1)
+        return tuple(site for site in wanted if site.scale == scale) if self.coarsest else wanted
 
     def _wants(self, site: Site, latents: Size) -> bool:
         return (

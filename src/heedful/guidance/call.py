@@ -51,7 +51,7 @@ class Call:
     @property
     def latents(self) -> Latents:
         """The latents of the images as the denoiser sees them, in float32 or wider."""
-        latents = self._whole[self._conditional_rows, : self.channels].detach()
+        latents = self._whole[self.conditional_rows, : self.channels].detach()
         return latents.to(torch.promote_types(latents.dtype, torch.float32))
 
     @property
@@ -67,14 +67,14 @@ class Call:
 
     def conditional(self, items: Sequence[int], latents: Latents) -> dict[str, Any]:
         """Return the arguments of a call for the conditional rows of `items` only, at other `latents`."""
-        own = self._conditional_rows
+        own = self.conditional_rows
         rows = [own[item] for item in items]
         taken = {name: _take(value, rows, self.batch) for name, value in self.arguments.items()}
         return taken | {self.layout.latents: self._with_latents(self._whole[rows], latents)}
 
     def unconditional(self) -> dict[str, Any] | None:
         """Return the arguments of a call for all rows but the conditional ones; None if there are no others."""
-        own = set(self._conditional_rows)
+        own = set(self.conditional_rows)
         rows = [row for row in range(self.batch) if row not in own]
         return {name: _take(value, rows, self.batch) for name, value in self.arguments.items()} if rows else None
 
@@ -82,7 +82,7 @@ class Call:
         """Return the output for all rows, from those of the conditional and of all `others`."""
         if others is None:
             return conditional
-        first = self._conditional_rows[0]
+        first = self.conditional_rows[0]
         return joined(part(others, slice(0, first)), conditional, part(others, slice(first, None)))
 
     def again(self, items: Sequence[int], latents: Latents, timestep: Any) -> "Call":
@@ -99,10 +99,11 @@ class Call:
 
     def conditional_maps(self, maps: Maps) -> Maps:
         """Return the maps of the conditional rows, without graph; with self-attention where it was read."""
-        return maps.select(self._conditional_rows).detach()
+        return maps.select(self.conditional_rows).detach()
 
     @property
-    def _conditional_rows(self) -> list[int]:
+    def conditional_rows(self) -> list[int]:
+        """The rows that have the whole condition, one per image."""
         first = self.condition % self.copies * self.images
         return list(range(first, first + self.images))
 

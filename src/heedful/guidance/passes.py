@@ -13,7 +13,7 @@ from heedful.errors import SettingsError
 from heedful.guidance.call import Call
 from heedful.guidance.gradient import Differentiated, differentiate
 from heedful.guidance.initial_noise import InitialNoise, Scores
-from heedful.guidance.methods.method import Method
+from heedful.guidance.method import Method
 from heedful.guidance.run import Run
 from heedful.guidance.update import Look
 from heedful.losses import loss_at, needs_self_attention
