@@ -5,7 +5,7 @@ from heedful.attention.figures import describe, overlap, peak, retention
 from heedful.attention.filters import Convention, gaussian_kernel, otsu_threshold, smooth
 from heedful.attention.gradients import frozen, recomputing
 from heedful.attention.intercept import Replaced, held, one_block, replaced
-from heedful.attention.keys import TextKeys, text_keys
+from heedful.attention.keys import text_keys
 from heedful.attention.layout import GuidanceRows, Layout, Pipeline, Scheduler, by_position
 from heedful.attention.layouts import find_denoiser, find_sites, layout_of, uncompiled
 from heedful.attention.maps import Groups, Maps
@@ -33,7 +33,6 @@ __all__ = [
     "SiteSelection",
     "Sites",
     "Size",
-    "TextKeys",
     "by_position",
     "capture",
     "contact_sheet",

@@ -5,12 +5,15 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from heedful.attention import TextKeys, find_sites
+from heedful.attention import find_sites
 from heedful.errors import SettingsError
 from heedful.guidance.update import stream
 from heedful.prompts import Prompt
+
+TextKeys = Float[Tensor, "batch head token width"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,11 +97,11 @@ class Steps:
         shift = self._settings.key_shift
         if shift is None or run.now.calls > 1 or run.step >= step_at(shift.guided, run.steps):
             return nullcontext()
-        return text_keys(
-            self._denoiser,
-            call.arguments,
-            lambda site, keys: shift.moved(site, keys, call.conditional_rows, run.prompts),
-        )
+
+        def moved(site: str, keys: Tensor) -> Tensor:
+            return shift.moved(site, keys, call.conditional_rows, run.prompts)
+
+        return text_keys(self._denoiser, call.arguments, moved)
 
     def _one_pass(self, call: Call, run: Run) -> Any:
         """Predict the noise, and make the update of the step from the maps of that same pass.

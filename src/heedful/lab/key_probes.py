@@ -12,12 +12,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from heedful.attention import TextKeys, find_denoiser, layout_of, replaced, text_keys
+from heedful.attention import find_denoiser, layout_of, replaced, text_keys
 from heedful.errors import SettingsError
 from heedful.guidance import NONE, Head, guide
 from heedful.lab.trial import Trial, sample_cases
 from heedful.prompts import Prompt
 
+TextKeys = Float[Tensor, "batch head token width"]
 Keys = Float[np.ndarray, "concept head width"]
 
 
