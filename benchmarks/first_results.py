@@ -32,7 +32,7 @@ from heedful.world.vocabulary import single_concept_prompts, split_prompts
 
 BASELINES = ("none", "random", "wrong-tokens")
 CONTROLS = {method.name: method for method in controls_of(EBAMA).values()}
-"""Of the published method that helps most: steps as long in random directions; the same loss on the wrong tokens."""
+"""Controls of the best published method: steps as long in random directions; the same loss on the wrong tokens."""
 
 WHOLE = HEEDFUL.embedded or HEEDFUL.settings
 
@@ -56,7 +56,7 @@ ABLATIONS = {
         _part("condition-alone", restart=None, step_size=0.0),
     )
 }
-"""`heedful` with one part left out, and each part alone. A restart foretells by `Elsewhere` in all of them."""
+"""`heedful` without one part, and each part alone. A restart predicts by `Elsewhere` in all of them."""
 
 
 def main(
@@ -71,9 +71,9 @@ def main(
     ] = ",".join([*BASELINES, *CONTROLS, *(name for name in METHODS if name not in BASELINES)]),
     bfloat16: Annotated[bool, typer.Option(help="Products in bfloat16: 1.6 times as fast.")] = False,
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
-    model: Annotated[Path | None, typer.Option(help="A world model of your own.")] = None,
+    model: Annotated[str, typer.Option(help="An embedded model by name, or a folder with one.")] = "sprites",
 ) -> None:
-    """Paint, judge, compare."""
+    """Generate, judge, compare."""
     torch.set_num_threads(threads)
     pipe, detector = heedful.world.load(model), heedful.world.load_detector(model)
     pipe.set_progress_bar_config(disable=True)

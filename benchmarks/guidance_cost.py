@@ -42,8 +42,8 @@ def main(
     steps: Annotated[int, typer.Option(help="Steps of the measured runs; half of them are guided.")] = 20,
     batch: Annotated[int, typer.Option(help="Images made together in the measured runs.")] = 1,
     rounds: Annotated[int, typer.Option(help="How often each variant runs, in turns; the median counts.")] = 3,
-    device: Annotated[str, typer.Option(help="Of the measured runs.")] = "cpu",
-    dtype: Annotated[str, typer.Option(help="Of the measured runs.")] = "float32",
+    device: Annotated[str, typer.Option(help="Device of the measured runs.")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="Precision of the measured runs.")] = "float32",
     threads: Annotated[int | None, typer.Option(help="Threads of torch.")] = None,
 ) -> None:
     """Count, measure, write."""

@@ -1,6 +1,6 @@
 """Has a model room for a published loss? The loss against plain sampling and both controls, on the same noise.
 
-Knows which methods are compared, and what counts as headroom. Paints nothing (`trial`).
+It says which methods are compared, and what counts as headroom; `trial` generates the images.
 """
 
 from collections.abc import Mapping

@@ -27,7 +27,7 @@ import heedful
 METHODS = ("none", "attend-and-excite", "a-star", "initno", "ebama", "heedful")
 PROMPT = "a cat and a blue clock"
 TEACHING = ("textual-inversion", "dreambooth", "custom-diffusion", "disendiff", "heedful", "disendiff-lora")
-PICTURE = "src/heedful/world/data/one_image_concepts"
+PHOTO = "src/heedful/world/data/one_image_concepts"
 
 
 def digest(*arrays: np.ndarray) -> str:
@@ -86,13 +86,13 @@ def benched(folder: Path) -> dict[str, str]:
 
 def taught(folder: Path) -> dict[str, str]:
     """Return the weights that 20 steps of each teaching method leave."""
-    picture = sorted(Path(PICTURE).glob("*.png"))[0]
-    first, second = picture.stem.split("-")[:2]
+    photo = sorted(Path(PHOTO).glob("*.png"))[0]
+    first, second = photo.stem.split("-")[:2]
     found = {}
     for name in TEACHING:
         out = folder / name
         command(
-            "teach", str(picture), "--prompt", f"a <one> {first} and a <two> {second}", "--method", name,
+            "teach", str(photo), "--prompt", f"a <one> {first} and a <two> {second}", "--method", name,
             "--max-train-steps", "20", "--num-class-images", "8", "--train-batch-size", "2", "--out", str(out),
         )  # fmt: skip
         for path in sorted(out.glob("*.safetensors")):

@@ -35,7 +35,7 @@ class Run:
             "generator": generator(),
             self._scale: guidance_scale,
         }
-        return self.pipe(prompt=PROMPTS, **(common | self.arguments)).images
+        return self.pipe(prompt=list(PROMPTS), **(common | self.arguments)).images
 
 
 SIZE: dict[str, Any] = {"height": 16, "width": 24}
@@ -71,13 +71,13 @@ def v_prediction() -> Any:
     return tiny_pipeline(scheduler=DDIMScheduler(**(SCHEDULER | {"prediction_type": "v_prediction"})))
 
 
-def late(pipe: Any, kind: Any, **extra: Any) -> Run:
+def late(pipe: Any, kind: Any, scale: str = "guidance_scale", **extra: Any) -> Run:
     """Image-to-image: 5 steps, of which the last 3 are made."""
-    return Run(like(pipe, kind), image=pictures(4), strength=0.6, num_inference_steps=5, **extra)
+    return Run(like(pipe, kind), scale, image=pictures(4), strength=0.6, num_inference_steps=5, **extra)
 
 
-def inpaint(pipe: Any, kind: Any) -> Run:
-    return Run(like(pipe, kind), image=pictures(), mask_image=mask(), strength=1.0, **SIZE)
+def inpaint(pipe: Any, kind: Any, scale: str = "guidance_scale", **extra: Any) -> Run:
+    return Run(like(pipe, kind), scale, image=pictures(), mask_image=mask(), strength=1.0, **SIZE, **extra)
 
 
 XL_PICTURES: dict[str, Any] = {"original_size": (16, 24), "target_size": (16, 24)}

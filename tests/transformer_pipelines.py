@@ -32,7 +32,7 @@ def tiny_t5(length: int, width: int = 16) -> T5EncoderModel:
     return T5EncoderModel(config).eval()
 
 
-def _sharpen(transformer: Any, factor: float = 3.0) -> Any:
+def sharpened(transformer: Any, factor: float = 3.0) -> Any:
     """Make text matter: random attention is nearly uniform, so that every loss would be nearly flat."""
     with torch.no_grad():
         for name, parameter in transformer.named_parameters():
@@ -63,7 +63,7 @@ def tiny_pixart(scheduler: Any = None) -> PixArtSigmaPipeline:
         tokenizer=tokenizer,  # pyright: ignore[reportArgumentType]
         text_encoder=tiny_t5(len(tokenizer)),
         vae=tiny_vae(),
-        transformer=_sharpen(transformer),
+        transformer=sharpened(transformer),
         scheduler=scheduler or DPMSolverMultistepScheduler(),  # pyright: ignore[reportArgumentType]
     )
     pipe.set_progress_bar_config(disable=True)
@@ -89,7 +89,7 @@ def tiny_sd3(scheduler: Any = None, t5: bool = True) -> StableDiffusion3Pipeline
     )
     clip, long = build_clip(), build_t5()
     pipe = StableDiffusion3Pipeline(
-        transformer=_sharpen(transformer),
+        transformer=sharpened(transformer),
         scheduler=scheduler or FlowMatchEulerDiscreteScheduler(),
         vae=shifted_vae(),
         text_encoder=tiny_text_encoder(clip, projected=True),
@@ -126,7 +126,7 @@ def tiny_flux(scheduler: Any = None, guidance_embeds: bool = True) -> FluxPipeli
         tokenizer=clip,
         text_encoder_2=tiny_t5(len(long)),
         tokenizer_2=long,  # pyright: ignore[reportArgumentType]
-        transformer=_sharpen(transformer),
+        transformer=sharpened(transformer),
     )
     pipe.set_progress_bar_config(disable=True)
     return pipe

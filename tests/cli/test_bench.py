@@ -17,12 +17,16 @@ def command(model_folder: Path, tmp_path: Path) -> list[object]:
     return ["bench", "run", "--suite", suite, *options]
 
 
+FOUND = ("Concepts of 'a cat and a blue clock': cat; blue clock", "Concepts of 'a dog and a bear': bear")
+
+
 def test_run_says_what_every_method_did_and_goes_on_later(call: Call, command: list[object], tmp_path: Path) -> None:
     first = call(*command, "--methods", "none")
     assert first.code == 0 and first.out.splitlines()[-1] == f"Records: {tmp_path / 'out' / 'records'}"
     head, columns = first.out.splitlines()[:2]
     assert head.split() == ["world."] and columns.split() == ["method", "done", "failed", "s/image", "cost", "success"]
     assert "Images" in first.err
+    assert all(first.err.count(found) == 1 for found in FOUND)
     more = call(*command, "--methods", "none,attend-and-excite", "--json")
     assert more.code == 0 and "2 of 4 images are done already." in more.err
     methods = {line["method"]: line for line in json.loads(more.out)["methods"]}
@@ -45,6 +49,7 @@ def test_scores_can_come_later(call: Call, command: list[object], tmp_path: Path
     later = ["bench", "add-score", "--scores", "world", "--out", tmp_path / "out", "--model", model_folder]
     result = call(*later)
     assert result.code == 0 and "0 images scored, 2 had these scores." in result.err
+    assert all(result.err.count(found) == 1 for found in FOUND)
     image = next((tmp_path / "out").glob("none/*/*.png"))
     for records in (tmp_path / "out" / "records").iterdir():
         records.write_text(records.read_text(encoding="utf-8").replace("world.", "older."), encoding="utf-8")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.every_pipeline import PIPELINES
+from tests.family_pipelines import FAMILY_PIPELINES
 from tests.more_pipelines import MORE_PIPELINES
 
 PAGE = Path(__file__).parents[2] / "docs" / "pipelines.md"
@@ -11,4 +12,4 @@ PAGE = Path(__file__).parents[2] / "docs" / "pipelines.md"
 def test_each_pipeline_that_is_tested_has_a_row_and_each_row_a_test() -> None:
     table = PAGE.read_text(encoding="utf-8").partition("## Which sites")[0]
     rows = [line.split("|")[1].strip().replace("`", "") for line in table.splitlines() if line.startswith("| `")]
-    assert rows == [*PIPELINES, *MORE_PIPELINES]
+    assert rows == [*PIPELINES, *FAMILY_PIPELINES, *MORE_PIPELINES]

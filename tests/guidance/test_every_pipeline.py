@@ -10,18 +10,19 @@ from heedful.attention import find_denoiser
 from heedful.guidance import Method, Settings, guide
 from heedful.guidance.methods import AttendAndExciteLoss
 from tests.every_pipeline import PIPELINES, PROMPTS, Run
+from tests.family_pipelines import FAMILY_PIPELINES
 from tests.more_pipelines import MORE_PIPELINES
 
 # diffusers' schedulers hand tensors to numpy in a way that numpy 2 warns of.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning"),
     pytest.mark.filterwarnings(
-        "ignore:`FluxPosEmbed` is deprecated:FutureWarning"
-    ),  # diffusers' own ControlNet uses it
+        "ignore:.*deprecated.*:FutureWarning"
+    ),  # diffusers' own parts use each other's old names
 ]
 
 EXCITE = Method(name="excite", loss=AttendAndExciteLoss())
-ALL = PIPELINES | MORE_PIPELINES
+ALL = PIPELINES | FAMILY_PIPELINES | MORE_PIPELINES
 
 
 def settings_of(run: Run, step_size: float, scheme: str = "exact") -> Settings:
@@ -36,9 +37,18 @@ def more(*values: Any, fast: bool) -> list[Any]:
     return [pytest.param(name, *values, marks=() if fast else pytest.mark.slow) for name in MORE_PIPELINES]
 
 
+def family(*values: Any, fast: bool) -> list[Any]:
+    """Each pipeline of a newer family with `values`."""
+    return [pytest.param(name, *values, marks=() if fast else pytest.mark.slow) for name in FAMILY_PIPELINES]
+
+
 @pytest.mark.parametrize(
     ("name", "guidance_scale"),
-    [(name, scale) for name in PIPELINES for scale in (1.0, 5.0)] + more(5.0, fast=True) + more(1.0, fast=False),
+    [(name, scale) for name in PIPELINES for scale in (1.0, 5.0)]
+    + family(5.0, fast=True)
+    + family(1.0, fast=False)
+    + more(5.0, fast=True)
+    + more(1.0, fast=False),
 )
 def test_loss_falls_and_all_else_stays(name: str, guidance_scale: float) -> None:
     run = ALL[name]()
@@ -56,7 +66,7 @@ def test_loss_falls_and_all_else_stays(name: str, guidance_scale: float) -> None
     assert run(guidance_scale).equal(plain)
 
 
-@pytest.mark.parametrize("name", [*PIPELINES, *more(fast=False)])
+@pytest.mark.parametrize("name", [*PIPELINES, *family(fast=True), *more(fast=False)])
 def test_one_pass_scheme(name: str) -> None:
     run = ALL[name]()
     plain = run()

@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers.pipelines.pixart_alpha import pipeline_pixart_sigma
 
+from heedful.attention import SiteSelection
 from heedful.errors import PromptError, PromptTooLong, SettingsError, UnsupportedPipeline
 from heedful.guidance import NONE, Settings, guide
 from heedful.guidance.methods import A_STAR, AttendAndExciteLoss
@@ -187,11 +188,18 @@ def test_prompts_with_different_numbers_of_concepts_share_a_batch() -> None:
         torch.testing.assert_close(paint([index])[0], together[index], rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["StableDiffusion3Pipeline", "FluxPipeline", "PixArtSigmaPipeline"])
+@pytest.mark.parametrize(
+    ("name", "usual"),
+    [
+        ("StableDiffusion3Pipeline", ("transformer_blocks.0.attn",)),
+        ("FluxPipeline", ("transformer_blocks.0.attn", "single_transformer_blocks.1.attn")),
+        ("PixArtSigmaPipeline", None),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
-def test_published_settings_read_the_usual_sites_of_transformers(name: str) -> None:
+def test_published_settings_read_the_usual_sites_of_transformers(name: str, usual: tuple[str, ...] | None) -> None:
     run = PIPELINES[name]()
     with guide(run.pipe, PROMPTS, A_STAR) as guided:
         run()
-    assert guided.settings.sites.depth == (0.0, 0.5)
+    assert guided.settings.sites == (SiteSelection(depth=(0.0, 0.5)) if usual is None else SiteSelection(names=usual))
     assert guided.maps["cat"].shape == (4, 3, 4, 6)

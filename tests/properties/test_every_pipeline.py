@@ -14,6 +14,7 @@ from heedful.attention.intercept import replaced
 from heedful.guidance import Method, guide
 from heedful.guidance.methods import AttendAndExciteLoss
 from tests.every_pipeline import PIPELINES, PROMPTS, Run
+from tests.family_pipelines import FAMILY_PIPELINES
 from tests.guidance.test_every_pipeline import settings_of
 from tests.more_pipelines import MORE_PIPELINES
 from tests.pipelines import generator
@@ -25,7 +26,7 @@ pytestmark = [
 ]
 
 EXCITE = Method(name="excite", loss=AttendAndExciteLoss())
-ALL = PIPELINES | MORE_PIPELINES
+ALL = PIPELINES | FAMILY_PIPELINES | MORE_PIPELINES
 FAST = ("StableDiffusionPipeline", "PixArtSigmaPipeline", "FluxPipeline")
 """One of each way to ask for guidance; the others take minutes together."""
 

@@ -6,7 +6,6 @@ Like a `Tap`, this listens to the call that a module makes anyway, after whateve
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from math import prod
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from heedful.attention.intercept import replaced
 from heedful.attention.layouts import layout_of, uncompiled
-from heedful.attention.sites import Site
+from heedful.errors import UnsupportedPipeline
 
 TextKeys = Float[Tensor, "batch head token width"]
 Change = Callable[[str, TextKeys], TextKeys]
@@ -29,23 +28,22 @@ def text_keys(denoiser: nn.Module, arguments: dict[str, Any], change: Change) ->
     """Let `change` see and replace the keys of the text at every site, in calls of `denoiser` with these `arguments`.
 
     Only the sizes of `arguments` matter. Taps that are opened inside the block read the changed keys. A site whose
-    processor computes attention in another way than by `scaled_dot_product_attention` keeps its keys.
+    processor computes attention in another way than by `scaled_dot_product_attention` keeps its keys. Raises
+    `UnsupportedPipeline` where each row has a length of text of its own.
     """
     layout, whole = layout_of(denoiser), uncompiled(denoiser)
-    tokens, latents = layout.text_length(arguments), layout.latents_size(arguments)
-
-    def places(site: Site) -> tuple[int, slice]:
-        cells = prod(site.map_size(latents))
-        if layout.text_place == "keys":
-            return tokens, slice(0, tokens)
-        return cells + tokens, slice(cells, cells + tokens) if layout.text_place == "after image" else slice(0, tokens)
-
     with ExitStack() as stack:
         for site in layout.find_sites(whole):
+            there = layout.sequences(whole, arguments, site)
+            if there.row_tokens:
+                raise UnsupportedPipeline(
+                    f"Expected text of one length in all rows at {site.name}, got one of its own for each: its keys "
+                    "cannot be told apart. Call the pipeline for one prompt at a time."
+                )
+            text = slice(0, there.tokens) if there.text_place == "keys" else there.text
             module = whole.get_submodule(site.name)
-            stack.enter_context(
-                replaced(module, "forward", _changed(module, *places(site), partial(change, site.name)))
-            )
+            forward = _changed(module, there.keys, text, partial(change, site.name))
+            stack.enter_context(replaced(module, "forward", forward))
         yield
 
 

@@ -8,12 +8,40 @@ from typing import Any
 from torch import nn
 
 from heedful.attention.layout import Layout
+from heedful.attention.one_stream import COGVIEW_4, LUMINA_2, PRX, Z_IMAGE
 from heedful.attention.sites import Site
-from heedful.attention.transformers import CROSS_ATTENTION_TRANSFORMER, FLUX, STABLE_DIFFUSION_3
+from heedful.attention.transformers import HUNYUAN_DIT, PIXART, SANA
+from heedful.attention.two_streams import (
+    AURA_FLOW,
+    BRIA,
+    CHROMA,
+    FLUX,
+    FLUX_2,
+    HUNYUAN_IMAGE,
+    QWEN_IMAGE,
+    STABLE_DIFFUSION_3,
+)
 from heedful.attention.unets import CROSS_ATTENTION_UNET
 from heedful.errors import UnsupportedPipeline
 
-LAYOUTS = (CROSS_ATTENTION_UNET, CROSS_ATTENTION_TRANSFORMER, STABLE_DIFFUSION_3, FLUX)
+LAYOUTS = (
+    CROSS_ATTENTION_UNET,
+    PIXART,
+    SANA,
+    HUNYUAN_DIT,
+    STABLE_DIFFUSION_3,
+    FLUX,
+    FLUX_2,
+    QWEN_IMAGE,
+    CHROMA,
+    BRIA,
+    AURA_FLOW,
+    HUNYUAN_IMAGE,
+    Z_IMAGE,
+    LUMINA_2,
+    COGVIEW_4,
+    PRX,
+)
 
 
 def find_denoiser(pipe: Any) -> nn.Module | None:
@@ -36,10 +64,10 @@ def is_compiled(denoiser: nn.Module) -> bool:
 
 def layout_of(denoiser: nn.Module) -> Layout:
     """Return the layout of `denoiser`; raises `UnsupportedPipeline` for a family that heedful does not know."""
-    kind = type(uncompiled(denoiser))
+    # a class of diffusers that is derived from another is a family of its own, such as DreamLite's U-Net
+    own = next((kind for kind in type(uncompiled(denoiser)).__mro__ if _is_of_diffusers(kind)), None)
     for layout in LAYOUTS:
-        # a class of diffusers that is derived from another is a family of its own, such as DreamLite's U-Net
-        if kind in layout.denoisers or (issubclass(kind, layout.denoisers) and not _is_of_diffusers(kind)):
+        if own is not None and own.__name__ in layout.denoisers:
             return layout
     known = "; ".join(layout.name for layout in LAYOUTS)
     raise UnsupportedPipeline(

@@ -151,8 +151,8 @@ class MaskRule:
 def contest(shares: Float[Tensor, "concept height width"], border: Border) -> Bool[Tensor, "concept height width"]:
     """Return the pixels that each concept wins: above its border and higher than every other concept.
 
-    To be compared, the values of each concept are scaled to [0, 1], so that a weakly heeded one keeps the location
-    where it is heeded most. A map that is the same everywhere wins none.
+    To be compared, the values of each concept are scaled to [0, 1], so that one with weak attention keeps the
+    location where its attention is highest. A map that is the same everywhere wins none.
     """
     low, high = shares.amin((-2, -1), keepdim=True), shares.amax((-2, -1), keepdim=True)
     least = (low + high) / 2

@@ -7,7 +7,7 @@ own, and no projection is computed twice. The call itself goes on untouched, so 
 Its price is that it needs that call: a backend or processor that makes another raises `UnsupportedBackend` (`capture`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -23,7 +23,8 @@ MeanAttention = Float[Tensor, "batch query key"]
 rows sum to 1."""
 
 Compute = Callable[[Tensor, Tensor, Tensor | None, float | None], MeanAttention]
-"""(query, key, mask, scale) -> the attention: `mean_attention`, `recomputed_attention`, or one of `joint_attention`."""
+"""(query, key, mask, scale) -> the attention: `mean_attention`, `recomputed_attention`, or one of `joint_attention` or
+`word_attention`."""
 
 
 class Tap(TorchFunctionMode):
@@ -93,14 +94,48 @@ def joint_attention(image: slice, text: slice) -> Compute:
 
     It returns how the positions `image` divide among the tokens `text` what they give to text at all: the softmax over
     these keys alone, so that rows sum to 1 as they do in cross-attention, and losses mean the same. What the image
-    gives to itself does not count, and no (query, key) of the whole sequence is ever made.
+    gives to itself does not count, and no (query, key) of the whole sequence is ever made. Where the image alone looks,
+    its positions are the first ones.
     """
 
     def attention(query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None) -> MeanAttention:
+        rows = image if query.shape[-2] == key.shape[-2] else slice(0, image.stop - image.start)
         if mask is not None:
-            rows, columns = (part if mask.shape[axis] > 1 else slice(None) for axis, part in ((-2, image), (-1, text)))
-            mask = mask[..., rows, columns]
-        return mean_attention(query[..., image, :], key[..., text, :], mask, scale)
+            own, columns = (part if mask.shape[axis] > 1 else slice(None) for axis, part in ((-2, rows), (-1, text)))
+            mask = mask[..., own, columns]
+        return mean_attention(query[..., rows, :], key[..., text, :], mask, scale)
+
+    return attention
+
+
+def ragged_attention(row_tokens: Sequence[int], cells: int, tokens: int) -> Compute:
+    """Return a `Compute` for joint attention where the image follows at once upon the text of each row.
+
+    `row_tokens` are the lengths of these texts; of `tokens` columns, those beyond them are zero.
+    """
+
+    def attention(query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None) -> MeanAttention:
+        each = []
+        for row, length in enumerate(row_tokens):
+            own = joint_attention(slice(length, length + cells), slice(0, length))
+            maps = own(query[row : row + 1], key[row : row + 1], None if mask is None else mask[row : row + 1], scale)
+            each.append(F.pad(maps, (0, tokens - length)))
+        return torch.cat(each)
+
+    return attention
+
+
+def word_attention(image: slice, text: slice) -> Compute:
+    """Return a `Compute` for joint attention that reads the rows of the text: where each word looks in the image.
+
+    Each token's row is a softmax over the positions `image` alone. It is multiplied by image positions per token, so
+    that even attention is 1 / tokens in each cell, as it is in cross-attention, and losses mean nearly the same: values
+    are in [0, positions / tokens], their mean over the image is 1 / tokens, and those of a cell need not sum to 1.
+    """
+
+    def attention(query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None) -> MeanAttention:
+        looks = joint_attention(text, image)(query, key, mask, scale)  # -> (batch, token, position)
+        return looks.mT * (looks.shape[-1] / looks.shape[-2])
 
     return attention
 

@@ -1,18 +1,109 @@
-"""Which of a pipeline's tokenizers is asked for the tokens that its denoiser sees."""
+"""How a pipeline's text encoders read a prompt: by which tokenizer, and with which template around it."""
 
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from heedful.errors import UnsupportedPipeline
-from heedful.prompts import Tokenizer
+from heedful.prompts import NO_TEMPLATE, Prompt, Template, Tokenizer
+
+MakeTemplate = Callable[[Any, Any, Mapping[str, Any]], Template]
+"""(pipeline, tokenizer or processor, options) -> what the pipeline writes around a prompt."""
+
+_MARK = "\N{REPLACEMENT CHARACTER}"
+"""Stands for the prompt in a chat template that is split there."""
 
 
-def tokenizer_of(pipe: Any, *names: str) -> Tokenizer:
-    """Return the first tokenizer of `pipe` under one of `names`; raises `UnsupportedPipeline` if it has none."""
+def part_of(pipe: Any, *names: str) -> Any:
+    """Return the first tokenizer or processor of `pipe` under one of `names`.
+
+    Raises `UnsupportedPipeline` if it has none.
+    """
     found = (getattr(pipe, name, None) for name in names)
-    tokenizer = next((one for one in found if one is not None), None)
-    if tokenizer is None:
+    part = next((one for one in found if one is not None), None)
+    if part is None:
         raise UnsupportedPipeline(
             f"Expected a pipeline with a tokenizer ({' or '.join(names)}), got {type(pipe).__name__}, which has "
             "none. Use a pipeline whose denoiser looks at the tokens of a prompt."
         )
-    return tokenizer
+    return part
+
+
+def tokenizer_of(pipe: Any, *names: str) -> Tokenizer:
+    """Return the tokenizer of `pipe` under one of `names`, or that of a processor which stands there."""
+    part = part_of(pipe, *names)
+    return part.tokenizer if hasattr(part, "image_processor") else part
+
+
+def reader(
+    *names: str, template: MakeTemplate | None = None, change: Callable[[str], str] | None = None
+) -> Callable[[Any, str, Sequence[str] | None, Mapping[str, Any]], Prompt]:
+    """Return a `Layout.read_prompt` that asks the tokenizer under one of `names`, with a `template` around the text.
+
+    `change` is what the pipeline does to the text first, if it is more than nothing.
+    """
+
+    def read(pipe: Any, text: str, concepts: Sequence[str] | None, options: Mapping[str, Any]) -> Prompt:
+        around = NO_TEMPLATE if template is None else template(pipe, part_of(pipe, *names), options)
+        text = text if change is None else change(text)
+        return Prompt.parse(text, tokenizer_of(pipe, *names), concepts, template=around)
+
+    return read
+
+
+def option(pipe: Any, name: str, options: Mapping[str, Any]) -> Any:
+    """Return an option of a pipeline's call: the one that was given, or its default."""
+    if name in options:
+        return options[name]
+    return inspect.signature(pipe.__call__).parameters[name].default
+
+
+def chat(**settings: Any) -> MakeTemplate:
+    """Return the template of a pipeline that lets its tokenizer write a chat in which the prompt is what a user says.
+
+    `settings` are what it passes to `apply_chat_template`.
+    """
+
+    def make(pipe: Any, tokenizer: Any, options: Mapping[str, Any]) -> Template:
+        chat = [{"role": "user", "content": _MARK}]
+        before, _, after = tokenizer.apply_chat_template(chat, tokenize=False, **settings).partition(_MARK)
+        return Template(before, after)
+
+    return make
+
+
+def system_chat(pipe: Any, processor: Any, options: Mapping[str, Any]) -> Template:
+    """Return the template of FLUX.2 dev: what the system says, and then the user."""
+    chat = [
+        {"role": role, "content": [{"type": "text", "text": text}]}
+        for role, text in (("system", pipe.system_message), ("user", _MARK))
+    ]
+    written = processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=False)
+    before, _, after = written.partition(_MARK)
+    start = getattr(tokenizer_of(pipe, "tokenizer"), "bos_token", None)
+    return Template(before, after, adds_special=start is None or not before.startswith(start))
+
+
+def filled_template(pipe: Any, tokenizer: Any, options: Mapping[str, Any]) -> Template:
+    """Return the template of Qwen-Image and its relatives, of whose tokens the first ones are dropped.
+
+    One with images in it says only where the text ends, for each image becomes many tokens.
+    """
+    before, after = pipe.prompt_template_encode.split("{}")
+    dropped = (0, pipe.prompt_template_encode_start_idx)
+    return Template(before, after, dropped, from_end="<|image_pad|>" in before)
+
+
+def instructed(pipe: Any, tokenizer: Any, options: Mapping[str, Any]) -> Template:
+    """Return the template of Sana: an instruction, of which the denoiser sees the first and the last token alone."""
+    lines = option(pipe, "complex_human_instruction", options)
+    if not lines:
+        return NO_TEMPLATE
+    before = "\n".join(lines)
+    return Template(before, dropped=(1, len(tokenizer.encode(before)) - 1))
+
+
+def system_prompt(pipe: Any, tokenizer: Any, options: Mapping[str, Any]) -> Template:
+    """Return the template of Lumina 2."""
+    system = option(pipe, "system_prompt", options)
+    return Template(f"{pipe.system_prompt if system is None else system} <Prompt Start> ")

@@ -3,17 +3,15 @@
 Where their cross-attention is, and which text it looks at.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention
 from torch import nn
 
 from heedful.attention.layout import Layout
 from heedful.attention.sites import Block, Site
-from heedful.attention.texts import tokenizer_of
-from heedful.prompts import Prompt
+from heedful.attention.texts import reader
 
 
 def _unet_sites(unet: Any) -> tuple[Site, ...]:
@@ -46,17 +44,12 @@ def _unet_parts(unet: Any) -> Iterator[tuple[str, Block, int, nn.Module]]:
         scale //= 1 if part.upsamplers is None else 2
 
 
-def _read_prompt(pipe: Any, text: str, concepts: Sequence[str] | None) -> Prompt:
-    """Return the prompt as CLIP reads it. The second encoder of SDXL has the tokens of the first."""
-    return Prompt.parse(text, tokenizer_of(pipe, "tokenizer", "tokenizer_2"), concepts)
-
-
 CROSS_ATTENTION_UNET = Layout(
-    name="U-Net with cross-attention (Stable Diffusion 1 and 2, SDXL)",
-    denoisers=(UNet2DConditionModel,),
+    name="Stable Diffusion 1 and 2, SDXL",
+    denoisers=("UNet2DConditionModel",),
     find_sites=_unet_sites,
+    read_prompt=reader("tokenizer", "tokenizer_2"),  # the second encoder of SDXL has the tokens of the first
     latents="sample",
-    text="encoder_hidden_states",
-    read_prompt=_read_prompt,
     residuals=("down_block_additional_residuals", "mid_block_additional_residual"),
+    usual=None,
 )

@@ -22,7 +22,12 @@ REFUSED = {
 }
 """Pipelines whose rows are not whole images, and what they are."""
 
-_ROWS: dict[str, tuple[int, int]] = {"apart": (1, -1), "doubled": (2, -1), "tripled": (3, 0)}
+_ROWS: dict[GuidanceRows, tuple[int, int]] = {
+    "apart": (1, -1),
+    "doubled": (2, -1),
+    "condition first": (2, 0),
+    "tripled": (3, 0),
+}
 """Rows per image in a call under guidance, and which of them has the whole condition."""
 
 
@@ -46,7 +51,12 @@ def check_call(pipe: Any) -> None:
 
 
 def copies_in(
-    pipe: Any, layout: Layout, arguments: dict[str, Any], prompts: int, is_guided: bool | None = None
+    pipe: Any,
+    layout: Layout,
+    arguments: dict[str, Any],
+    prompts: int,
+    is_guided: bool | None = None,
+    images: int | None = None,
 ) -> tuple[int, int]:
     """Return how many rows a call has for each image, and which of them has the whole condition.
 
@@ -57,12 +67,14 @@ def copies_in(
 
     Raises `SettingsError` if prompts and rows disagree.
     """
-    batch = arguments[layout.latents].shape[0]
+    batch = layout.rows(arguments)
+    if batch == images:
+        return 1, -1
     own: list[GuidanceRows] = [OWN_ROWS[name] for name in _names(pipe) if name in OWN_ROWS]
     kind = own[0] if own else layout.guidance
     is_guided = getattr(pipe, "do_classifier_free_guidance", is_guided)
     if is_guided is None:
-        is_guided = batch % (2 * prompts) == 0 and _is_doubled(arguments[layout.latents], arguments[layout.text])
+        is_guided = batch % (2 * prompts) == 0 and _is_doubled(arguments[layout.latents], arguments[layout.text[0]])
     copies, condition = _ROWS[kind] if is_guided else (1, -1)
     if batch % (copies * prompts) != 0:
         raise SettingsError(

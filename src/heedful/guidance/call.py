@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from heedful.attention import Forward, Layout, Maps, Size, by_position
+from heedful.prompts import Prompt
 from heedful.shapes import Latents
 
 
@@ -36,7 +37,7 @@ class Call:
     @property
     def batch(self) -> int:
         """Rows of the denoiser's input."""
-        return self._input.shape[0]
+        return self.layout.rows(self.arguments)
 
     @property
     def images(self) -> int:
@@ -55,28 +56,32 @@ class Call:
         return latents.to(torch.promote_types(latents.dtype, torch.float32))
 
     @property
+    def time(self) -> Any:
+        """The time as the pipeline tells the denoiser."""
+        return self.arguments[self.layout.time]
+
+    @property
     def timestep(self) -> float:
         """The scheduler's timestep, which pipelines pass as a number, a scalar or one for each row."""
-        passed = self.arguments["timestep"]
-        return self.layout.times * (float(passed.flatten()[0]) if isinstance(passed, Tensor) else float(passed))
+        return self.layout.timestep(self.arguments)
 
     @property
     def dtype_and_device(self) -> Tensor:
         """An empty tensor like the denoiser's input, for `Tensor.to`."""
-        return self._input.new_empty(0)
+        return self._input[0].new_empty(0)
 
     def conditional(self, items: Sequence[int], latents: Latents) -> dict[str, Any]:
         """Return the arguments of a call for the conditional rows of `items` only, at other `latents`."""
         own = self.conditional_rows
         rows = [own[item] for item in items]
-        taken = {name: _take(value, rows, self.batch) for name, value in self.arguments.items()}
-        return taken | {self.layout.latents: self._with_latents(self._whole[rows], latents)}
+        taken = self._rows(rows)
+        return taken | {self.layout.latents: self._with_latents(taken[self.layout.latents], latents)}
 
     def unconditional(self) -> dict[str, Any] | None:
         """Return the arguments of a call for all rows but the conditional ones; None if there are no others."""
         own = set(self.conditional_rows)
         rows = [row for row in range(self.batch) if row not in own]
-        return {name: _take(value, rows, self.batch) for name, value in self.arguments.items()} if rows else None
+        return self._rows(rows) if rows else None
 
     def whole(self, conditional: Any, others: Any) -> Any:
         """Return the output for all rows, from those of the conditional and of all `others`."""
@@ -87,19 +92,35 @@ class Call:
 
     def again(self, items: Sequence[int], latents: Latents, timestep: Any) -> "Call":
         """Return a call for the conditional rows of `items` only, at other `latents` and another `timestep`."""
-        whole = replace(self, arguments=self.arguments | {"timestep": timestep})
+        whole = replace(self, arguments=self.arguments | {self.layout.time: timestep})
         return replace(self, arguments=whole.conditional(items, latents), copies=1, condition=-1)
 
     def moved(self, delta: Latents) -> "Call":
         """Return the call with `delta` added to the latents of each image, in each of its copies."""
         repeated = delta.repeat(self.batch // delta.shape[0], 1, 1, 1)
-        whole = self._whole
-        moved = whole[:, : self.channels].to(delta.dtype) + repeated
-        return replace(self, arguments=self.arguments | {self.layout.latents: self._with_latents(whole, moved)})
+        moved = self._whole[:, : self.channels].to(delta.dtype) + repeated
+        return replace(self, arguments=self.arguments | {self.layout.latents: self._with_latents(self._input, moved)})
 
     def conditional_maps(self, maps: Maps) -> Maps:
         """Return the maps of the conditional rows, without graph; with self-attention where it was read."""
         return maps.select(self.conditional_rows).detach()
+
+    def placed(self, prompts: Sequence[Prompt]) -> list[Prompt]:
+        """Return the prompt of each image with its tokens where they stand in the text of this call."""
+        rows = self.conditional_rows
+        return [self.layout.placed(prompt, self.arguments, row) for prompt, row in zip(prompts, rows, strict=True)]
+
+    def for_scheduler(self, latents: Latents) -> Tensor:
+        """Return latents in the form in which the scheduler has them."""
+        return self.layout.grid.for_scheduler(latents, self._input)
+
+    def from_scheduler(self, latents: Tensor) -> Latents:
+        """Return latents that the scheduler has: the reverse of `for_scheduler`."""
+        return self.layout.grid.from_scheduler(latents, self.size)
+
+    def predicted(self, output: Any) -> Tensor:
+        """Return what the scheduler gets of a denoiser's output."""
+        return self.layout.grid.predicted(prediction(output), self.channels, self.layout.sign)
 
     @property
     def conditional_rows(self) -> list[int]:
@@ -108,23 +129,31 @@ class Call:
         return list(range(first, first + self.images))
 
     @property
-    def _input(self) -> Tensor:
+    def _input(self) -> Any:
         return self.arguments[self.layout.latents]
 
     @property
     def _whole(self) -> Latents:
-        """The denoiser's input as (batch, channel, height, width)."""
-        return self.layout.unpack(self._input, self.size)
+        """The denoiser's input as (batch, channel, height, width), without the cells of other images."""
+        return self.layout.grid.unpack(self._input, self.size)
 
-    def _with_latents(self, whole: Tensor, latents: Tensor) -> Tensor:
-        """Return the denoiser's input `whole` with its first channels replaced, as the denoiser takes it."""
-        latents = latents.to(whole.dtype)
-        rest = whole[:, self.channels :]
-        return self.layout.pack(torch.cat([latents, rest], dim=1) if rest.shape[1] else latents)
+    def _rows(self, rows: list[int]) -> dict[str, Any]:
+        """Return the arguments of a call for some rows alone."""
+        lists = self.layout.row_lists
+        return {
+            name: [value[row] for row in rows]
+            if name in lists and value is not None
+            else _take(value, rows, self.batch)
+            for name, value in self.arguments.items()
+        }
+
+    def _with_latents(self, given: Any, latents: Latents) -> Any:
+        """Return a denoiser's input `given` with other latents in it."""
+        return self.layout.grid.put(given, latents.to(self.dtype_and_device))
 
 
-def prediction(output: Any) -> Tensor:
-    """Return what a denoiser predicted, whether it returned a tuple or an output object."""
+def prediction(output: Any) -> Any:
+    """Return what a denoiser predicted, whether it returned a tuple or an output object: a tensor, or one per row."""
     return output[0] if isinstance(output, tuple) else output.sample
 
 
@@ -135,10 +164,12 @@ def part(output: Any, rows: slice) -> Any:
 
 def joined(*outputs: Any) -> Any:
     """Return a denoiser's output for the rows of several of its outputs, in the form that they have."""
-    return _like(outputs[0], torch.cat([prediction(output) for output in outputs]))
+    parts = [prediction(output) for output in outputs]
+    is_listed = isinstance(parts[0], list)
+    return _like(outputs[0], [row for one in parts for row in one] if is_listed else torch.cat(parts))
 
 
-def _like(output: Any, predicted: Tensor) -> Any:
+def _like(output: Any, predicted: Any) -> Any:
     return (predicted,) if isinstance(output, tuple) else type(output)(sample=predicted)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from heedful.attention import layout_of
+from heedful.attention import layout_of, uncompiled
 from heedful.guidance.settings import COARSEST_UP_SITES, EMBEDDED_SITES, PUBLISHED_SITES, Settings
 from heedful.identity import identity
 from heedful.losses import AnyLoss, citations_of
@@ -50,7 +50,7 @@ class Method:
         """
         if self.embedded is not None and is_world(denoiser):
             return self.embedded
-        usual = layout_of(denoiser).usual_sites
+        usual = layout_of(denoiser).usual_sites(uncompiled(denoiser))
         if usual is None or self.settings.sites not in (PUBLISHED_SITES, COARSEST_UP_SITES):
             return self.settings
         return replace(self.settings, sites=usual)

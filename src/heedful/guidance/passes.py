@@ -4,13 +4,15 @@ Each pass counts the rows that it costs.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from torch import Tensor
 
-from heedful.attention import Forward, Maps, Reader, frozen, recomputing
+from heedful.attention import Forward, Maps, Reader, Record, frozen, keeping_weights, quantised, recomputing
 from heedful.errors import SettingsError
 from heedful.guidance.call import Call
+from heedful.guidance.checks import takes_weights_away
 from heedful.guidance.gradient import Differentiated, differentiate
 from heedful.guidance.initial_noise import InitialNoise, Scores
 from heedful.guidance.method import Method
@@ -23,7 +25,9 @@ from heedful.shapes import Latents, PerItem
 class Passes:
     """Gradient passes of one denoiser for one method; in them alone, parameters take no gradient."""
 
-    def __init__(self, denoiser: Any, reader: Reader, forward: Forward, method: Method, gradient_checkpointing: bool):
+    def __init__(
+        self, denoiser: Any, reader: Reader, forward: Forward, method: Method, gradient_checkpointing: bool | None
+    ):
         self._denoiser = denoiser
         self._reader = reader
         self._forward = forward
@@ -51,6 +55,20 @@ class Passes:
             )
 
         return look
+
+    def maps(self, call: Call, run: Run, self_attention: bool) -> Maps:
+        """Read the maps of the images of `call`, without gradients, by a pass that ends at the last site."""
+        items = list(range(call.images))
+        run.trace.look_rows += len(items)
+        record = Record()
+        self._reader.run(
+            call.through(self._forward),
+            call.conditional(items, call.latents),
+            record,
+            after_last="stop",
+            self_attention=self_attention,
+        )
+        return record.maps().detach()
 
     def predict(self, call: Call, run: Run) -> Differentiated:
         """Predict the noise of the conditional rows, and read loss and gradient from the same pass."""
@@ -84,7 +102,14 @@ class Passes:
         self_attention: bool,
         predict: bool = False,
     ) -> Differentiated:
-        with frozen(self._denoiser), recomputing(self._denoiser, wanted=self._recomputes):
+        moves = takes_weights_away(self._denoiser)  # which may begin inside the block
+        recomputes = moves if self._recomputes is None else self._recomputes
+        with ExitStack() as stack:
+            stack.enter_context(frozen(self._denoiser))
+            stack.enter_context(recomputing(self._denoiser, wanted=recomputes))
+            stack.enter_context(quantised(self._denoiser))
+            if moves:
+                stack.enter_context(keeping_weights())
             return differentiate(
                 self._reader,
                 self._forward,

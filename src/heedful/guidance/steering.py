@@ -44,9 +44,7 @@ class Steering:
         """Whether it asked for unconditional embeddings; None if it did not say."""
         self._reader = Reader(task.denoiser, task.settings.sites)
         self._steps = Steps(task, self._reader, self._original_forward)
-        # PixArt predicts a variance next to the noise; an inpainting denoiser takes more than latents
-        channels = self._denoiser.config.in_channels
-        self._channels = min(channels, self._denoiser.config.out_channels or channels)
+        self._channels = self._reader.layout.latent_channels(self._denoiser)
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -73,10 +71,10 @@ class Steering:
         self._check_parts()
         check_call(self._pipe)  # before the pipeline changes its processors
         encode = self._encode_prompt.original
-        encoded = encode(*args, **kwargs)
         bound = inspect.signature(encode).bind(*args, **kwargs)
         bound.apply_defaults()
-        found = Encoded.of(self._reader.layout, bound.arguments)
+        found = Encoded.of(self._reader.layout, bound.arguments)  # before Z-Image writes into the list of prompts
+        encoded = encode(*args, **kwargs)
         self._encoded.append(found)
         self._is_doubled = found.is_guided
         return encoded
@@ -115,9 +113,7 @@ class Steering:
             )
         if run.past is not None:
             run.past.append(run.now.timestep, bound.arguments)
-        if run.now.committed is not None:
-            committed = self._reader.layout.pack(run.now.committed)
-            bound.arguments["sample"] = (latents.to(committed.dtype) + committed).to(latents.dtype)
+        bound.arguments.update(run.now.commit(self._reader.layout.grid, self._scheduler, dict(bound.arguments)))
         run.advance(keep_maps=self._task.keep_maps)
         return step(*bound.args, **bound.kwargs)
 
@@ -136,16 +132,19 @@ class Steering:
     def _begin(self, arguments: dict[str, Any], positional: int) -> tuple[Call, Run]:
         """Return the denoiser's call and the run that it belongs to."""
         self._check_parts()
-        if self._task.policy is not None and torch.is_inference_mode_enabled():
+        needs_gradient = self._task.policy is not None and self._settings.needs_gradient
+        if needs_gradient and torch.is_inference_mode_enabled():
             raise PipelineError(
-                "Expected torch.no_grad, got torch.inference_mode, which forbids gradients. Leave it out."
+                "Expected torch.no_grad, got torch.inference_mode, which forbids gradients. Leave it out, or pass "
+                'settings with scheme="select", which needs none.'
             )
         layout, run = self._reader.layout, self.run
         is_new = run is None or self._is_new_run or run.is_over
         if run is None or is_new or not run.now.is_steered:
-            copies, condition = copies_in(self._pipe, layout, arguments, len(self._prompts), self._is_doubled)
+            images = None if run is None or is_new else len(run.prompts)
+            copies, condition = copies_in(self._pipe, layout, arguments, len(self._prompts), self._is_doubled, images)
         else:  # a later call of the same step need not have the copies of the first
-            copies, condition = arguments[layout.latents].shape[0] // len(run.prompts), -1
+            copies, condition = layout.rows(arguments) // len(run.prompts), -1
         call = Call(layout, arguments, copies, self._channels, condition, positional)
         if run is None or is_new:
             run = self.run = self._new_run(call)
@@ -162,7 +161,7 @@ class Steering:
         """Return a run that begins with `call`: image-to-image begins in the middle of the scheduler's timesteps."""
         check_hooks(self._denoiser)
         encoded, self._encoded = self._encoded, []
-        prompts = prompts_of_images(self._pipe, call.layout, self._prompts, encoded, call.images)
+        prompts = call.placed(prompts_of_images(self._pipe, call.layout, self._prompts, encoded, call.images))
         self._check_condition(call)
         seeds = list(range(call.images)) if self._task.seeds is None else list(self._task.seeds)
         if len(seeds) != call.images:
@@ -171,11 +170,11 @@ class Steering:
         first = getattr(self._scheduler, "begin_index", None)
         if first is None:
             first = timesteps.index(call.timestep) if call.timestep in timesteps else 0
-        if first > 0 and not (self._settings.initial_noise is None and self._settings.restart is None):
+        if first > 0 and not (self._settings.initial_noise is None and self._settings.selection is None):
             raise SettingsError(
                 "Expected a run that begins with noise, for which an initial noise can be chosen, got one that begins "
-                f"at step {first} of {len(timesteps)}. For image-to-image, pass settings with initial_noise=None and "
-                "restart=None."
+                f"at step {first} of {len(timesteps)}. For image-to-image, pass settings with initial_noise=None, "
+                'restart=None and another scheme than "select".'
             )
         run = Run(
             prompts,
@@ -185,21 +184,22 @@ class Steering:
             method=self._task.method,
             settings=self._settings,
         )
-        if self._settings.restart is not None:
+        if self._settings.selection is not None:
             run.past = Past(self._scheduler)
         return run
 
     def _check_condition(self, call: Call) -> None:
         """Raise an error if `call`, the first of a run, cannot be one with the condition, or cannot be made again."""
         residuals = [name for name in call.layout.residuals if call.arguments.get(name) is not None]
-        if residuals and self._settings.restart is not None:
+        if residuals and self._settings.selection is not None:
             raise SettingsError(
                 "Expected steps that can be made again from another noise, got steps with the residuals of a "
-                "ControlNet, which belong to the noise that it saw. Pass settings with restart=None."
+                "ControlNet, which belong to the noise that it saw. Pass settings with restart=None, and another "
+                'scheme than "select".'
             )
         if hasattr(self._pipe, "encode_prompt"):
             return
-        text = call.conditional(range(call.images), call.latents)[call.layout.text]
+        text = call.conditional(range(call.images), call.latents)[call.layout.text[0]]
         if is_empty_text(self._pipe, text):
             raise PipelineError(
                 "Expected the prediction with the prompt first, got the one with the empty prompt. In a loop of your "

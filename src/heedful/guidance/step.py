@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from heedful.attention import Forward, Reader, Record, full_precision, text_keys
 from heedful.errors import SettingsError
-from heedful.guidance.call import Call, joined, prediction
+from heedful.guidance.call import Call, joined
 from heedful.guidance.initial_noise import InitialNoise, choose_noise
 from heedful.guidance.method import Method
 from heedful.guidance.passes import Passes
-from heedful.guidance.past import input_scale
+from heedful.guidance.past import Commit, input_scale
 from heedful.guidance.policy import Policy
 from heedful.guidance.restart import Restart
 from heedful.guidance.restart_images import restart_images
@@ -43,7 +43,7 @@ class Task:
     seeds: Sequence[int] | None
     keep_maps: bool
     keep_self_attention: bool
-    gradient_checkpointing: bool
+    gradient_checkpointing: bool | None
 
 
 class Steps:
@@ -54,9 +54,9 @@ class Steps:
         self._method = task.method
         self._settings = task.settings
         self._keep_maps = task.keep_maps
-        restart = task.settings.restart
-        foretells = None if restart is None else restart.loss or task.method.loss
-        self._reads_self_attention = (task.keep_maps and task.keep_self_attention) or needs_self_attention(foretells)
+        asked = task.settings.selection
+        self._keep_self_attention = task.keep_maps and task.keep_self_attention
+        self._restart_needs_it = asked is not None and needs_self_attention(asked.loss or task.method.loss)
         self._denoiser = task.denoiser
         self._reader = reader
         self._forward = forward
@@ -69,14 +69,14 @@ class Steps:
             self._steer(call, run)
         run.now.calls += 1
         run.trace.plain_rows += call.batch
-        run.now.timestep = call.arguments["timestep"]
+        run.now.timestep = call.time
         if run.now.delta is not None:
             call = call.moved(run.now.delta)
         if run.now.is_update_due:
             return self._one_pass(call, run)
         if run.is_condition_alone and call.copies > 1:
             run.trace.spared_rows += call.batch - call.images
-            alone = call.again(range(call.images), call.latents, call.arguments["timestep"])
+            alone = call.again(range(call.images), call.latents, call.time)
             return joined(*[self._predict(alone, run)] * call.copies)
         return self._predict(call, run)
 
@@ -88,7 +88,8 @@ class Steps:
             if run.now.seen is not None or not (self._keep_maps or run.needs_maps_later):
                 return forward(**call.arguments)
             record = Record()
-            output = self._reader.run(forward, call.arguments, record, self_attention=self._reads_self_attention)
+            needs_it = self._keep_self_attention or (self._restart_needs_it and run.needs_maps_to_restart)
+            output = self._reader.run(forward, call.arguments, record, self_attention=needs_it)
         run.now.seen = call.conditional_maps(record.maps())
         return output
 
@@ -98,8 +99,10 @@ class Steps:
         if shift is None or run.now.calls > 1 or run.step >= step_at(shift.guided, run.steps):
             return nullcontext()
 
+        prompts = call.placed(run.prompts)
+
         def moved(site: str, keys: Tensor) -> Tensor:
-            return shift.moved(site, keys, call.conditional_rows, run.prompts)
+            return shift.moved(site, keys, call.conditional_rows, prompts)
 
         return text_keys(self._denoiser, call.arguments, moved)
 
@@ -123,10 +126,7 @@ class Steps:
         )
         run.active = moved.active
         run.left = moved.latents
-        update = moved.latents - before
-        run.now.committed = update / input_scale(call, run.scheduler) + (
-            0 if run.now.committed is None else run.now.committed
-        )
+        self._commit(run, (moved.latents - before) / input_scale(call, run.scheduler))
         run.trace.steps[-1] = _entry(run.trace.steps[-1], run, moved)
         self._warn_of_skipped(run.step, moved.skipped.tolist())
         if run.is_condition_alone:
@@ -143,12 +143,14 @@ class Steps:
         if self._policy is not None and self._policy.keeps_update(run.scheduler):
             target = run.take_target()
             before = latents = call.latents
-            if self._settings.restart is not None and run.take_restart():
-                latents = self._restart(call, run, self._settings.restart)
+            if self._settings.selection is not None and run.take_restart():
+                latents = self._restart(call, run, self._settings.selection)
                 run.past = None  # asked once, so later steps need not be remembered
             if run.step == 0 and self._settings.initial_noise is not None:
                 latents = self._choose_noise(call, run, self._settings.initial_noise)
-            run.now.is_update_due = run.is_guided and target is None and self._settings.scheme == "one-pass"
+            if latents is not before:  # another noise is told in no prediction
+                run.now.committed = (latents - before) / input_scale(call, run.scheduler)
+            run.now.is_update_due = run.is_guided and target is None and self._settings.scheme != "exact"
             if not run.now.is_update_due and run.active and (run.is_guided or target is not None):
                 moved = move(
                     latents,
@@ -163,15 +165,22 @@ class Steps:
                     longest=run.longest(latents),
                 )
                 run.active = moved.active
+                self._commit(run, (moved.latents - latents) / input_scale(call, run.scheduler))
                 latents = moved.latents
                 entry = _entry(entry, run, moved)
             if not run.now.is_update_due:
                 run.left = latents
             if latents is not before:
                 run.now.delta = latents - before
-                run.now.committed = run.now.delta / input_scale(call, run.scheduler)
         run.trace.steps.append(entry)
         self._warn_of_skipped(run.step, entry.skipped)
+
+    def _commit(self, run: Run, update: Latents) -> None:
+        """Let the scheduler know of an update of this step, in its latents or in the prediction."""
+        if self._settings.scheme == "prediction":
+            run.now.told = update
+        else:
+            run.now.committed = update if run.now.committed is None else run.now.committed + update
 
     def _choose_noise(self, call: Call, run: Run, settings: InitialNoise) -> Latents:
         """Return the noise that each image is to begin with."""
@@ -183,27 +192,32 @@ class Steps:
 
     def _restart(self, call: Call, run: Run, settings: Restart) -> Latents:
         """Return the latents with which each image goes on: its own, or those of another noise that promises more."""
+        loss = settings.loss or self._method.loss
+        if loss is None:
+            raise SettingsError("Expected a loss that predicts a failure, got none. Pass Restart(loss=...).")
 
-        def failure(run: Run) -> PerItem:
-            assert run.previous is not None
-            loss = settings.loss or self._method.loss
-            if loss is None:
-                raise SettingsError("Expected a loss that predicts a failure, got none. Pass Restart(loss=...).")
+        def failure(call: Call, run: Run) -> PerItem:
+            maps = self._passes.maps(call, run, needs_self_attention(loss)) if run.step == 0 else run.previous
+            assert maps is not None
+            run.previous = maps
             with full_precision(call.latents.device.type):
-                value = loss_at(loss, (run.step - 1) / run.steps)(run.previous, run.prompts, None)
+                value = loss_at(loss, max(run.step - 1, 0) / run.steps)(maps, run.prompts, None)
                 if not settings.relative:
                     return value
-                assert run.first is not None
-                return value / at_least_tiny(loss_at(loss, 0.0)(run.first, run.prompts, None))
+                first = maps if run.first is None else run.first  # a run of one step has no other
+                return value / at_least_tiny(loss_at(loss, 0.0)(first, run.prompts, None))
 
-        def predict(call: Call, run: Run) -> tuple[Tensor, Tensor | None]:
-            predicted = prediction(self.predict(call, run))
-            update = None if run.now.committed is None else call.layout.pack(run.now.committed)
+        def predict(call: Call, run: Run) -> tuple[Tensor, Commit]:
+            predicted = call.predicted(self.predict(call, run))
+            commit = partial(run.now.commit, call.layout.grid)
             run.advance(keep_maps=self._keep_maps)
-            return (predicted if call.layout.packed_size else predicted[:, : call.channels]), update
+            return predicted, commit
 
         new_run = partial(Run, steps=run.steps, method=self._method, settings=self._settings)
-        return restart_images(settings, call, run, new_run, failure, predict)
+        latents = restart_images(settings, call, run, new_run, failure, predict)
+        if run.step == 0:
+            run.previous = None  # no step has been made
+        return latents
 
     def _warn_of_skipped(self, step: int, skipped: Sequence[bool]) -> None:
         """Say once per block that an update was skipped."""

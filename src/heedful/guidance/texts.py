@@ -1,7 +1,8 @@
 """The text that a pipeline's denoiser sees: as it is parsed, and as the pipeline encodes it when it is called."""
 
+import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ def parse_prompt(pipe: Any, text: str, concepts: Sequence[str] | None = None) ->
     denoiser = find_denoiser(pipe)
     if denoiser is None:
         raise UnsupportedPipeline(f"Expected a diffusers pipeline with a denoiser, got {type(pipe).__name__}.")
-    return layout_of(denoiser).read_prompt(pipe, text, concepts)
+    return layout_of(denoiser).read(pipe, text, concepts, {})
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Encoded:
     """Whether an unconditional prediction was asked for; None if that was not said."""
     clean_caption: bool
     """Whether the pipeline was asked to clean the text up."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """What else changes which tokens a prompt has."""
 
     @classmethod
     def of(cls, layout: Layout, arguments: dict[str, Any]) -> "Encoded":
@@ -42,7 +45,8 @@ class Encoded:
         return cls(
             texts if len(texts) == len(given) and arguments.get("prompt_embeds") is None else (),
             arguments.get("do_classifier_free_guidance"),
-            bool(arguments.get("clean_caption", False)),
+            bool(arguments.get("clean_caption", not arguments.get("skip_text_cleaning", True))),
+            {name: arguments[name] for name in layout.options if name in arguments},
         )
 
 
@@ -61,6 +65,7 @@ def prompts_of_images(
     if not encoded or not all(call.texts for call in encoded):
         return guided
     first = encoded[0]
+    has_options = any(value != _default(pipe, name) for name, value in first.options.items())
     for texts in first.texts:
         each = [text for text in texts for _ in range(images // len(texts))]
         if len(each) != images:
@@ -68,18 +73,23 @@ def prompts_of_images(
         rewritten = layout.rewritten
         read = each if rewritten is None else [rewritten(pipe, text, first.clean_caption) for text in each]
         for item, (prompt, written, text) in enumerate(zip(guided, each, read, strict=True)):
-            if text == prompt.text:
+            if text == prompt.text and not has_options:
                 continue
-            if rewritten is None or rewritten(pipe, written, False) != prompt.text:
+            if text != prompt.text and (rewritten is None or rewritten(pipe, written, False) != prompt.text):
                 raise _other_text(list(texts), prompts)
-            guided[item] = _read_again(pipe, layout, prompt, text)
+            guided[item] = _read_again(pipe, layout, prompt, text, first.options)
     return guided
 
 
-def _read_again(pipe: Any, layout: Layout, prompt: Prompt, text: str) -> Prompt:
-    """Return `prompt` with its concepts in `text`, which the pipeline made of it."""
+def _default(pipe: Any, name: str) -> Any:
+    """Return what an option of the pipeline's call is unless it is given."""
+    return inspect.signature(pipe.__call__).parameters[name].default
+
+
+def _read_again(pipe: Any, layout: Layout, prompt: Prompt, text: str, options: dict[str, Any]) -> Prompt:
+    """Return `prompt` with its concepts in `text`, which the pipeline made of it, under the options of its call."""
     try:
-        return layout.read_prompt(pipe, text, [_written(concept) for concept in prompt.concepts])
+        return layout.read(pipe, text, [_written(concept) for concept in prompt.concepts], options)
     except PromptError as error:
         raise PromptError(
             f"Expected the concepts of {prompt.text!r} in what the pipeline made of it, got {text!r}. {error} "

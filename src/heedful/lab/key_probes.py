@@ -101,6 +101,7 @@ class _Reading:
         self._layout = layout_of(self.denoiser)
         self._prompts = prompts
         self._steps = steps
+        self._placed: list[Prompt] = []
         self._calls = 0
         self._sums: dict[str, Tensor] = {}
 
@@ -109,7 +110,12 @@ class _Reading:
         self._calls += 1
         if self._calls > self._steps:
             return self.original(*args, **kwargs)
-        with text_keys(self.denoiser, self._layout.arguments(self.denoiser, *args, **kwargs), self._see):
+        arguments = self._layout.arguments(self.denoiser, *args, **kwargs)
+        rows = range(self._layout.rows(arguments))[-len(self._prompts) :]
+        self._placed = [
+            self._layout.placed(prompt, arguments, row) for prompt, row in zip(self._prompts, rows, strict=True)
+        ]
+        with text_keys(self.denoiser, arguments, self._see):
             return self.original(*args, **kwargs)
 
     def means(self) -> dict[str, Keys]:
@@ -120,7 +126,7 @@ class _Reading:
         rows = keys[-len(self._prompts) :].detach().float()
         found = [
             rows[item][:, list(concept.token_indices)].mean(1)
-            for item, prompt in enumerate(self._prompts)
+            for item, prompt in enumerate(self._placed)
             for concept in prompt.concepts
         ]
         total = torch.stack(found)  # -> (concept, head, width)

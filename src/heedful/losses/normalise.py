@@ -40,8 +40,9 @@ def _text_columns(maps: Maps, prompts: Sequence[Prompt], columns: Columns) -> Bo
     length = maps.tokens.shape[1]
     positions = torch.arange(length)
     firsts = torch.tensor([prompt.first for prompt in prompts])[:, None]
-    lasts = torch.tensor([prompt.end if columns == "text" else length - 1 for prompt in prompts])[:, None]
-    return ((positions >= firsts) & (positions < lasts)).to(maps.tokens.device)
+    # where padding stands before the text, its own last token is the last of all
+    lasts = torch.tensor([prompt.end if columns == "text" else max(prompt.end, length - 1) for prompt in prompts])
+    return ((positions >= firsts) & (positions < lasts[:, None])).to(maps.tokens.device)
 
 
 @dataclass(frozen=True, kw_only=True)

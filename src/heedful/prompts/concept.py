@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from heedful.errors import ConceptNotFound, PromptError
 from heedful.prompts.marks import joined_words, take_marks, unjoin
 from heedful.prompts.syntax import Phrase, phrases_by_rules, strip_determiners
+from heedful.prompts.template import NO_TEMPLATE, Template
 from heedful.prompts.tokens import Alignment, Span, Tokenizer, align, find_words
 
 
@@ -48,13 +49,20 @@ class Prompt:
     text: str
     """What the text encoder reads: the prompt without marks."""
     tokens: tuple[str, ...]
-    """Readable tokens with the start and end token, without padding."""
+    """Readable tokens with the start and end token or those of a template, without padding."""
     concepts: tuple[Concept, ...]
     """In the order in which they were asked for, or in the order of the prompt."""
     unknown: tuple[str, ...] = ()
     """Words that the tokenizer does not know, so that the model cannot show them. Always empty with CLIP's own."""
     has_start: bool = True
     """Whether the first token is a start token, as with CLIP; T5 has none."""
+    before: int = 1
+    """How many of its tokens stand before those of the text."""
+    after: int = 1
+    """How many of its tokens stand after those of the text."""
+    from_end: bool = False
+    """Whether padding, or anything else of unknown length, stands before its tokens, so that indices count from the
+    first of them until `shifted` says where that is."""
 
     @classmethod
     def parse(
@@ -64,6 +72,7 @@ class Prompt:
         concepts: Sequence[str] | None = None,
         *,
         syntax: Callable[[str], Sequence[Phrase]] = phrases_by_rules,
+        template: Template = NO_TEMPLATE,
         chunked: bool = False,
     ) -> "Prompt":
         """Return the prompt `text` as `tokenizer` cuts it, with its concepts.
@@ -73,7 +82,8 @@ class Prompt:
         `heedful.prompts.SpacyPhrases` to use spaCy, which is never used unasked). A concept that is listed or marked
         has exactly the modifiers that are written with it: its last word is the noun, those before it modify it, and
         `+` joins words into one noun, as in "blue teddy+bear". Words match whole and in any case; the same word
-        twice in the list means its first and its second occurrence. With `chunked`, a text may be longer than the text
+        twice in the list means its first and its second occurrence. `template` is what the pipeline writes around the
+        text. With `chunked`, a text may be longer than the text
         encoder reads at once, and stands in chunks with a start and an end token each, as tools for long prompts encode
         it into `prompt_embeds`.
 
@@ -81,7 +91,7 @@ class Prompt:
         """
         check_concepts(concepts)
         plain, marks = take_marks(text)
-        alignment = align(plain, tokenizer, chunked=chunked)
+        alignment = align(plain, tokenizer, template=template, chunked=chunked)
         if concepts is not None:
             phrases = _asked(plain, concepts)
         elif marks:
@@ -89,44 +99,68 @@ class Prompt:
         else:
             phrases = list(syntax(plain))
         found = tuple(_concept(phrase, alignment) for phrase in phrases)
-        return cls(plain, alignment.tokens, found, _unknown_words(alignment), alignment.has_start)
+        is_padded_before = getattr(tokenizer, "padding_side", "right") == "left"
+        return cls(
+            plain,
+            alignment.tokens,
+            found,
+            _unknown_words(alignment),
+            alignment.has_start and not is_padded_before,
+            alignment.before,
+            alignment.after,
+            template.from_end or is_padded_before,
+        )
 
     def beside(self, other: "Prompt", shift: int) -> "Prompt":
         """Return this prompt with the tokens that another tokenizer made of the same text, `shift` positions on.
 
         Each concept, and each modifier, then has the tokens of both.
         """
+        return self._with_tokens(
+            [
+                [*mine, *(shift + index for index in theirs)]
+                for mine, theirs in zip(self._tokens(), other._tokens(), strict=True)
+            ]
+        )
 
-        def both(mine: tuple[int, ...], theirs: tuple[int, ...]) -> tuple[int, ...]:
-            return (*mine, *(shift + index for index in theirs))
+    def shifted(self, by: int) -> "Prompt":
+        """Return this prompt with `by` tokens of something else before its own: padding, or another encoder's."""
+        moved = self._with_tokens([[index + by for index in own] for own in self._tokens()])
+        has_start = self.has_start and by == 0
+        tokens = ("",) * by + self.tokens
+        return replace(moved, tokens=tokens, has_start=has_start, before=self.before + by, from_end=False)
 
+    def _tokens(self) -> list[tuple[int, ...]]:
+        """Return the tokens of each concept and, after it, of each of its modifiers."""
+        return [part.token_indices for concept in self.concepts for part in (concept, *concept.modifiers)]
+
+    def _with_tokens(self, tokens: Sequence[Sequence[int]]) -> "Prompt":
+        """Return this prompt with other tokens for its concepts and modifiers, in the order of `_tokens`."""
+        rest = iter(tokens)
         concepts = tuple(
             replace(
-                mine,
-                token_indices=both(mine.token_indices, theirs.token_indices),
-                modifiers=tuple(
-                    Modifier(own.text, both(own.token_indices, their.token_indices))
-                    for own, their in zip(mine.modifiers, theirs.modifiers, strict=True)
-                ),
+                concept,
+                token_indices=tuple(next(rest)),
+                modifiers=tuple(replace(modifier, token_indices=tuple(next(rest))) for modifier in concept.modifiers),
             )
-            for mine, theirs in zip(self.concepts, other.concepts, strict=True)
+            for concept in self.concepts
         )
         return replace(self, concepts=concepts)
 
     @property
     def first(self) -> int:
         """The index of the first token of the text."""
-        return 1 if self.has_start else 0
+        return self.before
 
     @property
     def end(self) -> int:
-        """The index of the end token, which is the last one before the padding."""
-        return len(self.tokens) - 1
+        """The index after the last token of the text: that of the end token, where there is one."""
+        return len(self.tokens) - self.after
 
     @property
     def reach(self) -> int:
         """How many positions of the padded sequence hold all of its tokens, those of a second encoder included."""
-        return max((self.end, *(index for concept in self.concepts for index in concept.token_indices))) + 1
+        return max((len(self.tokens) - 1, *(index for concept in self.concepts for index in concept.token_indices))) + 1
 
     def words(self) -> tuple[str, ...]:
         """Return the words of the text in order, each once (in any case) and as first written."""

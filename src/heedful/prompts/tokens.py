@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from heedful.errors import EmptyPrompt, PromptTooLong, UnsupportedPipeline
+from heedful.prompts.offsets import offsets_of_pieces
 from heedful.prompts.placeholders import Expanded, expand
+from heedful.prompts.template import NO_TEMPLATE, Template
 
 # A placeholder in angle brackets, possibly numbered as diffusers numbers the vectors of one concept (`<cat>_1`); or a
 # Chinese or Japanese character, because no space says where such a word ends; or a word with its inner hyphens,
@@ -60,20 +62,21 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True)
 class Alignment:
-    """One text and its tokens: special tokens included, padding not."""
+    """One text and its tokens: special tokens and those of a template included, padding not."""
 
     text: str
     tokens: tuple[str, ...]
-    """Readable: the characters of each token as they stand in the text, and the special tokens under their own name."""
+    """Readable: the characters of each token as they stand in the text, and all others under their own name."""
     spans: tuple[Span, ...]
-    """Where each token stands in the text; empty for special tokens."""
+    """Where each token stands in the text; empty for those that are no part of it."""
     unknown: tuple[int, ...]
     """Indices of tokens that stand for text which the tokenizer does not know."""
-
-    @property
-    def has_start(self) -> bool:
-        """Whether the first token is a special one, as with CLIP; T5 has none."""
-        return self.spans[0] == Span(0, 0)
+    has_start: bool
+    """Whether the first token is a special one, as with CLIP; T5 has none."""
+    before: int
+    """How many tokens stand before those of the text."""
+    after: int
+    """How many tokens stand after those of the text."""
 
     def indices(self, span: Span) -> tuple[int, ...]:
         """Return the indices of all tokens that hold a character of `span`, the start token being index 0."""
@@ -93,11 +96,12 @@ def find_words(text: str) -> tuple[Span, ...]:
     return tuple(Span(*match.span()) for match in _WORD.finditer(text))
 
 
-def align(text: str, tokenizer: Tokenizer, *, chunked: bool = False) -> Alignment:
+def align(text: str, tokenizer: Tokenizer, *, template: Template = NO_TEMPLATE, chunked: bool = False) -> Alignment:
     """Tokenize `text` and return its tokens with their positions.
 
-    A placeholder of several vectors has all of their tokens. If `chunked`, a text over the limit is cut into chunks of
-    as many tokens as the text encoder reads, each with a start and an end token of its own.
+    A placeholder of several vectors has all of their tokens. With a `template`, its tokens are there too, but those
+    that the denoiser does not see. If `chunked`, a text over the limit is cut into chunks of as many tokens as the text
+    encoder reads, each with a start and an end token of its own.
 
     Raises `EmptyPrompt` without words, `PromptTooLong` with more tokens than `tokenizer.model_max_length` unless
     `chunked`, or with more than 10 000 characters, and `UnsupportedPipeline` if the tokenizer knows no character
@@ -112,22 +116,32 @@ def align(text: str, tokenizer: Tokenizer, *, chunked: bool = False) -> Alignmen
     if not words:
         raise EmptyPrompt(f"Expected a prompt with words, got {text!r}. Say what the image should show: 'a red cube'.")
     expanded = expand(text, tokenizer)
-    encoded = _encode(expanded.text, tokenizer)
+    encoded = _encode(f"{template.before}{expanded.text}{template.after}", tokenizer, template.adds_special)
     limit = tokenizer.model_max_length
-    places = list(range(len(encoded["input_ids"])))
+    kept = list(range(len(encoded["input_ids"])))
     if chunked:
-        places = _chunks(list(encoded["special_tokens_mask"]), limit)
-    ids: list[int] = [encoded["input_ids"][place] for place in places]
-    is_special: list[int] = [encoded["special_tokens_mask"][place] for place in places]
-    offsets = [encoded["offset_mapping"][place] for place in places]
+        kept = _chunks(list(encoded["special_tokens_mask"]), limit)
+    kept = template.seen(kept)
+    ids: list[int] = [encoded["input_ids"][index] for index in kept]
+    is_special: list[int] = [encoded["special_tokens_mask"][index] for index in kept]
+    offsets = [template.inside(*encoded["offset_mapping"][index], len(expanded.text)) for index in kept]
+    is_foreign = [int(special or at is None) for at, special in zip(offsets, is_special, strict=True)]
     spans = tuple(
-        Span(0, 0) if special else _without_space(text, expanded, *offset)
-        for offset, special in zip(offsets, is_special, strict=True)
+        Span(0, 0) if foreign or at is None else _without_space(text, expanded, *at)
+        for at, foreign in zip(offsets, is_foreign, strict=True)
     )
     names = tokenizer.convert_ids_to_tokens(ids)
     tokens = tuple(span.of(text) or name for span, name in zip(spans, names, strict=True))
-    unknown = tuple(i for i, token in enumerate(ids) if token == tokenizer.unk_token_id and not is_special[i])
-    alignment = Alignment(text, tokens, spans, unknown)
+    unknown = tuple(i for i, token in enumerate(ids) if token == tokenizer.unk_token_id and not is_foreign[i])
+    alignment = Alignment(
+        text,
+        tokens,
+        spans,
+        unknown,
+        has_start=bool(is_special[0]),
+        before=_trailing(is_foreign[::-1]),
+        after=_trailing(is_foreign),
+    )
     if len(ids) > limit and not chunked:
         raise PromptTooLong(_too_long(alignment, words, limit, specials_at_end=_trailing(is_special)))
     return alignment
@@ -140,15 +154,16 @@ def _chunks(is_special: list[int], limit: int) -> list[int]:
     size = limit - first - (len(is_special) - last)
     before, after = list(range(first)), list(range(last, len(is_special)))
     return [
-        place
+        index
         for start in range(first, last, size)
-        for place in [*before, *range(start, min(start + size, last)), *after]
+        for index in [*before, *range(start, min(start + size, last)), *after]
     ]
 
 
-def _encode(text: str, tokenizer: Tokenizer) -> Mapping[str, Any]:
+def _encode(text: str, tokenizer: Tokenizer, adds_special: bool) -> Mapping[str, Any]:
     """Call the tokenizer as pipelines do, but without cutting, padding or its own message about the length."""
     settings: dict[str, Any] = {
+        "add_special_tokens": adds_special,
         "return_offsets_mapping": True,
         "return_special_tokens_mask": True,
         "truncation": False,
@@ -162,10 +177,32 @@ def _encode(text: str, tokenizer: Tokenizer) -> Mapping[str, Any]:
             return encoded
     except (NotImplementedError, KeyError) as error:
         reason = error
+    encoded = _encode_in_pieces(text, tokenizer)
+    if encoded is not None:
+        return encoded
     raise UnsupportedPipeline(
         f"Expected a tokenizer that knows character offsets, got {type(tokenizer).__name__}. "
         "Load the pipeline with the tokenizer of the same name that transformers bases on the tokenizers library."
     ) from reason
+
+
+def _encode_in_pieces(text: str, tokenizer: Any) -> Mapping[str, Any] | None:
+    """Encode with a tokenizer of the old kind, which has pieces but no offsets; None if they cannot be told."""
+    if not hasattr(tokenizer, "tokenize"):
+        return None
+    pieces: list[str] = tokenizer.tokenize(text)
+    own: list[int] = tokenizer.convert_tokens_to_ids(pieces)
+    ids: list[int] = list(tokenizer(text, truncation=False, padding=False, verbose=False)["input_ids"])
+    before = next((start for start in range(len(ids) - len(own) + 1) if ids[start : start + len(own)] == own), None)
+    offsets = offsets_of_pieces(text, pieces)
+    if before is None or offsets is None or not own:
+        return None
+    after = len(ids) - before - len(own)
+    return {
+        "input_ids": ids,
+        "offset_mapping": [*[(0, 0)] * before, *offsets, *[(0, 0)] * after],
+        "special_tokens_mask": [*[1] * before, *[0] * len(own), *[1] * after],
+    }
 
 
 def _without_space(text: str, expanded: Expanded, start: int, end: int) -> Span:

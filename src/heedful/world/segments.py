@@ -28,11 +28,11 @@ def object_masks(
     objects = _filled((distance > _GROUND) & (distance >= _EDGE * _highest_around(distance)))
     rows, columns = np.mgrid[:height, :width] + 0.5
     from_middle = np.full((len(boxes), height, width), np.inf)
-    for place, (left, top, right, bottom) in enumerate(boxes):
+    for index, (left, top, right, bottom) in enumerate(boxes):
         across = np.abs(columns - (left + right) / 2) / max(right - left, 1e-9)
         down = np.abs(rows - (top + bottom) / 2) / max(bottom - top, 1e-9)
         reach = np.maximum(across, down)
-        from_middle[place] = np.where(reach <= 0.5, reach, np.inf)
+        from_middle[index] = np.where(reach <= 0.5, reach, np.inf)
     if not boxes:
         return np.zeros((0, height, width), dtype=bool)
     is_nearest = from_middle.argmin(axis=0) == np.arange(len(boxes))[:, None, None]

@@ -41,9 +41,9 @@ __all__ = [
 ]
 
 
-def find_method(name: str) -> _Method:
-    """Return the method called `name`; raises `SettingsError`, which lists what there is."""
-    return METHODS[catalogue.check_name(name, METHODS, "a method")]
+def find_method(method: _Method | str) -> _Method:
+    """Return the method that is given itself or by name; raises `SettingsError`, which lists what there is."""
+    return catalogue.find(method, METHODS, _Method, "a method")
 
 
 def __getattr__(name: str) -> _Method:

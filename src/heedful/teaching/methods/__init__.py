@@ -16,9 +16,7 @@ __all__ = ["EMBEDDED", "METHODS", "Bind", "SeparateAndStrengthen", "TeachingMeth
 
 def find_method(method: TeachingMethod | str) -> TeachingMethod:
     """Return the teaching method that is given itself or by name; raises `SettingsError`, which lists what there is."""
-    if isinstance(method, TeachingMethod):
-        return method
-    return METHODS[catalogue.check_name(method, METHODS, "a teaching method")]
+    return catalogue.find(method, METHODS, TeachingMethod, "a teaching method")
 
 
 def __getattr__(name: str) -> TeachingMethod:

@@ -1,0 +1,55 @@
+from types import SimpleNamespace
+
+import torch
+
+from heedful.attention import SiteSelection, layout_of
+from heedful.attention.usual_sites import Usual, in_blocks, usual_sites
+from tests.new_transformers import tiny_chroma
+from tests.pipelines import tiny_unet
+from tests.transformer_pipelines import tiny_flux, tiny_sd3
+
+
+def blocks(**lists: int) -> torch.nn.Module:
+    module = torch.nn.Module()
+    for name, count in lists.items():
+        setattr(module, name, torch.nn.ModuleList([torch.nn.Identity()] * count))
+    module.config = SimpleNamespace(patch_size=2)  # type: ignore[assignment]
+    return module
+
+
+def test_published_blocks_are_read_by_their_numbers() -> None:
+    find = in_blocks("transformer_blocks.attn", "single_transformer_blocks.attn")
+    sites = find(blocks(transformer_blocks=19, single_transformer_blocks=38))
+    chosen = usual_sites(layout_of(tiny_flux().transformer).usual or (), sites)
+    assert chosen.names == (
+        *(f"transformer_blocks.{index}.attn" for index in range(15, 19)),
+        *(f"single_transformer_blocks.{index}.attn" for index in range(21, 25)),
+    )
+
+
+def test_model_with_another_number_of_blocks_is_read_at_the_same_depth() -> None:
+    usual = Usual(stem="blocks", first=9, last=9, of=24, source="test")
+    find = in_blocks("blocks.attn")
+    assert usual.names(find(blocks(blocks=38))) == ["blocks.14.attn"]
+    assert usual.names(find(blocks(blocks=1))) == ["blocks.0.attn"]
+    assert Usual(stem="others", first=0, last=1, of=2, source="test").names(find(blocks(blocks=3))) == []
+
+
+def test_where_nobody_has_published_any_the_first_half_is_read() -> None:
+    sites = in_blocks("blocks.attn")(blocks(blocks=4))
+    assert usual_sites((), sites) == SiteSelection(depth=(0.0, 0.5))
+
+
+def test_families_say_who_found_their_blocks() -> None:
+    for denoiser in (tiny_sd3().transformer, tiny_flux().transformer, tiny_chroma().transformer):
+        layout = layout_of(denoiser)
+        assert layout.usual
+        assert all("arXiv" in one.source for one in layout.usual)
+        assert layout.usual_sites(denoiser) != SiteSelection(depth=(0.0, 0.5))
+    assert layout_of(tiny_unet()).usual_sites(tiny_unet()) is None
+
+
+def test_sites_have_the_patch_of_their_model_and_their_neighbours() -> None:
+    first, *_ = in_blocks("blocks.attn2", self_attention="attn1")(blocks(blocks=1))
+    assert (first.name, first.scale, first.self_attention) == ("blocks.0.attn2", 2, "blocks.0.attn1")
+    assert in_blocks("blocks.attn", patch=None)(blocks(blocks=1))[0].scale == 1

@@ -1,0 +1,129 @@
+"""Tiny random language models, such as newer pipelines read prompts with: two layers, a width of 16, no download."""
+
+from typing import Any
+
+import torch
+from transformers import (
+    BertConfig,
+    BertModel,
+    Gemma2Config,
+    Gemma2Model,
+    GlmConfig,
+    GlmModel,
+    Mistral3Config,
+    Mistral3ForConditionalGeneration,
+    MistralConfig,
+    PixtralImageProcessorPil,
+    PixtralVisionConfig,
+    ProcessorMixin,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    Qwen3Model,
+    T5GemmaConfig,
+    T5GemmaEncoderModel,
+    UMT5Config,
+    UMT5EncoderModel,
+)
+
+from tests.tokenizers import build_mistral
+
+TEXT: dict[str, Any] = {
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 8,
+    "pad_token_id": 0,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
+
+
+def tiny_qwen3(length: int) -> Qwen3ForCausalLM:
+    """For a vocabulary of `length` tokens."""
+    torch.manual_seed(0)
+    return Qwen3ForCausalLM(Qwen3Config(vocab_size=length, **TEXT)).eval()
+
+
+def tiny_qwen3_model(length: int) -> Qwen3Model:
+    """The same without its last layer, as Z-Image has it."""
+    return tiny_qwen3(length).model
+
+
+def tiny_gemma2(length: int) -> Gemma2Model:
+    """For a vocabulary of `length` tokens."""
+    torch.manual_seed(0)
+    return Gemma2Model(Gemma2Config(vocab_size=length, **TEXT)).eval()
+
+
+def tiny_glm(length: int) -> GlmModel:
+    """For a vocabulary of `length` tokens."""
+    torch.manual_seed(0)
+    return GlmModel(GlmConfig(vocab_size=length, **TEXT)).eval()
+
+
+def tiny_bert(length: int) -> BertModel:
+    """For a vocabulary of `length` tokens."""
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=length, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2
+    )
+    return BertModel(config).eval()
+
+
+def tiny_umt5(length: int) -> UMT5EncoderModel:
+    """For a vocabulary of `length` tokens."""
+    torch.manual_seed(0)
+    config = UMT5Config(
+        vocab_size=length, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2, dropout_rate=0.0, pad_token_id=0
+    )
+    return UMT5EncoderModel(config).eval()
+
+
+def tiny_t5_gemma(length: int) -> Any:
+    """The encoder of T5Gemma, for a vocabulary of `length` tokens."""
+    torch.manual_seed(0)
+    half = TEXT | {"vocab_size": length}
+    config = T5GemmaConfig(encoder=half, decoder=half, is_encoder_decoder=False, vocab_size=length)
+    return T5GemmaEncoderModel(config).eval().encoder
+
+
+def tiny_qwen_vl(length: int, image_token: int) -> Qwen2_5_VLForConditionalGeneration:
+    """For a vocabulary of `length` tokens, of which `image_token` stands for a part of an image."""
+    torch.manual_seed(0)
+    text = TEXT | {
+        "vocab_size": length,
+        "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0},
+    }
+    vision = {
+        "depth": 1, "hidden_size": 16, "intermediate_size": 32, "num_heads": 2, "out_hidden_size": 16,
+        "patch_size": 14, "fullatt_block_indexes": [0],
+    }  # fmt: skip
+    config = Qwen2_5_VLConfig(text_config=text, vision_config=vision, image_token_id=image_token)
+    return Qwen2_5_VLForConditionalGeneration(config).eval()
+
+
+def tiny_mistral3(length: int) -> Mistral3ForConditionalGeneration:
+    """For a vocabulary of `length` tokens; its eyes are not used by text alone."""
+    torch.manual_seed(0)
+    vision = PixtralVisionConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, head_dim=8, image_size=28
+    )
+    text = MistralConfig(vocab_size=length, **TEXT)
+    return Mistral3ForConditionalGeneration(Mistral3Config(text_config=text, vision_config=vision)).eval()
+
+
+class TextOnly(ProcessorMixin):
+    """What Pixtral's processor does with text; its own class asks for torchvision, which its images alone need."""
+
+    def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None):
+        super().__init__(image_processor, tokenizer, chat_template=chat_template)
+
+
+def pixtral_processor() -> TextOnly:
+    """FLUX.2 calls it its tokenizer; it pads on the left, as Mistral's own does."""
+    tokenizer = build_mistral()
+    return TextOnly(PixtralImageProcessorPil(), tokenizer, tokenizer.chat_template)
