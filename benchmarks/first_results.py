@@ -41,14 +41,14 @@ def _part(name: str, loss: Any = HEEDFUL.loss, **changes: Any) -> Method:
     return replace(HEEDFUL, name=name, loss=loss, embedded=replace(WHOLE, **changes))
 
 
-EXACT = {"scheme": "exact", "condition_alone": False}
+EXACT = {"scheme": "exact", "condition_alone": 0.0}
 ABLATIONS = {
     method.name: method
     for method in (
         _part("without-restart", restart=None),
         _part("without-elsewhere", Separability()),
         _part("without-separability", Elsewhere()),
-        _part("without-condition-alone", condition_alone=False),
+        _part("without-condition-alone", condition_alone=0.0),
         _part("without-one-pass", **EXACT),
         _part("separability-alone", Separability(), restart=None, **EXACT),
         _part("elsewhere-alone", Elsewhere(), restart=None, **EXACT),

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from heedful.errors import SettingsError
-from heedful.guidance import Settings
-from heedful.guidance.methods import Method, WrongTokens
+from heedful.guidance import Method, Settings
+from heedful.guidance.methods import WrongTokens
 from heedful.lab.records import FAULTS
 from heedful.lab.trial import Trial, TrialRecord, success_table
 from heedful.scores.statistics import Comparison, compare

@@ -26,6 +26,7 @@ METHODS: dict[str, str] = {
     "focus": "focus",
     "isac": "isac",
     "isac-selection": "isac",
+    "osi": "osi",
     "heedful": "heedful",
     "random": "controls",
     "wrong-tokens": "controls",

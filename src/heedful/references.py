@@ -113,6 +113,13 @@ BIBTEX: dict[str, str] = {
   year      = {2026},
   note      = {arXiv:2505.20935}
 }""",
+    "osi2026": """\
+@misc{osi2026,
+  title  = {{OSI}},
+  author = {{Not named in the digest that heedful read}},
+  year   = {2026},
+  note   = {ICML 2026, arXiv:2605.14270}
+}""",
     "radford2021clip": """\
 @inproceedings{radford2021clip,
   title     = {Learning Transferable Visual Models From Natural Language Supervision},

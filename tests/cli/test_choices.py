@@ -21,9 +21,9 @@ def test_settings_may_follow_a_method_and_are_part_of_its_name() -> None:
 
 
 def test_words_and_truths_are_settings_too() -> None:
-    method = read_method("heedful@condition_alone=False@decay_law=linear")
+    method = read_method("heedful@condition_alone=0.1@decay_law=linear")
     assert method.embedded is not None
-    assert (method.embedded.condition_alone, method.embedded.decay_law) == (False, "linear")
+    assert (method.embedded.condition_alone, method.embedded.decay_law) == (0.1, "linear")
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def test_words_and_truths_are_settings_too() -> None:
         ("step_size=1e999", "Expected step_size to be a finite number, got inf"),
         ("step_size=nan", "Expected step_size to be a finite number, got 'nan'"),
         ("max_refinements=1.5", "Expected max_refinements to be a whole number, got 1.5"),
-        ("condition_alone=1", "Expected condition_alone to be True or False, got 1"),
-        ("step_rule=rsm", "Expected step_rule to be one of raw, rms, got 'rsm'"),
-        ("step_rule=../../x", "Expected step_rule to be one of raw, rms"),
+        ("condition_alone=half", "Expected condition_alone to be a finite number or a whole number, got 'half'"),
+        ("step_rule=rsm", "Expected step_rule to be one of raw, rms, polyak, got 'rsm'"),
+        ("step_rule=../../x", "Expected step_rule to be one of raw, rms, polyak"),
     ],
 )
 def test_a_setting_is_read_as_the_type_of_its_field(told: str, says: str) -> None:

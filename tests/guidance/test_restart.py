@@ -138,6 +138,20 @@ def test_cost_counts_the_steps_that_were_made_again(pipe: Any) -> None:
     assert trace.to_dict()["restarts"][0]["tries"] == 1
 
 
+@pytest.mark.parametrize(("first", "tries"), [(1.8, 0), (1.0, 1)])
+def test_relative_limit_asks_how_far_the_loss_has_fallen_since_the_first_step(
+    pipe: Any, first: float, tries: int
+) -> None:
+    """Looks: the loss now and at the first step, 0.9 of `first`; then of another noise, 0.3 of 1."""
+    told = restarting([0.9], [first], [0.3], [1.0])
+    assert told.restart is not None
+    with guide(pipe, TWO, METHOD, settings=replace(told, restart=replace(told.restart, relative=True))) as guided:
+        latents_of(pipe, TWO)
+    (restart,) = guided.trace.restarts
+    assert restart.tries == tries
+    assert restart.loss == pytest.approx((0.9 / first, 0.3 if tries else 0.9 / first))
+
+
 def test_step_that_cannot_be_guided_leaves_the_question_to_the_next() -> None:
     """Heun's second half-steps go back to latents that it remembers."""
     pipe: Any = tiny_pipeline(scheduler=diffusers.HeunDiscreteScheduler(steps_offset=1))

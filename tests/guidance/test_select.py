@@ -177,4 +177,4 @@ def test_what_needs_a_gradient_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"initial noise.*select"):
         Settings(scheme="select", initial_noise=InitialNoise())
     with pytest.raises(SettingsError, match="condition_alone"):
-        Settings(scheme="select", condition_alone=True)
+        Settings(scheme="select", condition_alone=0.5)

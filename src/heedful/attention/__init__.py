@@ -5,6 +5,7 @@ from heedful.attention.figures import describe, overlap, peak, retention
 from heedful.attention.filters import Convention, gaussian_kernel, otsu_threshold, smooth
 from heedful.attention.gradients import frozen, keeping_weights, recomputing
 from heedful.attention.intercept import Replaced, held, one_block, replaced
+from heedful.attention.keys import text_keys
 from heedful.attention.latent_forms import Form
 from heedful.attention.layout import GuidanceRows, Layout, Pipeline, Scheduler, by_position
 from heedful.attention.layouts import find_denoiser, find_sites, layout_of, uncompiled
@@ -63,5 +64,6 @@ __all__ = [
     "replaced",
     "retention",
     "smooth",
+    "text_keys",
     "uncompiled",
 ]

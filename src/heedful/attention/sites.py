@@ -57,6 +57,9 @@ class SiteSelection:
     """Shell patterns, one of which the name matches: `up_blocks.1.*`."""
     depth: tuple[float, float] | None = None
     """A share of the denoiser's sites in the order of its forward: (0, 0.5) is the first half of them."""
+    coarsest: bool = False
+    """Of those that pass the other conditions, only the ones with the fewest cells: among the up blocks of a U-Net, the
+    first that looks at the text, whatever its size is."""
     rows: Rows | None = None
     """Which side of joint attention is read; None: "image". Cross-attention has no "text"."""
 
@@ -65,6 +68,9 @@ class SiteSelection:
         low, high = self.depth or (0.0, 1.0)
         deep = [site for index, site in enumerate(sites) if low * len(sites) <= index < high * len(sites)]
         wanted = tuple(site for site in deep if self._wants(site, latents))
+        if self.coarsest:
+            scale = max((site.scale for site in wanted), default=1)
+            wanted = tuple(site for site in wanted if site.scale == scale)
         return wanted if self.rows is None else tuple(replace(site, rows=self.rows) for site in wanted)
 
     def _wants(self, site: Site, latents: Size) -> bool:

@@ -15,7 +15,8 @@ from heedful.errors import PipelineError, SettingsError, UnsuitablePrompt, Unsup
 from heedful.guidance.batching import check_rows
 from heedful.guidance.checks import check_hooks, check_streams, check_weights
 from heedful.guidance.history import MapHistory
-from heedful.guidance.methods import METHODS, Method, find_method
+from heedful.guidance.method import Method
+from heedful.guidance.methods import METHODS, find_method
 from heedful.guidance.notebook import paragraph
 from heedful.guidance.policy import policy_of
 from heedful.guidance.run import Run
@@ -125,6 +126,13 @@ def guide(
     method = _method(method)
     denoiser = denoiser_of(pipe)
     settings = settings or method.settings_for(denoiser)
+    if settings.key_shift is not None:
+        settings.key_shift.check(denoiser)
+        if method.loss is not None:
+            raise SettingsError(
+                f"Expected a method without a loss where keys are moved, got {method.name!r}: its maps would be of "
+                "other keys. Pass settings with key_shift=None, or a method whose loss is None."
+            )
     is_moved = not (method.loss is None and settings.initial_noise is None and settings.selection is None)
     policy = policy_of(pipe.scheduler, settings.scheme) if is_moved else None
     if is_moved and settings.needs_gradient:

@@ -15,7 +15,7 @@ from heedful.guidance.call import Call
 from heedful.guidance.checks import takes_weights_away
 from heedful.guidance.gradient import Differentiated, differentiate
 from heedful.guidance.initial_noise import InitialNoise, Scores
-from heedful.guidance.methods.method import Method
+from heedful.guidance.method import Method
 from heedful.guidance.run import Run
 from heedful.guidance.update import Look
 from heedful.losses import loss_at, needs_self_attention

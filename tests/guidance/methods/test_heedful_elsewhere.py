@@ -51,3 +51,15 @@ def test_prompts_of_a_batch_may_have_different_numbers_of_concepts() -> None:
     batch = Maps(drawn(CAT, DOG, END).tokens.repeat(3, 1, 1, 1))
     assert Elsewhere(reach=0.2)(batch, [TWO, ONE, NONE]).tolist() == pytest.approx([0.3 / 0.9, 0.5 / 1.1, 0])
     assert "Elsewhere needs a concept" in Elsewhere().idle_for(NONE)[0]
+
+
+def test_without_a_start_token_the_end_token_and_the_padding_are_idle() -> None:
+    """T5's tokens: cat, dog, end, and one of padding; each cell's attention sums to 1."""
+    prompt = Prompt("cat dog", WORDS[1:], tuple(Concept(WORDS[i], WORDS[i], (i - 1,)) for i in (1, 2)), has_start=False)
+    words = torch.tensor([CAT, DOG], dtype=torch.float64)
+    stray = torch.tensor([0.0] * 7 + [0.3])  # of "cat", far from its peak
+    words[0] += stray
+    idle = 1 - words.sum(0)
+    maps = Maps(torch.cat([words, 0.25 * idle[None], 0.75 * idle[None]])[None, :, None])
+    assert float(Elsewhere(reach=0.2)(maps, [prompt])) == pytest.approx(0.3 / 0.8)
+    assert Elsewhere().idle_for(prompt) == ()

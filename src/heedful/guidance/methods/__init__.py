@@ -5,6 +5,7 @@ losses are here to be composed anew: `heedful.methods.Segregation`.
 """
 
 from heedful import catalogue
+from heedful.guidance.method import Method as _Method
 from heedful.guidance.methods.a_star import Retention, Segregation
 from heedful.guidance.methods.attend_and_excite import AttendAndExciteLoss
 from heedful.guidance.methods.conform import ConformLoss
@@ -15,14 +16,12 @@ from heedful.guidance.methods.focus import FocusLoss
 from heedful.guidance.methods.heedful import Elsewhere, Separability
 from heedful.guidance.methods.initno import SelfConflict
 from heedful.guidance.methods.isac import InstanceOverlap, SemanticOverlap
-from heedful.guidance.methods.method import EMBEDDED, Method
 from heedful.guidance.methods.syngen import SynGenLoss
 
-METHODS: dict[str, Method] = catalogue.members("heedful.guidance.methods", catalogue.METHODS)
+METHODS: dict[str, _Method] = catalogue.members("heedful.guidance.methods", catalogue.METHODS)
 """By the name that `heedful.guide` and the command line know."""
 
 __all__ = [
-    "EMBEDDED",
     "METHODS",
     "AttendAndExciteLoss",
     "ConformLoss",
@@ -31,7 +30,6 @@ __all__ = [
     "Elsewhere",
     "FocusLoss",
     "InstanceOverlap",
-    "Method",
     "Retention",
     "Segregation",
     "SelfConflict",
@@ -43,12 +41,12 @@ __all__ = [
 ]
 
 
-def find_method(method: Method | str) -> Method:
+def find_method(method: _Method | str) -> _Method:
     """Return the method that is given itself or by name; raises `SettingsError`, which lists what there is."""
-    return catalogue.find(method, METHODS, Method, "a method")
+    return catalogue.find(method, METHODS, _Method, "a method")
 
 
-def __getattr__(name: str) -> Method:
+def __getattr__(name: str) -> _Method:
     return catalogue.by_constant(__name__, METHODS, name, __all__)
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from heedful.attention import Maps
+from heedful.guidance.method import EMBEDDED, Method
 from heedful.guidance.methods.attend_and_excite import WITHOUT_REFINEMENT, AttendAndExciteLoss
-from heedful.guidance.methods.method import EMBEDDED, Method
 from heedful.guidance.settings import Settings
 from heedful.losses import (
     PUBLISHED_SHARES,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from heedful.attention import Maps
-from heedful.guidance.methods.method import EMBEDDED, Method
+from heedful.guidance.method import EMBEDDED, Method
 from heedful.guidance.settings import Settings
 from heedful.losses import PUBLISHED_SHARES, Loss, TextShares
 from heedful.prompts import Prompt

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heedful.attention import Maps
-from heedful.guidance.methods.method import EMBEDDED, Method
+from heedful.guidance.method import EMBEDDED, Method
 from heedful.guidance.settings import Settings
 from heedful.losses import PUBLISHED_SHARES, Loss, TextShares, jensen_shannon, missing_modifiers
 from heedful.prompts import Prompt

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heedful.attention import Convention, Groups, Maps, SiteSelection
-from heedful.guidance.methods.method import EMBEDDED, Method
+from heedful.guidance.method import EMBEDDED, Method
 from heedful.guidance.settings import Settings
 from heedful.losses import Loss, at_least_tiny, jensen_shannon, missing_pair
 from heedful.prompts import Prompt

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heedful.attention import Maps
-from heedful.guidance.methods.method import Method
+from heedful.guidance.method import Method
 from heedful.guidance.restart import Restart
 from heedful.guidance.settings import EMBEDDED_SITES, Settings
 from heedful.losses import Loss, Preparation, at_least_tiny, cell_positions, missing_pair
@@ -64,14 +64,15 @@ class Separability(Loss):
 
 @dataclass(frozen=True, kw_only=True)
 class Elsewhere(Loss):
-    """L = F / (F + N),   F and N the maximum of H(x) = 1 - A_start(x) over the cells far from and near the concepts.
+    """L = F / (F + N),   F and N the maximum of H(x) = 1 - A_idle(x) over the cells far from and near the concepts.
 
-    H(x) is how much a cell attends to any of the text, padding and end token included. A cell is near a concept if it
-    is no farther from the peak of its map than `reach` times the grid's longer side. In [0, 1]: 0 if all attention to
-    the text lies around the concepts, 1/2 if a third location attends as much. No gradient flows through where the
-    peaks are.
+    A_idle(x) is what a cell attends to if it heeds nothing: the start token, as CLIP has it first, where end token and
+    padding carry the caption. Text encoders without a start token (T5, large language models) leave such attention
+    to the end token and the padding after it, which are idle then. So H(x) is how much a cell heeds the text.
 
-    It needs a text encoder that puts a start token first, as CLIP does; for T5 (FLUX, PixArt) it adds nothing.
+    A cell is near a concept if it is no farther from the peak of its map than `reach` times the grid's longer side. In
+    [0, 1]: 0 if all attention to the text lies around the concepts, 1/2 if a third location attends as much. No
+    gradient flows through where the peaks are.
     """
 
     reach: float = 0.45
@@ -81,19 +82,19 @@ class Elsewhere(Loss):
         """Return the share of each item, in [0, 1]; 0 for a prompt without concepts."""
         groups = maps.group(prompts)
         near = (_distance_from_peak(groups.maps) <= self.reach * max(maps.size)) & groups.is_there[..., None]
-        attending = 1 - maps.tokens[:, 0].flatten(1)  # -> (batch, cell)
+        attending = 1 - _idle(maps, prompts)  # -> (batch, cell)
         is_near = near.any(1)  # -> (batch, cell)
         far, close = (attending.masked_fill(hidden, 0).amax(-1) for hidden in (is_near, ~is_near))
-        has_start = torch.tensor([prompt.has_start for prompt in prompts], device=far.device)
-        return (far / at_least_tiny(far + close)).masked_fill(~(groups.is_there.any(1) & has_start), 0)
+        return (far / at_least_tiny(far + close)).masked_fill(~groups.is_there.any(1), 0)
 
-    def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
-        """Return that it adds nothing to a prompt without concepts, or without a start token."""
-        if prompt.has_start or not prompt.concepts:
-            return super().idle_for(prompt)
-        return (
-            "Elsewhere needs a text encoder with a start token, such as CLIP, and this one has none: it adds nothing.",
-        )
+
+def _idle(maps: Maps, prompts: Sequence[Prompt]) -> Float[Tensor, "batch cell"]:
+    """Return how much each cell attends to the tokens that are idle."""
+    length = maps.tokens.shape[1]
+    weights = torch.zeros(len(maps), length)
+    for item, prompt in enumerate(prompts):
+        weights[item, slice(0, 1) if prompt.has_start else slice(prompt.end, length)] = 1
+    return torch.einsum("bt,btc->bc", weights.to(maps.tokens), maps.tokens.flatten(2))
 
 
 def _distance_from_peak(maps: Float[Tensor, "batch concept height width"]) -> Float[Tensor, "batch concept cell"]:
@@ -110,7 +111,7 @@ HEEDFUL = Method(
     embedded=Settings(
         sites=EMBEDDED_SITES,
         scheme="one-pass",
-        condition_alone=True,
+        condition_alone=0.3,
         step_size=25.0,
         decay=(1.0, 0.5),
         guided=0.3,

@@ -16,8 +16,8 @@ from torch import Tensor
 from heedful.attention import Maps
 from heedful.errors import SettingsError
 from heedful.guidance.initial_noise import InitialNoise
+from heedful.guidance.method import EMBEDDED, Method
 from heedful.guidance.methods.attend_and_excite import WITHOUT_REFINEMENT, AttendAndExciteLoss
-from heedful.guidance.methods.method import EMBEDDED, Method
 from heedful.losses import PUBLISHED_SHARES, Loss, TextShares, missing_pair, overlap
 from heedful.prompts import Prompt
 from heedful.shapes import CellMaps, PerItem

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from heedful.attention import Maps
 from heedful.errors import SettingsError
-from heedful.guidance.methods.method import EMBEDDED, Method
+from heedful.guidance.method import EMBEDDED, Method
 from heedful.guidance.restart import Restart
 from heedful.guidance.settings import Settings
 from heedful.losses import Handover, Loss, at_least_tiny, cell_positions, missing_pair

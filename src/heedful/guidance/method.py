@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from heedful.attention import layout_of, uncompiled
-from heedful.guidance.settings import EMBEDDED_SITES, PUBLISHED_SITES, Settings
+from heedful.guidance.settings import COARSEST_UP_SITES, EMBEDDED_SITES, PUBLISHED_SITES, Settings
 from heedful.identity import identity
 from heedful.losses import AnyLoss, citations_of
 from heedful.world import is_world
@@ -38,17 +38,20 @@ class Method:
     @property
     def citations(self) -> tuple[str, ...]:
         """Keys of the papers behind it, for `heedful.cite`."""
-        return tuple(dict.fromkeys([*citations_of(self.loss), *citations_of(self.settings.initial_noise)]))
+        own = self.settings
+        sources = (self.loss, own.initial_noise, own.key_shift, own.restart and own.restart.loss)
+        return tuple(dict.fromkeys(key for source in sources for key in citations_of(source)))
 
     def settings_for(self, denoiser: Any) -> Settings:
         """Return the settings that suit `denoiser`.
 
-        Published sites are 16x16 cells of a U-Net; where there are none, the family's usual ones are read.
+        Published sites, and those of an up block, are those of U-Nets; where there are none, the family's usual ones
+        are read.
         """
         if self.embedded is not None and is_world(denoiser):
             return self.embedded
         usual = layout_of(denoiser).usual_sites(uncompiled(denoiser))
-        if usual is None or self.settings.sites != PUBLISHED_SITES:
+        if usual is None or self.settings.sites not in (PUBLISHED_SITES, COARSEST_UP_SITES):
             return self.settings
         return replace(self.settings, sites=usual)
 
