@@ -14,7 +14,7 @@ _MARK = "\N{REPLACEMENT CHARACTER}"
 """Stands for the prompt in a chat template that is split there."""
 
 
-def part_of(pipe: Any, *names: str) -> Any:
+def part_of(pipe: object, *names: str) -> Any:
     """Return the first tokenizer or processor of `pipe` under one of `names`.
 
     Raises `UnsupportedPipeline` if it has none.
@@ -29,7 +29,7 @@ def part_of(pipe: Any, *names: str) -> Any:
     return part
 
 
-def tokenizer_of(pipe: Any, *names: str) -> Tokenizer:
+def tokenizer_of(pipe: object, *names: str) -> Tokenizer:
     """Return the tokenizer of `pipe` under one of `names`, or that of a processor which stands there."""
     part = part_of(pipe, *names)
     return part.tokenizer if hasattr(part, "image_processor") else part
@@ -43,7 +43,7 @@ def reader(
     `change` is what the pipeline does to the text first, if it is more than nothing.
     """
 
-    def read(pipe: Any, text: str, concepts: Sequence[str] | None, options: Mapping[str, Any]) -> Prompt:
+    def read(pipe: object, text: str, concepts: Sequence[str] | None, options: Mapping[str, Any]) -> Prompt:
         around = NO_TEMPLATE if template is None else template(pipe, part_of(pipe, *names), options)
         text = text if change is None else change(text)
         return Prompt.parse(text, tokenizer_of(pipe, *names), concepts, template=around)
@@ -64,7 +64,7 @@ def chat(**settings: Any) -> MakeTemplate:
     `settings` are what it passes to `apply_chat_template`.
     """
 
-    def make(pipe: Any, tokenizer: Any, options: Mapping[str, Any]) -> Template:
+    def make(pipe: object, tokenizer: Any, options: Mapping[str, Any]) -> Template:
         chat = [{"role": "user", "content": _MARK}]
         before, _, after = tokenizer.apply_chat_template(chat, tokenize=False, **settings).partition(_MARK)
         return Template(before, after)
@@ -94,7 +94,7 @@ def filled_template(pipe: Any, tokenizer: Any, options: Mapping[str, Any]) -> Te
     return Template(before, after, dropped, from_end="<|image_pad|>" in before)
 
 
-def instructed(pipe: Any, tokenizer: Any, options: Mapping[str, Any]) -> Template:
+def instructed(pipe: object, tokenizer: Any, options: Mapping[str, Any]) -> Template:
     """Return the template of Sana: an instruction, of which the denoiser sees the first and the last token alone."""
     lines = option(pipe, "complex_human_instruction", options)
     if not lines:

@@ -31,7 +31,7 @@ _ROWS: dict[GuidanceRows, tuple[int, int]] = {
 """Rows per image in a call under guidance, and which of them has the whole condition."""
 
 
-def check_rows(pipe: Any) -> None:
+def check_rows(pipe: object) -> None:
     """Raise `UnsupportedPipeline` if the rows of this pipeline's batch are no images."""
     for name in _names(pipe):
         if name in REFUSED:
@@ -41,7 +41,7 @@ def check_rows(pipe: Any) -> None:
             )
 
 
-def check_call(pipe: Any) -> None:
+def check_call(pipe: object) -> None:
     """Raise `UnsupportedPipeline` if the pipeline is called with a kind of guidance whose rows cannot be guided."""
     if getattr(pipe, "do_perturbed_attention_guidance", False):
         raise UnsupportedPipeline(
@@ -51,7 +51,7 @@ def check_call(pipe: Any) -> None:
 
 
 def copies_in(
-    pipe: Any,
+    pipe: object,
     layout: Layout,
     arguments: dict[str, Any],
     prompts: int,
@@ -95,5 +95,5 @@ def _is_repeated(rows: Tensor) -> bool:
     return first.equal(second)
 
 
-def _names(pipe: Any) -> tuple[str, ...]:
+def _names(pipe: object) -> tuple[str, ...]:
     return tuple(kind.__name__ for kind in type(pipe).__mro__)
