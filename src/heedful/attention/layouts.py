@@ -10,7 +10,7 @@ from torch import nn
 from heedful.attention.layout import Layout
 from heedful.attention.one_stream import COGVIEW_4, LUMINA_2, PRX, Z_IMAGE
 from heedful.attention.sites import Site
-from heedful.attention.transformers import HUNYUAN_DIT, PIXART, SANA
+from heedful.attention.transformers import HUNYUAN_DIT, PIXART, SANA, WAN
 from heedful.attention.two_streams import (
     AURA_FLOW,
     BRIA,
@@ -41,6 +41,7 @@ LAYOUTS = (
     LUMINA_2,
     COGVIEW_4,
     PRX,
+    WAN,
 )
 
 

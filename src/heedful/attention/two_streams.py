@@ -10,7 +10,7 @@ from torch import Tensor
 
 from heedful.attention.layout import Layout
 from heedful.attention.sites import Size
-from heedful.attention.texts import chat, filled_template, reader, system_chat, tokenizer_of
+from heedful.attention.texts import chat, filled_after_images, filled_template, reader, system_chat, tokenizer_of
 from heedful.attention.usual_sites import Usual, in_blocks
 from heedful.errors import PromptTooLong, UnsupportedPipeline
 from heedful.prompts import Prompt
@@ -83,7 +83,12 @@ FLUX_2 = replace(
     read_prompt=reader("tokenizer", template=system_chat),
     other_readings={
         name: reader("tokenizer", template=chat(add_generation_prompt=True, enable_thinking=False))
-        for name in ("Flux2KleinPipeline", "Flux2KleinInpaintPipeline", "Flux2KleinModularPipeline")
+        for name in (
+            "Flux2KleinPipeline",
+            "Flux2KleinInpaintPipeline",
+            "Flux2KleinModularPipeline",
+            "Flux2KleinBaseModularPipeline",
+        )
     },
     rewritten=lambda pipe, text, clean_caption: text.replace("[IMG]", ""),
     prompt_arguments=("prompt",),
@@ -144,10 +149,15 @@ QWEN_IMAGE = Layout(
     denoisers=("QwenImageTransformer2DModel",),
     find_sites=in_blocks("transformer_blocks.attn", patch=None),
     read_prompt=reader("tokenizer", template=filled_template),
+    other_readings={
+        name: reader("tokenizer", template=filled_after_images)
+        for name in ("QwenImageEditPlusPipeline", "QwenImageEditPlusModularPipeline")
+    },
     text_place="before image",
     text_end=_masked_end("encoder_hidden_states_mask"),
     form="packed",
     packed_size=_size_by_shapes,
+    row_lists=("img_shapes",),
     channels="in_channels",  # its output channels are those of one of the four pixels in a cell
     guidance="apart",
     residuals=("controlnet_block_samples",),

@@ -14,6 +14,7 @@ from heedful.guidance.call import Call
 from heedful.guidance.gradient import Differentiated, differentiate
 from heedful.guidance.initial_noise import InitialNoise, Scores
 from heedful.guidance.methods.method import Method
+from heedful.guidance.perturbed import unperturbed
 from heedful.guidance.run import Run
 from heedful.guidance.update import Look
 from heedful.losses import needs_self_attention
@@ -35,7 +36,7 @@ class Passes:
         needed = needs_self_attention(self._method.loss)
 
         def look(items: Sequence[int], latents: Latents) -> tuple[PerItem, Latents]:
-            return self._gradient(call, run, items, latents, lambda maps: self._loss(maps, run, items), needed)
+            return self._gradient(call, run, items, latents, lambda maps: self._loss(maps, call, run, items), needed)
 
         return look
 
@@ -58,7 +59,7 @@ class Passes:
         run.trace.backward_rows += len(items)
         needed = needs_self_attention(self._method.loss)
         return self._differentiate(
-            call, items, call.latents, lambda maps: self._loss(maps, run, items), needed, predict=True
+            call, items, call.latents, lambda maps: self._loss(maps, call, run, items), needed, predict=True
         )
 
     def _gradient(
@@ -84,7 +85,11 @@ class Passes:
         self_attention: bool,
         predict: bool = False,
     ) -> Differentiated:
-        with frozen(self._denoiser), recomputing(self._denoiser, wanted=self._recomputes):
+        with (
+            frozen(self._denoiser),
+            recomputing(self._denoiser, wanted=self._recomputes),
+            unperturbed(self._denoiser),
+        ):
             return differentiate(
                 self._reader,
                 self._forward,
@@ -96,11 +101,20 @@ class Passes:
                 predict=predict,
             )
 
-    def _loss(self, maps: Maps, run: Run, items: Sequence[int]) -> PerItem:
-        """Return the method's loss; raises `SettingsError` if it is not one value per item."""
+    def _loss(self, maps: Maps, call: Call, run: Run, items: Sequence[int]) -> PerItem:
+        """Return the method's loss, of a video the mean over its frames.
+
+        Raises `SettingsError` if it is not one value per item.
+        """
         previous = None if run.previous is None else run.previous.select(items)
         assert self._method.loss is not None
-        loss = self._method.loss(maps, [run.prompts[item] for item in items], previous)
+        frames = call.frames
+        prompts = [run.prompts[item] for item in items for _ in range(frames)]
+        loss = self._method.loss(
+            maps.by_frame(frames), prompts, None if previous is None else previous.by_frame(frames)
+        )
+        if frames > 1 and loss.shape == (len(prompts),):
+            loss = loss.unflatten(0, (-1, frames)).mean(1)
         if tuple(loss.shape) != (len(items),):
             raise SettingsError(
                 f"Expected a loss with one value per item, of shape ({len(items)},), got {tuple(loss.shape)} from "

@@ -104,9 +104,7 @@ class Steps:
         if self._settings.condition_alone:
             run.trace.spared_rows += call.batch - call.images
             return joined(*[found.output] * call.copies)
-        others = call.unconditional()
-        forward = call.through(self._forward)
-        return call.whole(found.output, None if others is None else forward(**others))
+        return call.whole(found.output, call.predict_others(call.through(self._forward)))
 
     def _steer(self, call: Call, run: Run) -> None:
         """Make this step's update, if one is due and the scheduler will keep it."""
