@@ -146,6 +146,28 @@ def tiny_chroma() -> diffusers.ChromaPipeline:
     )
 
 
+def tiny_ovis_image() -> diffusers.OvisImagePipeline:
+    torch.manual_seed(0)
+    transformer = diffusers.OvisImageTransformer2DModel(
+        in_channels=16,
+        out_channels=16,
+        num_layers=1,
+        num_single_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=16,
+        axes_dims_rope=(4, 6, 6),
+    )
+    tokenizer = build_qwen()
+    return diffusers.OvisImagePipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=shifted_vae(),
+        text_encoder=models.tiny_qwen3_model(len(tokenizer)),
+        tokenizer=tokenizer,
+        transformer=sharpened(transformer),
+    )
+
+
 def tiny_aura_flow() -> diffusers.AuraFlowPipeline:
     torch.manual_seed(0)
     transformer = diffusers.AuraFlowTransformer2DModel(

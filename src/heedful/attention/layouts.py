@@ -18,6 +18,7 @@ from heedful.attention.two_streams import (
     FLUX,
     FLUX_2,
     HUNYUAN_IMAGE,
+    OVIS_IMAGE,
     QWEN_IMAGE,
     STABLE_DIFFUSION_3,
 )
@@ -35,6 +36,7 @@ LAYOUTS = (
     QWEN_IMAGE,
     CHROMA,
     BRIA,
+    OVIS_IMAGE,
     AURA_FLOW,
     HUNYUAN_IMAGE,
     Z_IMAGE,

@@ -66,11 +66,23 @@ def chat(**settings: Any) -> MakeTemplate:
     """
 
     def make(pipe: Any, tokenizer: Any, options: Mapping[str, Any]) -> Template:
-        chat = [{"role": "user", "content": _MARK}]
-        before, _, after = tokenizer.apply_chat_template(chat, tokenize=False, **settings).partition(_MARK)
-        return Template(before, after)
+        return _chat(tokenizer, _MARK, settings)
 
     return make
+
+
+def chat_with_system(pipe: Any, tokenizer: Any, options: Mapping[str, Any]) -> Template:
+    """Return the template of Ovis-Image, whose user says an instruction before the prompt; its tokens are dropped."""
+    settings = {"add_generation_prompt": True, "enable_thinking": False}
+    whole = _chat(tokenizer, f"{pipe.system_prompt}{_MARK}", settings)
+    return replace(whole, dropped=(0, pipe.user_prompt_begin_id), adds_special=False)
+
+
+def _chat(tokenizer: Any, content: str, settings: dict[str, Any]) -> Template:
+    """Return what a tokenizer writes around the mark in what a user says."""
+    chat = [{"role": "user", "content": content}]
+    before, _, after = tokenizer.apply_chat_template(chat, tokenize=False, **settings).partition(_MARK)
+    return Template(before, after)
 
 
 def system_chat(pipe: Any, processor: Any, options: Mapping[str, Any]) -> Template:

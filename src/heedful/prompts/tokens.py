@@ -124,7 +124,10 @@ def align(text: str, tokenizer: Tokenizer, *, template: Template = NO_TEMPLATE, 
     places = template.seen(places)
     ids: list[int] = [encoded["input_ids"][place] for place in places]
     is_special: list[int] = [encoded["special_tokens_mask"][place] for place in places]
-    offsets = [template.inside(*encoded["offset_mapping"][place], len(expanded.text)) for place in places]
+    offsets = [
+        template.inside(start, end, len(expanded.text))
+        for start, end in (encoded["offset_mapping"][place] for place in places)
+    ]
     is_foreign = [int(special or at is None) for at, special in zip(offsets, is_special, strict=True)]
     spans = tuple(
         Span(0, 0) if foreign or at is None else _without_space(text, expanded, *at)
