@@ -24,10 +24,13 @@ FACTS = {
     "guidance/test_compiled.py",
     "guidance/test_every_pipeline.py",
     "guidance/test_keep_self_attention.py",
+    "guidance/test_offloaded.py",
     "guidance/test_one_pass.py",
     "guidance/test_own_loop.py",
     "guidance/test_pipelines.py",
     "guidance/test_precision.py",
+    "guidance/test_quantised_weights.py",
+    "guidance/test_select.py",
     "teaching/test_processes.py",
     "world/test_held_out_renders.py",
 }

@@ -10,7 +10,7 @@ from heedful.errors import UnsupportedPipeline
 from heedful.guidance import NONE, Method, guide
 from heedful.guidance.batching import copies_in
 from heedful.guidance.call import Call
-from heedful.losses import AttendAndExcite
+from heedful.guidance.methods import AttendAndExciteLoss
 from tests.every_pipeline import PIPELINES, PROMPTS, like
 from tests.guidance.test_every_pipeline import settings_of
 from tests.pipelines import generator, tiny_pipeline, tiny_unet
@@ -19,7 +19,7 @@ from tests.pipelines import generator, tiny_pipeline, tiny_unet
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
 
 LAYOUT = layout_of(tiny_unet())
-EXCITE = Method(name="excite", loss=AttendAndExcite())
+EXCITE = Method(name="excite", loss=AttendAndExciteLoss())
 
 
 class Pipe:

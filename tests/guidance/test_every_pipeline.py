@@ -8,7 +8,7 @@ import torch
 
 from heedful.attention import find_denoiser
 from heedful.guidance import Method, Settings, guide
-from heedful.losses import AttendAndExcite
+from heedful.guidance.methods import AttendAndExciteLoss
 from tests.every_pipeline import PIPELINES, PROMPTS, Run
 from tests.family_pipelines import FAMILY_PIPELINES
 from tests.more_pipelines import MORE_PIPELINES
@@ -21,7 +21,7 @@ pytestmark = [
     ),  # diffusers' own parts use each other's old names
 ]
 
-EXCITE = Method(name="excite", loss=AttendAndExcite())
+EXCITE = Method(name="excite", loss=AttendAndExciteLoss())
 ALL = PIPELINES | FAMILY_PIPELINES | MORE_PIPELINES
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from torch import nn
-from torch.utils.checkpoint import checkpoint
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
 from heedful.attention.capture import PassEnded
 from heedful.attention.intercept import held
@@ -16,15 +17,20 @@ from heedful.attention.intercept import held
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Let no parameter of `module` take a gradient while the block is open."""
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    """Let no parameter of `module` take a gradient while the block is open.
+
+    Offloading puts other parameters in their place meanwhile, under the same names.
+    """
+    trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
     try:
-        for parameter in trained:
+        for parameter in trained.values():
             parameter.requires_grad_(False)
         yield
     finally:
-        for parameter in trained:
+        now = dict(module.named_parameters())
+        for name, parameter in trained.items():
             parameter.requires_grad_(True)
+            now.get(name, parameter).requires_grad_(True)
 
 
 @contextmanager
@@ -40,6 +46,28 @@ def recomputing(denoiser: nn.Module, wanted: bool = True) -> Iterator[None]:
             stack.enter_context(held(block, "gradient_checkpointing", wanted))
             stack.enter_context(held(block, "_gradient_checkpointing_func", _run_twice))
         yield
+
+
+@contextmanager
+def keeping_weights() -> Iterator[None]:
+    """Let the way back see the weights of a pass as they were in it, whatever has taken their place since.
+
+    Group offloading and layerwise casting swap what a parameter holds after each use, and autograd keeps the parameter.
+    Here it keeps what the parameter held. So the weights of a pass stay in memory until its way back, unless
+    `recomputing` brings them back block by block; a block is then run again to its end, where offloading takes them
+    away.
+    """
+    with torch.autograd.graph.saved_tensors_hooks(_as_it_is, _unchanged), set_checkpoint_early_stop(False):
+        yield
+
+
+def _as_it_is(tensor: Tensor) -> Tensor:
+    """Return a tensor of its own on the same memory."""
+    return tensor.detach()
+
+
+def _unchanged(tensor: Tensor) -> Tensor:
+    return tensor
 
 
 def _run_twice(block: Callable[..., Any], *args: Any) -> Any:

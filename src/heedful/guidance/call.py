@@ -54,7 +54,7 @@ class Call:
     @property
     def latents(self) -> Latents:
         """The latents of the images as the denoiser sees them, in float32 or wider."""
-        latents = self._whole[self._conditional_rows, : self.channels].detach()
+        latents = self._whole[self.conditional_rows, : self.channels].detach()
         return latents.to(torch.promote_types(latents.dtype, torch.float32))
 
     @property
@@ -79,7 +79,7 @@ class Call:
 
     def conditional(self, items: Sequence[int], latents: Latents) -> dict[str, Any]:
         """Return the arguments of a call for the conditional rows of `items` only, at other `latents`."""
-        own = self._conditional_rows
+        own = self.conditional_rows
         rows = [own[item] for item in items]
         taken = self._rows(rows)
         return taken | {self.layout.latents: self._with_latents(taken[self.layout.latents], latents)}
@@ -102,7 +102,7 @@ class Call:
         """Return the output for all rows, from those of the conditional and of all `others`."""
         if others is None:
             return conditional
-        first = self._conditional_rows[0]
+        first = self.conditional_rows[0]
         return joined(part(others, slice(0, first)), conditional, part(others, slice(first, None)))
 
     def again(self, items: Sequence[int], latents: Latents, timestep: Any) -> "Call":
@@ -118,11 +118,11 @@ class Call:
 
     def conditional_maps(self, maps: Maps) -> Maps:
         """Return the maps of the conditional rows, without graph; with self-attention where it was read."""
-        return maps.select(self._conditional_rows).detach()
+        return maps.select(self.conditional_rows).detach()
 
     def placed(self, prompts: Sequence[Prompt]) -> list[Prompt]:
         """Return the prompt of each image with its tokens where they stand in the text of this call."""
-        rows = self._conditional_rows
+        rows = self.conditional_rows
         return [self.layout.placed(prompt, self.arguments, row) for prompt, row in zip(prompts, rows, strict=True)]
 
     def for_scheduler(self, latents: Latents) -> Tensor:
@@ -138,13 +138,14 @@ class Call:
         return self.layout.grid.predicted(prediction(output), self.channels, self.layout.sign)
 
     @property
-    def _conditional_rows(self) -> list[int]:
+    def conditional_rows(self) -> list[int]:
+        """The rows that have the whole condition, one per image."""
         first = self.condition % self.copies * self.images
         return list(range(first, first + self.images))
 
     @property
     def _other_rows(self) -> list[int]:
-        own = set(self._conditional_rows)
+        own = set(self.conditional_rows)
         return [row for row in range(self.batch) if row not in own]
 
     @property

@@ -10,30 +10,52 @@ from torch import nn
 from heedful.attention import uncompiled
 from heedful.errors import PipelineError, UnsupportedPipeline
 
-_REASONS = {
-    "group_offloading": "it takes the weights of each group away after use, and the way back needs them",
-    "layerwise_casting": "it changes the precision of each weight after use, and the way back needs the weights",
-}
-_SKIPS = "it skips blocks in some passes, whose attention then cannot be read"
+_GROUPS = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_group_offloading")
+_CASTS = ("layerwise_casting", "peft_autocast_disable")
+"""Hooks of diffusers that put other weights in the place of a module's after each use."""
 
 
 def check_hooks(denoiser: nn.Module) -> None:
-    """Raise `UnsupportedPipeline` if a hook of diffusers or accelerate keeps `denoiser` from being read or steered."""
+    """Raise `UnsupportedPipeline` if a hook of diffusers keeps blocks of `denoiser` from being run or read."""
     for name, module in denoiser.named_modules():
-        registry = getattr(module, "_diffusers_hook", None)
-        for hook in getattr(registry, "hooks", {}):
+        for hook in _hooks(module):
+            if hook not in _GROUPS + _CASTS:
+                raise UnsupportedPipeline(
+                    f"Expected a denoiser that runs all of its blocks, got the hook {hook!r} at {name or 'its root'}: "
+                    "it skips blocks in some passes, whose attention then cannot be read. Turn it off for guided runs: "
+                    "denoiser.disable_cache()."
+                )
+
+
+def takes_weights_away(denoiser: nn.Module) -> bool:
+    """Return whether offloading or casting puts other weights in the place of those of a module after each use."""
+    return any(
+        (name and _offloads(getattr(module, "_hf_hook", None)))
+        or any(hook in _GROUPS + _CASTS for hook in _hooks(module))
+        for name, module in denoiser.named_modules()
+    )
+
+
+def check_streams(denoiser: nn.Module) -> None:
+    """Raise `UnsupportedPipeline` if groups of weights are fetched ahead of use, which a way back cannot follow."""
+    for name, module in denoiser.named_modules():
+        hook = _hooks(module).get("group_offloading")
+        if hook is not None and hook.group.stream is not None:
             raise UnsupportedPipeline(
-                f"Expected a denoiser that runs all of its blocks with their weights at hand, got the hook {hook!r} at "
-                f"{name or 'its root'}: {_REASONS.get(hook, _SKIPS)}. Turn it off for guided runs: "
-                "denoiser.disable_cache() for caches; load the pipeline without offloading by groups or layerwise "
-                "casting, and use pipe.enable_model_cpu_offload() to save memory."
+                f"Expected weights that are fetched where they are used, got group offloading with a stream at {name}, "
+                "which fetches the group that follows in a forward, and on the way back would bring all of them back. "
+                'Offload without it (use_stream=False), or pass settings with scheme="select", which has no way back.'
             )
-        if name and _takes_weights_away(getattr(module, "_hf_hook", None)):
-            raise UnsupportedPipeline(
-                f"Expected a denoiser with its weights at hand, got one that is offloaded by modules ({name}): the way "
-                "back needs weights that are gone by then. Use pipe.enable_model_cpu_offload() instead of "
-                "enable_sequential_cpu_offload()."
-            )
+
+
+def _hooks(module: nn.Module) -> dict[str, Any]:
+    """Return the hooks that diffusers has put on a module, by their names."""
+    return getattr(getattr(module, "_diffusers_hook", None), "hooks", {})
+
+
+def _offloads(hook: Any) -> bool:
+    """Return whether one of accelerate's hooks moves a module's weights away after each call."""
+    return any(bool(getattr(one, "offload", False)) for one in [hook, *getattr(hook, "hooks", ())])
 
 
 def check_weights(denoiser: nn.Module) -> None:
@@ -68,8 +90,3 @@ def guided_once(denoiser: nn.Module, scheduler: Any) -> Iterator[None]:
     finally:
         with _lock:
             _guided.difference_update(parts)
-
-
-def _takes_weights_away(hook: Any) -> bool:
-    """Return whether one of accelerate's hooks moves a module's weights away after each call."""
-    return any(bool(getattr(one, "offload", False)) for one in [hook, *getattr(hook, "hooks", ())])

@@ -13,9 +13,10 @@ from heedful.attention import Pipeline, find_denoiser, layout_of, one_block, unc
 from heedful.catalogue import DEFAULT_METHOD
 from heedful.errors import PipelineError, SettingsError, UnsuitablePrompt, UnsupportedPipeline
 from heedful.guidance.batching import check_rows
-from heedful.guidance.checks import check_hooks, check_weights
+from heedful.guidance.checks import check_hooks, check_streams, check_weights
 from heedful.guidance.history import MapHistory
-from heedful.guidance.methods import METHODS, Method, find_method
+from heedful.guidance.method import Method
+from heedful.guidance.methods import METHODS, find_method
 from heedful.guidance.notebook import paragraph
 from heedful.guidance.policy import policy_of
 from heedful.guidance.run import Run
@@ -91,7 +92,7 @@ def guide(
     retry_seeds: Sequence[int] | None = None,
     keep_maps: bool = True,
     keep_self_attention: bool = False,
-    gradient_checkpointing: bool = False,
+    gradient_checkpointing: bool | None = None,
 ) -> Iterator[Guided]:
     """Guide every image that `pipe` makes of `prompt` by `method`, while the block is open.
 
@@ -110,7 +111,8 @@ def guide(
     - `keep_self_attention`: the maps of a step also say how image positions look at each other, except at steps whose
       update is made in the pass that predicts the noise.
     - `gradient_checkpointing`: a gradient pass keeps the activations of one block at a time and computes them again on
-      the way back: for small cards; the same gradients.
+      the way back: for small cards; the same gradients. By default, where offloading or casting takes weights away
+      after use, so that those of one block are there at a time.
 
     Nothing is subclassed or patched for good: the instances of denoiser, scheduler and pipeline have their `forward`,
     `step`, `set_timesteps` and `encode_prompt` replaced. After the block, also after an error, all is as it was. Losses
@@ -124,10 +126,18 @@ def guide(
     method = _method(method)
     denoiser = denoiser_of(pipe)
     settings = settings or method.settings_for(denoiser)
-    is_moved = not (method.loss is None and settings.initial_noise is None and settings.restart is None)
-    policy = policy_of(pipe.scheduler) if is_moved else None
-    if is_moved:
+    if settings.key_shift is not None:
+        settings.key_shift.check(denoiser)
+        if method.loss is not None:
+            raise SettingsError(
+                f"Expected a method without a loss where keys are moved, got {method.name!r}: its maps would be of "
+                "other keys. Pass settings with key_shift=None, or a method whose loss is None."
+            )
+    is_moved = not (method.loss is None and settings.initial_noise is None and settings.selection is None)
+    policy = policy_of(pipe.scheduler, settings.scheme) if is_moved else None
+    if is_moved and settings.needs_gradient:
         check_weights(denoiser)
+        check_streams(denoiser)
     prompts = _prompts(pipe, prompt, concepts)
     _check_prompts(prompts, method, settings)
     task = Task(
@@ -149,10 +159,8 @@ def guide(
 
 def _method(method: str | Method | AnyLoss) -> Method:
     """Return a method by its name, or a loss as a method; raises `SettingsError` for anything else."""
-    if isinstance(method, str):
+    if isinstance(method, str | Method):
         return find_method(method)
-    if isinstance(method, Method):
-        return method
     if isinstance(method, type) or not callable(method):
         name = getattr(method, "__name__", None)
         raise SettingsError(
@@ -201,7 +209,7 @@ def _check_prompts(prompts: Sequence[Prompt], method: Method, settings: Settings
     losses = [
         method.loss,
         *([settings.initial_noise.loss] if settings.initial_noise else []),
-        *([settings.restart.loss] if settings.restart else []),
+        *([settings.selection.loss] if settings.selection else []),
     ]
     losses = [loss for loss in losses if isinstance(loss, Loss)]
     if not losses:

@@ -4,27 +4,32 @@ Each pass counts the rows that it costs.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from torch import Tensor
 
-from heedful.attention import Forward, Maps, Reader, frozen, recomputing
+from heedful.attention import Forward, Maps, Reader, Record, frozen, keeping_weights, quantised, recomputing
 from heedful.errors import SettingsError
 from heedful.guidance.call import Call
+from heedful.guidance.checks import takes_weights_away
 from heedful.guidance.gradient import Differentiated, differentiate
 from heedful.guidance.initial_noise import InitialNoise, Scores
-from heedful.guidance.methods.method import Method
+from heedful.guidance.method import Method
 from heedful.guidance.perturbed import unperturbed
 from heedful.guidance.run import Run
 from heedful.guidance.update import Look
-from heedful.losses import needs_self_attention
+from heedful.losses import AnyLoss, loss_at, needs_self_attention
+from heedful.prompts import Prompt
 from heedful.shapes import Latents, PerItem
 
 
 class Passes:
     """Gradient passes of one denoiser for one method; in them alone, parameters take no gradient."""
 
-    def __init__(self, denoiser: Any, reader: Reader, forward: Forward, method: Method, gradient_checkpointing: bool):
+    def __init__(
+        self, denoiser: Any, reader: Reader, forward: Forward, method: Method, gradient_checkpointing: bool | None
+    ):
         self._denoiser = denoiser
         self._reader = reader
         self._forward = forward
@@ -52,6 +57,21 @@ class Passes:
             )
 
         return look
+
+    def maps(self, call: Call, run: Run, self_attention: bool) -> Maps:
+        """Read the maps of the images of `call`, without gradients, by a pass that ends at the last site."""
+        items = list(range(call.images))
+        run.trace.look_rows += len(items)
+        record = Record()
+        with unperturbed(self._denoiser):
+            self._reader.run(
+                call.through(self._forward),
+                call.conditional(items, call.latents),
+                record,
+                after_last="stop",
+                self_attention=self_attention,
+            )
+        return record.maps().detach()
 
     def predict(self, call: Call, run: Run) -> Differentiated:
         """Predict the noise of the conditional rows, and read loss and gradient from the same pass."""
@@ -85,11 +105,15 @@ class Passes:
         self_attention: bool,
         predict: bool = False,
     ) -> Differentiated:
-        with (
-            frozen(self._denoiser),
-            recomputing(self._denoiser, wanted=self._recomputes),
-            unperturbed(self._denoiser),
-        ):
+        moves = takes_weights_away(self._denoiser)  # which may begin inside the block
+        recomputes = moves if self._recomputes is None else self._recomputes
+        with ExitStack() as stack:
+            stack.enter_context(frozen(self._denoiser))
+            stack.enter_context(recomputing(self._denoiser, wanted=recomputes))
+            stack.enter_context(quantised(self._denoiser))
+            stack.enter_context(unperturbed(self._denoiser))
+            if moves:
+                stack.enter_context(keeping_weights())
             return differentiate(
                 self._reader,
                 self._forward,
@@ -102,22 +126,22 @@ class Passes:
             )
 
     def _loss(self, maps: Maps, call: Call, run: Run, items: Sequence[int]) -> PerItem:
-        """Return the method's loss, of a video the mean over its frames.
-
-        Raises `SettingsError` if it is not one value per item.
-        """
+        """Return the method's loss; raises `SettingsError` if it is not one value per item."""
         previous = None if run.previous is None else run.previous.select(items)
         assert self._method.loss is not None
-        frames = call.frames
-        prompts = [run.prompts[item] for item in items for _ in range(frames)]
-        loss = self._method.loss(
-            maps.by_frame(frames), prompts, None if previous is None else previous.by_frame(frames)
-        )
-        if frames > 1 and loss.shape == (len(prompts),):
-            loss = loss.unflatten(0, (-1, frames)).mean(1)
+        prompts = [run.prompts[item] for item in items]
+        loss = loss_of(loss_at(self._method.loss, run.progress), call, maps, prompts, previous)
         if tuple(loss.shape) != (len(items),):
             raise SettingsError(
                 f"Expected a loss with one value per item, of shape ({len(items)},), got {tuple(loss.shape)} from "
                 f"{self._method.loss}. Sum over the other axes, not over the batch."
             )
         return loss
+
+
+def loss_of(loss: AnyLoss, call: Call, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
+    """Return what a loss says of the maps of some images of `call`; of a video, the mean over its frames."""
+    frames = call.frames
+    each = [prompt for prompt in prompts for _ in range(frames)]
+    value = loss(maps.by_frame(frames), each, None if previous is None else previous.by_frame(frames))
+    return value.unflatten(0, (-1, frames)).mean(1) if frames > 1 and value.shape == (len(each),) else value

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from heedful.guidance.call import Call
 
+Commit = Callable[[Any, dict[str, Any]], dict[str, Any]]
+"""(scheduler, arguments of its step) -> the arguments with an update in them."""
+
 
 class Past:
     """The steps of a run so far, for making them once more from other latents."""
@@ -34,25 +37,25 @@ class Past:
         scheduler: Any,
         noise: Tensor,
         generators: list[torch.Generator],
-        predict: Callable[[Any, Tensor], tuple[Tensor, Tensor | None]],
+        predict: Callable[[Any, Tensor], tuple[Tensor, Commit]],
     ) -> Tensor:
         """Make the steps so far once more from `noise`, of variance 1; return the latents as the scheduler sees them.
 
         They are made with the condition alone.
 
         `predict(timestep, latents)` returns the denoiser's prediction at a timestep for latents as the denoiser sees
-        them, and the update that belongs to it, as the scheduler sees it. Schedulers that add noise draw it from
-        `generators`, one per image.
+        them, and what puts the update that belongs to it into the arguments of the scheduler's step. Schedulers that
+        add noise draw it from `generators`, one per image.
         """
         draws = "generator" in inspect.signature(scheduler.step).parameters
         latents = noise * float(getattr(scheduler, "init_noise_sigma", 1.0))  # flow matching has neither
         scale = getattr(scheduler, "scale_model_input", None)
         for timestep, arguments in self._steps:
             scaled = latents if scale is None else scale(latents, arguments["timestep"])
-            prediction, update = predict(timestep, scaled)
-            start = latents if update is None else (latents.to(update.dtype) + update).to(latents.dtype)
+            prediction, commit = predict(timestep, scaled)
             extra = {"generator": generators} if draws else {}
-            stepped = scheduler.step(prediction, sample=start, **arguments, **extra)
+            own = {"model_output": prediction, "sample": latents}
+            stepped = scheduler.step(**commit(scheduler, own | arguments), **extra)
             latents = stepped[0] if isinstance(stepped, tuple) else stepped.prev_sample
         return latents
 
@@ -76,7 +79,7 @@ def graft(source: Any, index: int, target: Any, item: int) -> None:
         if isinstance(theirs, list) and isinstance(mine, list):
             pairs = list(zip(theirs, mine, strict=False))
         for new, old in pairs:
-            if isinstance(new, Tensor) and isinstance(old, Tensor) and new.ndim == 4:
+            if isinstance(new, Tensor) and isinstance(old, Tensor) and new.ndim > 2:  # packed latents have three
                 old[item] = new[index]
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from heedful.errors import UnsupportedScheduler
+from heedful.guidance.levels import INTERVALS, is_known
+from heedful.guidance.settings import Scheme
 
 
 @dataclass(frozen=True)
@@ -81,15 +83,31 @@ REFUSED = {
 }
 """Known to lose or rewrite updates, and why."""
 
-_REMEDY = (
+TOLD = Policy(tuple(INTERVALS), _always, "takes the update in the prediction, from which it makes its step")
+"""Every scheduler whose noise levels are known, under the scheme "prediction"."""
+
+CHOSEN = Policy(TOLD.schedulers, _always, "goes on from another noise with what it would remember of that noise")
+"""The same schedulers, under the scheme "select"."""
+
+_ANOTHER = (
     "Choose another before guiding, for example: pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)."
 )
+_REMEDY = f'Pass settings with scheme="prediction", which it cannot lose. {_ANOTHER}'
 
 
-def policy_of(scheduler: Any) -> Policy:
-    """Return what `scheduler` does with updates; raises `UnsupportedScheduler` if it loses them or is not known."""
+def policy_of(scheduler: Any, scheme: Scheme = "exact") -> Policy:
+    """Return what `scheduler` does with updates of a scheme.
+
+    Raises `UnsupportedScheduler` if it loses them or is not known.
+    """
     name = type(scheduler).__name__
     names = {kind.__name__ for kind in type(scheduler).__mro__}  # a subclass keeps the policy of its base
+    if scheme in ("prediction", "select"):
+        if is_known(scheduler):
+            return TOLD if scheme == "prediction" else CHOSEN
+        raise UnsupportedScheduler(
+            f"Expected a scheduler whose noise levels are known, got {name}, which nobody has measured. {_ANOTHER}"
+        )
     refused = next((REFUSED[kind] for kind in REFUSED if kind in names), None)
     if refused is None and "PNDMScheduler" in names and not scheduler.config.skip_prk_steps:
         refused = "its Runge-Kutta steps go back to latents that it remembers (skip_prk_steps=True turns them off)"
@@ -102,5 +120,5 @@ def policy_of(scheduler: Any) -> Policy:
             return policy
     raise UnsupportedScheduler(
         f"Expected a scheduler of which it is known that it keeps updates of the latents, got {name}, which nobody has "
-        f"measured. {_REMEDY}"
+        f"measured. {_ANOTHER}"
     )

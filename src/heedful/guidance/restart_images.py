@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from heedful.guidance.call import Call
-from heedful.guidance.past import graft, input_scale
+from heedful.guidance.past import Commit, graft, input_scale
 from heedful.guidance.restart import Restart
 from heedful.guidance.run import Run
 from heedful.guidance.trace import RestartTrace
@@ -22,20 +22,21 @@ from heedful.shapes import Latents, PerItem
 NewRun = Callable[[Sequence[Prompt], Sequence[int], Any], Run]
 """(prompts, seeds, scheduler) -> a run of these images, at its first step."""
 
-Predict = Callable[[Call, Run], tuple[Tensor, Tensor | None]]
-"""(a call, its run) -> the denoiser's prediction, and the update that was made, both as the scheduler takes them."""
+Predict = Callable[[Call, Run], tuple[Tensor, Commit]]
+"""(a call, its run) -> the denoiser's prediction, and what puts the update into the step of a scheduler."""
 
 
 def restart_images(
-    restart: Restart, call: Call, run: Run, new_run: NewRun, failure: Callable[[Run], PerItem], predict: Predict
+    restart: Restart, call: Call, run: Run, new_run: NewRun, failure: Callable[[Call, Run], PerItem], predict: Predict
 ) -> Latents:
     """Return the latents with which each image goes on, as the denoiser sees them; `run` and its scheduler follow.
 
-    `failure(run)` returns the loss that predicts a failure, one value per image.
+    `failure(call, run)` returns the loss that predicts a failure, one value per image of a run that is about to make
+    `call`.
     """
     assert run.past is not None
-    latents, loss = call.latents.clone(), failure(run).clone()
-    first, tries = loss.tolist(), [0] * call.images
+    latents, loss = call.latents.clone(), failure(call, run).clone()
+    losses, chosen = [[value] for value in loss.tolist()], [0] * call.images
     for number in range(1, restart.tries + 1):
         items = [item for item, value in enumerate(loss.tolist()) if value > restart.limit]
         if not items:
@@ -52,17 +53,21 @@ def restart_images(
                 call.again(items, call.from_scheduler(scaled), timestep), again
             ),
         )
-        made = call.from_scheduler(made)
-        found = failure(again)
+        seen = call.from_scheduler(made) * input_scale(call, run.scheduler)
+        found = failure(call.again(items, seen, call.time), again)
         for index, item in enumerate(items):
-            tries[item] = number
+            losses[item].append(float(found[index]))
             if found[index] < loss[item]:
-                loss[item] = found[index]
-                latents[item] = made[index] * input_scale(call, run.scheduler)
+                loss[item], chosen[item] = found[index], number
+                latents[item] = seen[index]
                 run.take_over(item, again, index)
                 graft(scheduler, index, run.scheduler, item)
         run.trace.gradient_rows += again.trace.gradient_rows
         run.trace.backward_rows += again.trace.backward_rows
         run.trace.restart_rows += again.trace.plain_rows
-    run.trace.restarts = tuple(map(RestartTrace, tries, zip(first, loss.tolist(), strict=True)))
+        run.trace.look_rows += again.trace.look_rows
+    run.trace.restarts = tuple(
+        RestartTrace(len(seen) - 1, (seen[0], least), number, tuple(seen))
+        for seen, least, number in zip(losses, loss.tolist(), chosen, strict=True)
+    )
     return latents

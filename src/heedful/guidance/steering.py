@@ -112,9 +112,7 @@ class Steering:
             )
         if run.past is not None:
             run.past.append(run.now.timestep, bound.arguments)
-        if run.now.committed is not None:
-            committed = self._reader.layout.grid.for_scheduler(run.now.committed, latents)
-            bound.arguments["sample"] = (latents.to(committed.dtype) + committed).to(latents.dtype)
+        bound.arguments.update(run.now.commit(self._reader.layout.grid, self._scheduler, dict(bound.arguments)))
         run.advance(keep_maps=self._task.keep_maps)
         return step(*bound.args, **bound.kwargs)
 
@@ -133,9 +131,11 @@ class Steering:
     def _begin(self, arguments: dict[str, Any], positional: int) -> tuple[Call, Run]:
         """Return the denoiser's call and the run that it belongs to."""
         self._check_parts()
-        if self._task.policy is not None and torch.is_inference_mode_enabled():
+        needs_gradient = self._task.policy is not None and self._settings.needs_gradient
+        if needs_gradient and torch.is_inference_mode_enabled():
             raise PipelineError(
-                "Expected torch.no_grad, got torch.inference_mode, which forbids gradients. Leave it out."
+                "Expected torch.no_grad, got torch.inference_mode, which forbids gradients. Leave it out, or pass "
+                'settings with scheme="select", which needs none.'
             )
         layout, run = self._reader.layout, self.run
         is_new = run is None or self._is_new_run or run.is_over
@@ -170,11 +170,11 @@ class Steering:
         first = getattr(self._scheduler, "begin_index", None)
         if first is None:
             first = timesteps.index(call.timestep) if call.timestep in timesteps else 0
-        if first > 0 and not (self._settings.initial_noise is None and self._settings.restart is None):
+        if first > 0 and not (self._settings.initial_noise is None and self._settings.selection is None):
             raise SettingsError(
                 "Expected a run that begins with noise, for which an initial noise can be chosen, got one that begins "
-                f"at step {first} of {len(timesteps)}. For image-to-image, pass settings with initial_noise=None and "
-                "restart=None."
+                f"at step {first} of {len(timesteps)}. For image-to-image, pass settings with initial_noise=None, "
+                'restart=None and another scheme than "select".'
             )
         run = Run(
             prompts,
@@ -184,17 +184,18 @@ class Steering:
             method=self._task.method,
             settings=self._settings,
         )
-        if self._settings.restart is not None:
+        if self._settings.selection is not None:
             run.past = Past(self._scheduler)
         return run
 
     def _check_condition(self, call: Call) -> None:
         """Raise an error if `call`, the first of a run, cannot be one with the condition, or cannot be made again."""
         residuals = [name for name in call.layout.residuals if call.arguments.get(name) is not None]
-        if residuals and self._settings.restart is not None:
+        if residuals and self._settings.selection is not None:
             raise SettingsError(
                 "Expected steps that can be made again from another noise, got steps with the residuals of a "
-                "ControlNet, which belong to the noise that it saw. Pass settings with restart=None."
+                "ControlNet, which belong to the noise that it saw. Pass settings with restart=None, and another "
+                'scheme than "select".'
             )
         if hasattr(self._pipe, "encode_prompt"):
             return

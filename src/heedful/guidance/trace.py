@@ -62,6 +62,10 @@ class RestartTrace:
     """Other noises tried; 0 if the loss was not above the limit."""
     loss: tuple[float, float]
     """The loss of the noise that the image began with, and of the one that went on."""
+    chosen: int = 0
+    """Which noise went on: 0 is the pipeline's own, 1 the first of the others."""
+    losses: tuple[float, ...] = ()
+    """Of every noise that was looked at, the pipeline's own first."""
 
 
 @dataclass
@@ -85,6 +89,8 @@ class Trace(Sequence[StepTrace]):
     """Rows of the pipeline's own calls that were skipped, because the condition was asked alone."""
     restart_rows: int = 0
     """Rows of the steps that were repeated from another noise, without those of their guidance."""
+    look_rows: int = 0
+    """Rows that were brought up to the last site that is read, and not back."""
 
     @property
     def relative_cost(self) -> float:
@@ -97,7 +103,7 @@ class Trace(Sequence[StepTrace]):
         `forward` and `backward` are what a row takes up to the last site that is read, and back from there, relative to
         the whole forward (`heedful.guidance.cost` measures them).
         """
-        guidance = self.gradient_rows * (forward + backward) + self.backward_rows * backward
+        guidance = self.gradient_rows * (forward + backward) + self.backward_rows * backward + self.look_rows * forward
         return (self.plain_rows - self.spared_rows + guidance + self.restart_rows) / max(self.plain_rows, 1)
 
     @property
@@ -136,7 +142,7 @@ class Trace(Sequence[StepTrace]):
         for noise in plain["noises"]:
             noise |= {name: _sayable(noise[name]) for name in ("cross", "conflict")}
         for restart in plain["restarts"]:
-            restart["loss"] = _sayable(restart["loss"])
+            restart |= {name: _sayable(restart[name]) for name in ("loss", "losses")}
         return plain
 
     def to_json(self) -> str:
@@ -159,6 +165,8 @@ class Trace(Sequence[StepTrace]):
         if self.restarts:
             begun = sum(restart.tries > 0 for restart in self.restarts)
             head += f"\nrestarts: {begun} of {self.images} images, {sum(r.tries for r in self.restarts)} noises tried"
+            numbers = ", ".join(str(restart.chosen) for restart in self.restarts)
+            head += f"; the noises that went on (0 is the pipeline's own): {numbers}"
         return head
 
     def __repr__(self) -> str:

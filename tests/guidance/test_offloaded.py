@@ -1,0 +1,169 @@
+"""Weights that are taken away after use: group offload, sequential offload, layerwise casting.
+
+No accelerator is at hand: they are run with the CPU as the device that computes, from disk or from the meta device,
+where a weight that is used after it was taken away is not there, or is not what it was.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from accelerate import cpu_offload
+from accelerate.hooks import remove_hook_from_module
+from torch import Tensor
+
+from heedful.attention import find_denoiser
+from heedful.attention.intercept import held
+from heedful.errors import UnsupportedPipeline
+from heedful.guidance import Restart, guide
+from tests.every_pipeline import PIPELINES, PROMPTS, Run
+from tests.guidance.test_every_pipeline import EXCITE, settings_of
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
+
+CPU = torch.device("cpu")
+FAMILIES = ("StableDiffusionPipeline", "StableDiffusion3Pipeline", "FluxPipeline")
+SCHEMES = ("exact", "one-pass", "prediction", "select")
+
+
+def by_leaves(run: Run, folder: Path) -> None:
+    """Group offload, each layer by itself; weights that were used are gone from memory."""
+    denoiser: Any = find_denoiser(run.pipe)
+    denoiser.enable_group_offload(
+        onload_device=CPU, offload_device=CPU, offload_type="leaf_level", offload_to_disk_path=str(folder)
+    )
+
+
+def by_blocks(run: Run, folder: Path) -> None:
+    """Group offload, block by block."""
+    denoiser: Any = find_denoiser(run.pipe)
+    denoiser.enable_group_offload(
+        onload_device=CPU,
+        offload_device=CPU,
+        offload_type="block_level",
+        num_blocks_per_group=1,
+        offload_to_disk_path=str(folder),
+    )
+
+
+def one_by_one(run: Run, folder: Path) -> None:
+    """Accelerate's sequential offload: weights wait elsewhere, and the module holds none."""
+    cpu_offload(find_denoiser(run.pipe), execution_device=CPU)
+
+
+WAYS = (by_leaves, by_blocks, one_by_one)
+
+
+def spoil(tensor: Tensor, *_: Any, **__: Any) -> Tensor:
+    """What disk offload leaves in the place of a weight is not initialised; here it is never a number."""
+    return torch.full(tensor.shape, torch.nan, dtype=tensor.dtype)
+
+
+@contextmanager
+def spoilt() -> Iterator[None]:
+    from diffusers.hooks import group_offloading
+
+    patched = SimpleNamespace(**{name: getattr(torch, name) for name in dir(torch)} | {"empty_like": spoil})
+    with held(group_offloading, "torch", patched):
+        yield
+
+
+def results(run: Run, scheme: str, checkpoint: bool | None = None) -> tuple[Tensor, list[tuple[float, ...]], Any]:
+    settings = settings_of(run, 0.3, scheme)
+    if scheme == "select":
+        settings = replace(settings, restart=Restart(step=0.4, limit=-1.0, tries=1))
+    with guide(run.pipe, PROMPTS, EXCITE, settings=settings, gradient_checkpointing=checkpoint) as guided:
+        images = run()
+    return images, [step.loss for step in guided.trace], guided.trace
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_images_are_those_of_weights_at_hand(
+    name: str, way: Callable[[Run, Path], None], scheme: str, tmp_path: Path
+) -> None:
+    expected, losses, trace = results(PIPELINES[name](), scheme)
+    run = PIPELINES[name]()
+    with spoilt():
+        way(run, tmp_path)
+        plain = run()
+        images, found, _ = results(run, scheme)
+        assert run().equal(plain)
+    torch.testing.assert_close(images, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(torch.tensor(found), torch.tensor(losses), rtol=1e-4, atol=1e-5)
+    assert trace.images == 4
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_without_checkpointing_weights_are_kept_until_the_way_back(
+    way: Callable[[Run, Path], None], tmp_path: Path
+) -> None:
+    expected, _, _ = results(PIPELINES["FluxPipeline"](), "exact", False)
+    run = PIPELINES["FluxPipeline"]()
+    with spoilt():
+        way(run, tmp_path)
+        images, _, _ = results(run, "exact", False)
+    torch.testing.assert_close(images, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_each_block_is_fetched_again_on_the_way_back(tmp_path: Path) -> None:
+    """Forward and way back of the gradient pass, and the forward that predicts."""
+    run = PIPELINES["FluxPipeline"]()
+    by_blocks(run, tmp_path)
+    block: Any = find_denoiser(run.pipe).get_submodule("transformer_blocks.0")  # type: ignore[union-attr]
+    group = block._diffusers_hook.get_hook("group_offloading").group
+    fetched: list[bool] = []
+    onload = group.onload_
+    group.onload_ = lambda: (fetched.append(torch.is_grad_enabled()), onload())
+    run.arguments["num_inference_steps"] = 1
+    results(run, "exact")
+    assert fetched == [True, True, False]
+
+
+def test_parameters_require_gradients_as_before() -> None:
+    """Accelerate puts other parameters in the place of those that were frozen."""
+    run = PIPELINES["StableDiffusionPipeline"]()
+    denoiser: Any = find_denoiser(run.pipe)
+    denoiser.conv_out.requires_grad_(False)
+    before = {name: parameter.requires_grad for name, parameter in denoiser.named_parameters()}
+    one_by_one(run, Path())
+    results(run, "exact")
+    assert {name: parameter.requires_grad for name, parameter in denoiser.named_parameters()} == before
+    remove_hook_from_module(denoiser, recurse=True)
+    assert all(parameter.isfinite().all() for parameter in denoiser.parameters())
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_layers_that_are_cast_after_use(scheme: str) -> None:
+    """Stored in 16 bits, computed in 32: as if the weights had been rounded once."""
+    rounded = PIPELINES["FluxPipeline"]()
+    run = PIPELINES["FluxPipeline"]()
+    run.pipe.transformer.enable_layerwise_casting(storage_dtype=torch.bfloat16, compute_dtype=torch.float32)
+    names = {name for name, parameter in run.pipe.transformer.named_parameters() if parameter.dtype == torch.bfloat16}
+    assert names
+    with torch.no_grad():
+        for name, parameter in rounded.pipe.transformer.named_parameters():
+            if name in names:
+                parameter.copy_(parameter.to(torch.bfloat16))
+    expected, losses, _ = results(rounded, scheme)
+    images, found, _ = results(run, scheme)
+    torch.testing.assert_close(images, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(torch.tensor(found), torch.tensor(losses), rtol=1e-4, atol=1e-5)
+
+
+def test_groups_that_are_fetched_ahead_have_no_way_back(tmp_path: Path) -> None:
+    """Streams need an accelerator, so the hook is told that it has one."""
+    run = PIPELINES["FluxPipeline"]()
+    by_blocks(run, tmp_path)
+    block: Any = find_denoiser(run.pipe).get_submodule("transformer_blocks.0")  # type: ignore[union-attr]
+    block._diffusers_hook.get_hook("group_offloading").group.stream = object()
+    with pytest.raises(UnsupportedPipeline, match=r"use_stream=False.*select"), guide(run.pipe, PROMPTS, EXCITE):
+        pass
+    with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.3, "select")):
+        pass
