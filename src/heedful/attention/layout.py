@@ -99,7 +99,7 @@ class Layout:
     channels: str = "out_channels"
     """The number in the denoiser's config that says how many channels latents have, where its input has more."""
     row_lists: tuple[str, ...] = ()
-    """Arguments that are lists with an item for each row."""
+    """Arguments that are lists with an item for each row, where they have as many."""
     guidance: GuidanceRows = "doubled"
     """How its pipelines ask for the unconditional prediction; some pipelines differ from their family (`batching`)."""
     residuals: tuple[str, ...] = ()
@@ -139,6 +139,10 @@ class Layout:
         if self.packed_size is not None:
             return self.packed_size(arguments)
         return self.grid.size(arguments[self.latents])
+
+    def frames(self, arguments: dict[str, Any]) -> int:
+        """Return how many frames stand one below the other in the maps; 1 for images."""
+        return self.grid.frames(arguments[self.latents])
 
     def latent_channels(self, denoiser: Any) -> int:
         """Return how many channels latents have: an inpainting denoiser takes more, PixArt's predicts more."""

@@ -8,7 +8,7 @@ from torch import nn
 from heedful.attention.layout import Layout
 from heedful.attention.one_stream import COGVIEW_4, LUMINA_2, PRX, Z_IMAGE
 from heedful.attention.sites import Site
-from heedful.attention.transformers import HUNYUAN_DIT, PIXART, SANA
+from heedful.attention.transformers import HUNYUAN_DIT, PIXART, SANA, WAN
 from heedful.attention.two_streams import (
     AURA_FLOW,
     BRIA,
@@ -16,6 +16,7 @@ from heedful.attention.two_streams import (
     FLUX,
     FLUX_2,
     HUNYUAN_IMAGE,
+    OVIS_IMAGE,
     QWEN_IMAGE,
     STABLE_DIFFUSION_3,
 )
@@ -33,12 +34,14 @@ LAYOUTS = (
     QWEN_IMAGE,
     CHROMA,
     BRIA,
+    OVIS_IMAGE,
     AURA_FLOW,
     HUNYUAN_IMAGE,
     Z_IMAGE,
     LUMINA_2,
     COGVIEW_4,
     PRX,
+    WAN,
 )
 
 

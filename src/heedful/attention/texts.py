@@ -1,7 +1,8 @@
 """How a pipeline's text encoders read a prompt: by which tokenizer, and with which template around it."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from heedful.errors import UnsupportedPipeline
@@ -65,18 +66,30 @@ def chat(**settings: Any) -> MakeTemplate:
     """
 
     def make(pipe: object, tokenizer: Any, options: Mapping[str, Any]) -> Template:
-        chat = [{"role": "user", "content": _MARK}]
-        before, _, after = tokenizer.apply_chat_template(chat, tokenize=False, **settings).partition(_MARK)
-        return Template(before, after)
+        return _chat(tokenizer, _MARK, settings)
 
     return make
+
+
+def chat_with_system(pipe: Any, tokenizer: Any, options: Mapping[str, Any]) -> Template:
+    """Return the template of Ovis-Image, whose user says an instruction before the prompt; its tokens are dropped."""
+    settings = {"add_generation_prompt": True, "enable_thinking": False}
+    whole = _chat(tokenizer, f"{pipe.system_prompt}{_MARK}", settings)
+    return replace(whole, dropped=(0, pipe.user_prompt_begin_id), adds_special=False)
+
+
+def _chat(tokenizer: Any, content: str, settings: dict[str, Any]) -> Template:
+    """Return what a tokenizer writes around the mark in what a user says."""
+    chat = [{"role": "user", "content": content}]
+    before, _, after = tokenizer.apply_chat_template(chat, tokenize=False, **settings).partition(_MARK)
+    return Template(before, after)
 
 
 def system_chat(pipe: Any, processor: Any, options: Mapping[str, Any]) -> Template:
     """Return the template of FLUX.2 dev: what the system says, and then the user."""
     chat = [
         {"role": role, "content": [{"type": "text", "text": text}]}
-        for role, text in (("system", pipe.system_message), ("user", _MARK))
+        for role, text in (("system", _kept(pipe, "system_message", "DEFAULT_SYSTEM_MESSAGE")), ("user", _MARK))
     ]
     written = processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=False)
     before, _, after = written.partition(_MARK)
@@ -89,9 +102,35 @@ def filled_template(pipe: Any, tokenizer: Any, options: Mapping[str, Any]) -> Te
 
     One with images in it says only where the text ends, for each image becomes many tokens.
     """
-    before, after = pipe.prompt_template_encode.split("{}")
-    dropped = (0, pipe.prompt_template_encode_start_idx)
+    before, after = _kept(pipe, "prompt_template_encode").split("{}")
+    dropped = (0, _kept(pipe, "prompt_template_encode_start_idx"))
     return Template(before, after, dropped, from_end="<|image_pad|>" in before)
+
+
+def filled_after_images(pipe: object, tokenizer: Any, options: Mapping[str, Any]) -> Template:
+    """Return the template of Qwen-Image-Edit-Plus, which puts its images between the template and the prompt."""
+    return replace(filled_template(pipe, tokenizer, options), from_end=True)
+
+
+def _kept(pipe: object, *names: str) -> Any:
+    """Return what a pipeline, or a block of a modular one, keeps under one of `names`."""
+    found = (getattr(holder, name) for holder in (pipe, *_blocks(pipe)) for name in names if hasattr(holder, name))
+    kept = next(found, None)
+    if kept is None:
+        raise UnsupportedPipeline(
+            f"Expected a pipeline that says how it writes a prompt ({' or '.join(names)}), got {type(pipe).__name__}. "
+            "Pass a heedful.prompts.Prompt with the token indices of your own text."
+        )
+    return kept
+
+
+def _blocks(pipe: object) -> Iterator[Any]:
+    """Yield the blocks of a modular pipeline, inner ones after the one that holds them."""
+    waiting = list(getattr(getattr(pipe, "_blocks", None), "sub_blocks", {}).values())
+    while waiting:
+        block = waiting.pop(0)
+        yield block
+        waiting = [*getattr(block, "sub_blocks", {}).values(), *waiting]
 
 
 def instructed(pipe: object, tokenizer: Any, options: Mapping[str, Any]) -> Template:
