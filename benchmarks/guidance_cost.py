@@ -3,6 +3,7 @@
     python benchmarks/guidance_cost.py                              # operations of both models, seconds of the world
     python benchmarks/guidance_cost.py --seconds sd15 --steps 2     # Stable Diffusion 1.5, random weights; minutes
     python benchmarks/guidance_cost.py --seconds sd15 --steps 50 --device cuda --dtype bfloat16 --batch 8
+    python benchmarks/guidance_cost.py --model all                  # large models at their real sizes, and cards
 
 Operations and activations are counted on fake tensors, which have shapes and no values, for a CPU's fused attention.
 Seconds are those of whole runs of the pipelines, half of whose steps are guided by Attend-and-Excite unrefined:
@@ -22,7 +23,10 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from cards import tables as card_tables
 from guidance_operations import GUIDED, STEPS, count, count_world
+from large_models import count_model
+from published_models import MODELS
 from rich.console import Console
 from sd15 import SD15, sd15_pipeline
 
@@ -33,6 +37,7 @@ from heedful.guidance.methods import ATTEND_AND_EXCITE, HEEDFUL
 
 PROMPT, INDICES = "a cat and a blue clock", [2, 6]
 MARKS = ("<!-- figures -->", "<!-- end of figures -->")
+LARGE_MARKS = ("<!-- large models -->", "<!-- end of large models -->")
 
 
 def main(
@@ -45,11 +50,21 @@ def main(
     device: Annotated[str, typer.Option(help="Device of the measured runs.")] = "cpu",
     dtype: Annotated[str, typer.Option(help="Precision of the measured runs.")] = "float32",
     threads: Annotated[int | None, typer.Option(help="Threads of torch.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Large models to count instead, at their real sizes; 'all' for all.")
+    ] = None,
 ) -> None:
     """Count, measure, write."""
     if threads:
         torch.set_num_threads(threads)
     figures: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {}
+    if model:
+        large = figures.setdefault("large", {})
+        for name in MODELS if model == ["all"] else model:
+            large[name] = count_model(MODELS[name])
+            write_atomic(out, json.dumps(figures, indent=1) + "\n")  # each takes a minute or more
+        show(card_tables({name: large[name] for name in MODELS if name in large}), page, LARGE_MARKS)
+        return
     figures["operations"] = {"Stable Diffusion 1.5": count(**SD15), "embedded world": count_world()}
     if seconds != "none":
         key = f"{seconds}, {steps} steps, batch {batch}, {device} {dtype}"
@@ -59,11 +74,15 @@ def main(
             "machine": machine(device)
         }
     write_atomic(out, json.dumps(figures, indent=1) + "\n")
-    text = tables(figures)
+    show(tables(figures), page, MARKS)
+
+
+def show(text: str, page: Path | None, marks: tuple[str, str]) -> None:
+    """Print tables, and write them between two marks of a page."""
     if page is not None:
-        before, rest = page.read_text(encoding="utf-8").split(MARKS[0])
-        write_atomic(page, f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
-    Console(width=160).print(text, markup=False)
+        before, rest = page.read_text(encoding="utf-8").split(marks[0])
+        write_atomic(page, f"{before}{marks[0]}\n\n{text}\n\n{marks[1]}{rest.split(marks[1])[1]}")
+    Console(width=200).print(text, markup=False)
 
 
 # ---- seconds of whole runs

@@ -17,10 +17,11 @@ import numpy as np
 import torch
 import typer
 from PIL import Image
+from true_masks import half_peak_masks, object_masks
 
 import heedful
 from heedful.attention.edges import follow_edges
-from heedful.attention.regions import MaskRule, half_peak_masks
+from heedful.attention.regions import MaskRule
 from heedful.files import write_atomic
 from heedful.guidance import METHODS, MapHistory
 from heedful.images.coco import box_of
@@ -29,7 +30,6 @@ from heedful.lab.trial import Trial, sample_cases
 from heedful.report.grid import Grid, compose
 from heedful.scores.statistics import compare, estimate
 from heedful.world.embedded import load_detector
-from heedful.world.segments import object_masks
 from heedful.world.vocabulary import SPLIT_SEED, single_concept_prompts, split_prompts
 
 Masks = np.ndarray

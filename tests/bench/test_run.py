@@ -98,7 +98,7 @@ def test_a_run_says_what_it_was(whole: Path) -> None:
 def test_the_images_are_those_of_generate(whole: Path) -> None:
     gallery = Gallery(whole)
     for path, entry in gallery.entries():
-        assert gallery.find(path.relative_to(tmp_path).as_posix(), entry.settings) == entry
+        assert gallery.find(path.relative_to(whole).as_posix(), entry.settings) == entry
 
 
 def test_the_same_command_again_makes_nothing(run: Run, whole: Path, tmp_path: Path) -> None:

@@ -59,6 +59,11 @@ def test_scores_can_come_later(call: Call, command: list[object], tmp_path: Path
     assert f"Not scored: {image.relative_to(tmp_path / 'out')}: Expected an image at {image}" in result.err
 
 
+def test_a_misspelt_folder_is_not_made(call: Call, tmp_path: Path, model_folder: Path) -> None:
+    result = call("bench", "add-score", "--scores", "world", "--out", tmp_path / "typo", "--model", model_folder)
+    assert result.code == 2 and "Expected a benchmark in" in result.err and not (tmp_path / "typo").exists()
+
+
 def test_list_names_suites_and_scores(call: Call) -> None:
     result = call("bench", "list")
     assert result.code == 0

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from heedful.guidance.levels import INTERVALS
 from heedful.guidance.policy import POLICIES, REFUSED
 
 PAGE = Path(__file__).parents[2] / "docs" / "guidance.md"
@@ -24,6 +25,10 @@ def short(names: Iterable[str]) -> set[str]:
 def test_each_policy_has_a_row() -> None:
     for policy in POLICIES:
         assert any(names == short(policy.schedulers) and "refused" not in says for names, says in rows())
+
+
+def test_every_scheduler_of_the_table_is_guided_by_the_scheme_prediction() -> None:
+    assert {name for names, _ in rows() for name in names} == short(INTERVALS)
 
 
 def test_refused_schedulers_are_called_refused() -> None:

@@ -16,6 +16,11 @@ class ImagePipeline(Pipeline, Protocol):
     """A pipeline that generates images of prompts when it is called; its denoiser is found by `find_denoiser`."""
 
     @property
+    def scheduler(self) -> Any:
+        """The scheduler of its steps, with its config."""
+        ...
+
+    @property
     def tokenizer(self) -> Any:
         """The tokenizer of its first text encoder."""
         ...

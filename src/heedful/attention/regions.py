@@ -178,16 +178,5 @@ def without_specks(masks: Bool[Tensor, "concept height width"]) -> Bool[Tensor, 
     return masks & (sizes * 10 >= sizes.amax((-2, -1), keepdim=True))
 
 
-def half_peak_masks(maps: History, item: int, size: tuple[int, int]) -> Bool[Tensor, "concept height width"]:
-    """Return where each concept's map, averaged over the steps, is above half of its maximum: the plain way.
-
-    `size` is height and width in pixels, to which maps are enlarged bilinearly.
-    """
-    steps = torch.stack([maps.concepts(step)[item].float().cpu() for step in range(len(maps))])
-    # (step, concept, height, width) -> (concept, height, width), in pixels
-    enlarged = F.interpolate(steps.mean(0)[None], size, mode="bilinear", align_corners=False)[0]
-    return enlarged > enlarged.amax((-2, -1), keepdim=True) / 2
-
-
 def _colours(image: Image.Image) -> Float[Tensor, "3 height width"]:
     return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).float() / 255

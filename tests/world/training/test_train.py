@@ -1,5 +1,6 @@
 """The recipe on a miniature: it makes a model that diffusers loads, and a killed run ends with the same weights."""
 
+import sys
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -95,7 +96,7 @@ def test_a_folder_has_one_training_and_keeps_what_a_person_has_there(tmp_path: P
 def test_a_training_of_another_recipe_is_not_joined_unless_its_length_alone_differs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("heedful.world.training.train._train", lambda *_: None)
+    monkeypatch.setattr(sys.modules[train.__module__], "_train", lambda *_: None)
     train(tmp_path, replace(MINIATURE, style=CROWDED))
     train(tmp_path, replace(MINIATURE, style=CROWDED, detector_steps=99, learning_rate=1e-5))
     with pytest.raises(SettingsError, match=r"differs in seed, style\. .* remove that file"):

@@ -1,9 +1,16 @@
+"""Objects cut out of a plain background, and the plain way to a mask."""
+
 import numpy as np
 import pytest
+import torch
+from true_masks import half_peak_masks, object_masks
 
+from heedful.attention import Maps
+from heedful.guidance import MapHistory
+from heedful.prompts import Prompt
 from heedful.world.render import box, masks, render
 from heedful.world.scene import random_scene
-from heedful.world.segments import object_masks
+from heedful.world.tokenizer import build_tokenizer
 
 
 def iou(one: np.ndarray, other: np.ndarray) -> float:
@@ -39,3 +46,14 @@ def test_where_boxes_overlap_a_pixel_goes_to_the_nearer_middle() -> None:
 
 def test_without_boxes_there_are_no_masks() -> None:
     assert object_masks(np.zeros((8, 9, 3), dtype=np.uint8), []).shape == (0, 8, 9)
+
+
+def test_the_plain_way_is_half_of_the_maximum_of_the_average() -> None:
+    prompt = Prompt.parse("a cat and a blue clock", build_tokenizer())
+    tokens = torch.full((1, prompt.end + 1, 8, 8), 0.01)
+    tokens[0, prompt.concepts[0].token_indices[0], 1:4, 1:4] = 0.4
+    maps = MapHistory([prompt])
+    maps.append(Maps(tokens))
+    masks = half_peak_masks(maps, 0, (64, 64))
+    assert masks.shape == (2, 64, 64)
+    assert masks[0, 20, 20] and not masks[0, 40, 20]

@@ -1,10 +1,14 @@
-"""Which pixels an object covers, cut out of its plain background: the truth that masks are measured against."""
+"""What masks from attention are measured against: the truth, cut out of a plain background, and the plain way."""
 
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+from torch.nn import functional as F
 
+from heedful.guidance import MapHistory
 from heedful.world.tones import Box
 
 _GROUND = 16.0
@@ -37,6 +41,17 @@ def object_masks(
         return np.zeros((0, height, width), dtype=bool)
     is_nearest = from_middle.argmin(axis=0) == np.arange(len(boxes))[:, None, None]
     return is_nearest & np.isfinite(from_middle) & objects
+
+
+def half_peak_masks(maps: MapHistory, item: int, size: tuple[int, int]) -> Bool[Tensor, "concept height width"]:
+    """Return where each concept's map, averaged over the steps, is above half of its maximum: the plain way.
+
+    `size` is height and width in pixels, to which maps are enlarged bilinearly.
+    """
+    steps = torch.stack([maps.concepts(step)[item].float().cpu() for step in range(len(maps))])
+    # (step, concept, height, width) -> (concept, height, width), in pixels
+    enlarged = F.interpolate(steps.mean(0)[None], size, mode="bilinear", align_corners=False)[0]
+    return enlarged > enlarged.amax((-2, -1), keepdim=True) / 2
 
 
 def _highest_around(values: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "height width"]:
