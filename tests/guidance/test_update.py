@@ -98,13 +98,25 @@ def test_rms_rule_leaves_a_zero_gradient_alone() -> None:
         assert Direction("rms", kind, [0])([0], zero, torch.ones(1)).abs().max() == 0  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("rule", ["raw", "rms", "polyak"])
+@pytest.mark.parametrize("rule", ["raw", "rms", "first", "polyak"])
 def test_random_directions_are_as_long_as_what_they_replace(rule: str) -> None:
     gradient = torch.randn(2, 4, 5, 5) * 7
     true = Direction(rule, "gradient", [0, 1])([0, 1], gradient, torch.ones(2))  # type: ignore[arg-type]
     random = Direction(rule, "random", [0, 1])([0, 1], gradient, torch.ones(2))  # type: ignore[arg-type]
     torch.testing.assert_close(random.flatten(1).norm(dim=1), true.flatten(1).norm(dim=1))
     assert torch.cosine_similarity(random.flatten(1), true.flatten(1)).abs().max() < 0.5
+
+
+def test_first_rule_measures_all_updates_of_an_image_by_its_first_gradient() -> None:
+    direct, slopes = Direction("first", "gradient", range(2)), torch.randn(2, 4, 5, 5) * 1e-3
+    loss = torch.ones(2)
+    firsts = direct([0, 1], slopes, loss)
+    torch.testing.assert_close(firsts.square().mean((1, 2, 3)).sqrt(), torch.ones(2))
+    torch.testing.assert_close(direct([1], slopes[1:] / 4, loss[1:]), firsts[1:] / 4)
+    other = Direction("first", "gradient", range(1))
+    other([0], slopes[:1] * 2, loss[:1])
+    direct.take_over(1, other, 0)  # another noise goes on in the place of the second image
+    torch.testing.assert_close(direct([1], slopes[:1], loss[:1]), firsts[:1] / 2)
 
 
 def test_polyak_rule_brings_a_linear_loss_to_zero_whatever_its_scale() -> None:

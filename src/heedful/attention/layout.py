@@ -119,7 +119,7 @@ class Layout:
         bound = inspect.signature(type(denoiser).forward).bind(denoiser, *args, **kwargs).arguments
         return {name: value for name, value in bound.items() if value is not denoiser}
 
-    def read(self, pipe: Any, text: str, concepts: Sequence[str] | None, options: Mapping[str, Any]) -> Prompt:
+    def read(self, pipe: object, text: str, concepts: Sequence[str] | None, options: Mapping[str, Any]) -> Prompt:
         """Return the prompt `text` with its concepts as `pipe` reads it; raises what `Prompt.parse` raises."""
         names = (kind.__name__ for kind in type(pipe).__mro__)
         own = next((self.other_readings[name] for name in names if name in self.other_readings), self.read_prompt)

@@ -3,8 +3,6 @@
 A new family is one more `Layout` in the list.
 """
 
-from typing import Any
-
 from torch import nn
 
 from heedful.attention.layout import Layout
@@ -47,7 +45,7 @@ LAYOUTS = (
 )
 
 
-def find_denoiser(pipe: Any) -> nn.Module | None:
+def find_denoiser(pipe: object) -> nn.Module | None:
     """Return the U-Net or transformer of a pipeline, or None if it has neither."""
     # compared with None: whether a compiled module is true cannot be asked
     parts = (getattr(pipe, name, None) for name in ("unet", "transformer"))

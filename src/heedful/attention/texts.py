@@ -15,7 +15,7 @@ _MARK = "\N{REPLACEMENT CHARACTER}"
 """Stands for the prompt in a chat template that is split there."""
 
 
-def part_of(pipe: Any, *names: str) -> Any:
+def part_of(pipe: object, *names: str) -> Any:
     """Return the first tokenizer or processor of `pipe` under one of `names`.
 
     Raises `UnsupportedPipeline` if it has none.
@@ -30,7 +30,7 @@ def part_of(pipe: Any, *names: str) -> Any:
     return part
 
 
-def tokenizer_of(pipe: Any, *names: str) -> Tokenizer:
+def tokenizer_of(pipe: object, *names: str) -> Tokenizer:
     """Return the tokenizer of `pipe` under one of `names`, or that of a processor which stands there."""
     part = part_of(pipe, *names)
     return part.tokenizer if hasattr(part, "image_processor") else part
@@ -44,7 +44,7 @@ def reader(
     `change` is what the pipeline does to the text first, if it is more than nothing.
     """
 
-    def read(pipe: Any, text: str, concepts: Sequence[str] | None, options: Mapping[str, Any]) -> Prompt:
+    def read(pipe: object, text: str, concepts: Sequence[str] | None, options: Mapping[str, Any]) -> Prompt:
         around = NO_TEMPLATE if template is None else template(pipe, part_of(pipe, *names), options)
         text = text if change is None else change(text)
         return Prompt.parse(text, tokenizer_of(pipe, *names), concepts, template=around)
@@ -65,7 +65,7 @@ def chat(**settings: Any) -> MakeTemplate:
     `settings` are what it passes to `apply_chat_template`.
     """
 
-    def make(pipe: Any, tokenizer: Any, options: Mapping[str, Any]) -> Template:
+    def make(pipe: object, tokenizer: Any, options: Mapping[str, Any]) -> Template:
         return _chat(tokenizer, _MARK, settings)
 
     return make
@@ -107,12 +107,12 @@ def filled_template(pipe: Any, tokenizer: Any, options: Mapping[str, Any]) -> Te
     return Template(before, after, dropped, from_end="<|image_pad|>" in before)
 
 
-def filled_after_images(pipe: Any, tokenizer: Any, options: Mapping[str, Any]) -> Template:
+def filled_after_images(pipe: object, tokenizer: Any, options: Mapping[str, Any]) -> Template:
     """Return the template of Qwen-Image-Edit-Plus, which puts its images between the template and the prompt."""
     return replace(filled_template(pipe, tokenizer, options), from_end=True)
 
 
-def _kept(pipe: Any, *names: str) -> Any:
+def _kept(pipe: object, *names: str) -> Any:
     """Return what a pipeline, or a block of a modular one, keeps under one of `names`."""
     found = (getattr(holder, name) for holder in (pipe, *_blocks(pipe)) for name in names if hasattr(holder, name))
     kept = next(found, None)
@@ -124,7 +124,7 @@ def _kept(pipe: Any, *names: str) -> Any:
     return kept
 
 
-def _blocks(pipe: Any) -> Iterator[Any]:
+def _blocks(pipe: object) -> Iterator[Any]:
     """Yield the blocks of a modular pipeline, inner ones after the one that holds them."""
     waiting = list(getattr(getattr(pipe, "_blocks", None), "sub_blocks", {}).values())
     while waiting:
@@ -133,7 +133,7 @@ def _blocks(pipe: Any) -> Iterator[Any]:
         waiting = [*getattr(block, "sub_blocks", {}).values(), *waiting]
 
 
-def instructed(pipe: Any, tokenizer: Any, options: Mapping[str, Any]) -> Template:
+def instructed(pipe: object, tokenizer: Any, options: Mapping[str, Any]) -> Template:
     """Return the template of Sana: an instruction, of which the denoiser sees the first and the last token alone."""
     lines = option(pipe, "complex_human_instruction", options)
     if not lines:

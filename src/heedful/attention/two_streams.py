@@ -38,7 +38,7 @@ def _size_by_ids(arguments: dict[str, Any]) -> Size:
     return height, width
 
 
-def _read_twice(pipe: Any, text: str, concepts: Sequence[str] | None, options: Mapping[str, Any]) -> Prompt:
+def _read_twice(pipe: object, text: str, concepts: Sequence[str] | None, options: Mapping[str, Any]) -> Prompt:
     """Return the prompt as Stable Diffusion 3 reads it: by CLIP and by T5; a concept has its tokens of both."""
     clip = tokenizer_of(pipe, "tokenizer")
     try:

@@ -7,7 +7,8 @@ from heedful.guidance.history import MapHistory
 from heedful.guidance.initial_noise import InitialNoise
 from heedful.guidance.key_shift import Head, KeyShift
 from heedful.guidance.method import EMBEDDED, Method
-from heedful.guidance.methods import METHODS, NONE, find_method
+from heedful.guidance.methods import METHODS, find_method
+from heedful.guidance.methods.controls import NONE
 from heedful.guidance.restart import Restart
 from heedful.guidance.settings import EMBEDDED_SITES, PUBLISHED_SITES, Settings
 from heedful.guidance.texts import parse_prompt

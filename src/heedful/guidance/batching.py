@@ -40,7 +40,7 @@ _ROWS: dict[GuidanceRows, tuple[int, int]] = {
 """Rows per image in a call under guidance, and which of them has the whole condition."""
 
 
-def check_rows(pipe: Any) -> None:
+def check_rows(pipe: object) -> None:
     """Raise `UnsupportedPipeline` if the rows of this pipeline's batch are no images."""
     if getattr(pipe, "transformer_2", None) is not None:
         raise UnsupportedPipeline(
@@ -56,7 +56,7 @@ def check_rows(pipe: Any) -> None:
 
 
 def copies_in(
-    pipe: Any,
+    pipe: object,
     layout: Layout,
     arguments: dict[str, Any],
     prompts: int,
@@ -103,5 +103,5 @@ def _is_repeated(rows: Sequence[Tensor] | Tensor) -> bool:
     return all(first.equal(second) for first, second in zip(rows[:half], rows[half:], strict=False))
 
 
-def _names(pipe: Any) -> tuple[str, ...]:
+def _names(pipe: object) -> tuple[str, ...]:
     return tuple(kind.__name__ for kind in type(pipe).__mro__)

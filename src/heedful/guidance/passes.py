@@ -109,7 +109,7 @@ class Passes:
         recomputes = moves if self._recomputes is None else self._recomputes
         with ExitStack() as stack:
             stack.enter_context(frozen(self._denoiser))
-            stack.enter_context(recomputing(self._denoiser, wanted=recomputes))
+            stack.enter_context(recomputing(self._denoiser, wanted=recomputes, weights_move=moves))
             stack.enter_context(quantised(self._denoiser))
             stack.enter_context(unperturbed(self._denoiser))
             if moves:

@@ -166,6 +166,7 @@ class Run:
         self.active = tuple(sorted(others | {item} if index in other.active else others))
         self.maps.put(item, other.maps, index)
         self.trace.put(item, other.trace, index)
+        self.direct.take_over(item, other.direct, index)
 
     def take_target(self) -> float | None:
         """Return the largest loss that this step accepts without refinement, if one is due, and forget it.

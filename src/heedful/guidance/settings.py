@@ -47,9 +47,15 @@ class Settings:
     step_size: float = 20.0
     """Length of the first step. Latents here are as the denoiser sees them (unit variance), for every scheduler."""
     step_rule: Rule = "raw"
-    """What the step size multiplies. "raw": the gradient. "rms": the gradient scaled to a root mean square of 1 per
-    image. "polyak": the step that would bring the image's loss to zero if it were linear, L g / |g|^2 (Polyak 1969),
-    for losses that cannot be negative; a step size of 0.1 then asks for a tenth of the loss, whatever the model."""
+    """What the step size multiplies.
+
+    - "raw": the gradient.
+    - "rms": the gradient over its root mean square, for each image.
+    - "first": the gradient over the root mean square of the image's first one, so that the first update is as long as
+      the step size says, whatever the model, and the others shorten as the gradient does.
+    - "polyak": the step that would bring the image's loss to zero if it were linear, L g / |g|^2 (Polyak 1969), for
+      losses that cannot be negative; 0.1 then asks for a tenth of the loss, whatever the model.
+    """
     longest: float | None = None
     """An update is at most this times as long as the way that the step before has moved the latents by itself, so that
     guidance stays a part of sampling whatever the number of steps; None for no bound. The first step has none."""

@@ -18,7 +18,7 @@ from heedful.attention import Reader, Replaced, find_denoiser, held, replaced
 from heedful.errors import PipelineError, SettingsError, UnsupportedPipeline
 from heedful.guidance.batching import copies_in
 from heedful.guidance.call import Call
-from heedful.guidance.checks import check_hooks, guided_once
+from heedful.guidance.checks import check_hooks, check_streams, guided_once
 from heedful.guidance.past import Past
 from heedful.guidance.run import Run
 from heedful.guidance.step import Steps, Task
@@ -128,11 +128,15 @@ class Steering:
                     f"Set it before the block."
                 )
 
+    @property
+    def _needs_gradient(self) -> bool:
+        """Whether any pass goes back to the latents."""
+        return self._task.policy is not None and self._settings.needs_gradient
+
     def _begin(self, arguments: dict[str, Any], positional: int) -> tuple[Call, Run]:
         """Return the denoiser's call and the run that it belongs to."""
         self._check_parts()
-        needs_gradient = self._task.policy is not None and self._settings.needs_gradient
-        if needs_gradient and torch.is_inference_mode_enabled():
+        if self._needs_gradient and torch.is_inference_mode_enabled():
             raise PipelineError(
                 "Expected torch.no_grad, got torch.inference_mode, which forbids gradients. Leave it out, or pass "
                 'settings with scheme="select", which needs none.'
@@ -160,6 +164,8 @@ class Steering:
     def _new_run(self, call: Call) -> Run:
         """Return a run that begins with `call`: image-to-image begins in the middle of the scheduler's timesteps."""
         check_hooks(self._denoiser)
+        if self._needs_gradient:
+            check_streams(self._denoiser)
         encoded, self._encoded = self._encoded, []
         prompts = call.placed(prompts_of_images(self._pipe, call.layout, self._prompts, encoded, call.images))
         self._check_condition(call)

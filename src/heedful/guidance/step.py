@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from heedful.attention import Forward, Reader, Record, full_precision, text_keys
+from heedful.attention import Forward, Pipeline, Reader, Record, full_precision, text_keys
 from heedful.errors import SettingsError
 from heedful.guidance.call import Call, joined
 from heedful.guidance.initial_noise import InitialNoise, choose_noise
@@ -33,7 +33,7 @@ from heedful.shapes import Latents, PerItem
 class Task:
     """What `heedful.guide` was asked for."""
 
-    pipe: Any
+    pipe: Pipeline
     denoiser: nn.Module
     prompts: tuple[Prompt, ...]
     """One per prompt, not per image."""

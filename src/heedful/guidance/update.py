@@ -21,7 +21,7 @@ Look = Callable[[Sequence[int], Latents], tuple[PerItem, Latents]]
 Direct = Callable[[Sequence[int], Latents, PerItem], Latents]
 """(items, their gradients and losses) -> the direction in which each goes downhill, times -1, before the step size."""
 
-Rule = Literal["raw", "rms", "polyak"]
+Rule = Literal["raw", "rms", "first", "polyak"]
 """What a step size multiplies: see `Settings.step_rule`."""
 
 
@@ -113,13 +113,23 @@ class Direction:
 
     def __init__(self, rule: Rule, kind: Literal["gradient", "random"], seeds: Sequence[int]):
         self._rule = rule
+        self._first: dict[int, Tensor] = {}
         self._generators = [stream("direction", seed) for seed in seeds] if kind == "random" else None
+
+    def take_over(self, item: int, other: "Direction", index: int) -> None:
+        """Go on with the scale of image `index` of another run in the place of `item`."""
+        if index in other._first:
+            self._first[item] = other._first[index]
 
     def __call__(self, items: Sequence[int], gradient: Latents, loss: PerItem) -> Latents:
         """Return the directions of `items`, whose gradients are `gradient` and whose losses are `loss`."""
         direction = gradient
         if self._rule == "rms":
             direction = gradient / _rms(gradient, floor=True)
+        elif self._rule == "first":
+            for item, scale in zip(items, _rms(gradient, floor=True), strict=True):
+                self._first.setdefault(item, scale)
+            direction = gradient / torch.stack([self._first[item] for item in items])
         elif self._rule == "polyak":
             squared = gradient.square().sum((1, 2, 3), keepdim=True)
             direction = gradient * (
