@@ -51,12 +51,24 @@ def by_blocks(run: Run, folder: Path) -> None:
     )
 
 
+def by_pairs(run: Run, folder: Path) -> None:
+    """Group offload, two blocks at a time: the second has no weights if it is run by itself."""
+    denoiser: Any = find_denoiser(run.pipe)
+    denoiser.enable_group_offload(
+        onload_device=CPU,
+        offload_device=CPU,
+        offload_type="block_level",
+        num_blocks_per_group=2,
+        offload_to_disk_path=str(folder),
+    )
+
+
 def one_by_one(run: Run, folder: Path) -> None:
     """Accelerate's sequential offload: weights wait elsewhere, and the module holds none."""
     cpu_offload(find_denoiser(run.pipe), execution_device=CPU)
 
 
-WAYS = (by_leaves, by_blocks, one_by_one)
+WAYS = (by_leaves, by_blocks, by_pairs, one_by_one)
 
 
 def spoil(tensor: Tensor, *_: Any, **__: Any) -> Tensor:
