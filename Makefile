@@ -21,7 +21,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e '.[dev,report,ray]'
 	@touch $@
 
-demo: $(INSTALLED) ## Paint one prompt with three methods on the embedded model; ends by saying where the grid is
+demo: $(INSTALLED) ## Generate images of one prompt by three methods on the embedded model; ends by saying where the grid is
 	$(BIN)/heedful generate "a cat and a blue clock" --compare none,attend-and-excite,heedful --seeds 0-3 --out out/demo
 
 test: $(INSTALLED) ## The default tests, on all cores

@@ -24,16 +24,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 import heedful
 from heedful.files import write_atomic
 from heedful.guidance import METHODS, Method
-from heedful.guidance.methods import EBAMA, HEEDFUL
+from heedful.guidance.methods import EBAMA, HEEDFUL, Elsewhere, Separability
 from heedful.lab.records import FAULTS
 from heedful.lab.trial import Trial, TrialRecord, run_trial, success_table
-from heedful.losses import Elsewhere, Separability
 from heedful.scores.statistics import Estimate, compare, estimate, interval, jackknife_error
 from heedful.world.vocabulary import single_concept_prompts, split_prompts
 
 BASELINES = ("none", "random", "wrong-tokens")
 CONTROLS = {method.name: method for method in controls_of(EBAMA).values()}
-"""Of the published method that helps most: steps as long in random directions; the same loss on the wrong tokens."""
+"""Controls of the best published method: steps as long in random directions; the same loss on the wrong tokens."""
 
 WHOLE = HEEDFUL.embedded or HEEDFUL.settings
 
@@ -42,14 +41,14 @@ def _part(name: str, loss: Any = HEEDFUL.loss, **changes: Any) -> Method:
     return replace(HEEDFUL, name=name, loss=loss, embedded=replace(WHOLE, **changes))
 
 
-EXACT = {"scheme": "exact", "condition_alone": False}
+EXACT = {"scheme": "exact", "condition_alone": 0.0}
 ABLATIONS = {
     method.name: method
     for method in (
         _part("without-restart", restart=None),
         _part("without-elsewhere", Separability()),
         _part("without-separability", Elsewhere()),
-        _part("without-condition-alone", condition_alone=False),
+        _part("without-condition-alone", condition_alone=0.0),
         _part("without-one-pass", **EXACT),
         _part("separability-alone", Separability(), restart=None, **EXACT),
         _part("elsewhere-alone", Elsewhere(), restart=None, **EXACT),
@@ -57,7 +56,7 @@ ABLATIONS = {
         _part("condition-alone", restart=None, step_size=0.0),
     )
 }
-"""`heedful` with one part left out, and each part alone. A restart foretells by `Elsewhere` in all of them."""
+"""`heedful` without one part, and each part alone. A restart predicts by `Elsewhere` in all of them."""
 
 
 def main(
@@ -72,9 +71,9 @@ def main(
     ] = ",".join([*BASELINES, *CONTROLS, *(name for name in METHODS if name not in BASELINES)]),
     bfloat16: Annotated[bool, typer.Option(help="Products in bfloat16: 1.6 times as fast.")] = False,
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
-    model: Annotated[Path | None, typer.Option(help="A world model of your own.")] = None,
+    model: Annotated[str, typer.Option(help="An embedded model by name, or a folder with one.")] = "sprites",
 ) -> None:
-    """Paint, judge, compare."""
+    """Generate, judge, compare."""
     torch.set_num_threads(threads)
     pipe, detector = heedful.world.load(model), heedful.world.load_detector(model)
     pipe.set_progress_bar_config(disable=True)

@@ -6,9 +6,9 @@
     python benchmarks/guidance_cost.py --model all                  # large models at their real sizes, and cards
 
 Operations and activations are counted on fake tensors, which have shapes and no values, for a CPU's fused attention.
-Seconds are those of whole runs of the pipelines, half of whose steps are guided by Attend-and-Excite unrefined;
-plain, diffusers' own pipeline, ours exact, ours one-pass, in turns. Writes OUT (JSON) and, with --page, the tables into
-a page.
+Seconds are those of whole runs of the pipelines, half of whose steps are guided by Attend-and-Excite unrefined:
+plain, diffusers' own pipeline, ours exact, ours one-pass, in turns; and of `heedful` as it is, and without restarts.
+Writes OUT (JSON) and, with --page, the tables into a page.
 """
 
 import json
@@ -32,8 +32,8 @@ from sd15 import SD15, sd15_pipeline
 
 import heedful
 from heedful.files import write_atomic
-from heedful.guidance import PUBLISHED_SITES, Settings
-from heedful.guidance.methods import ATTEND_AND_EXCITE
+from heedful.guidance import PUBLISHED_SITES, Method, Settings, pipeline_shares
+from heedful.guidance.methods import ATTEND_AND_EXCITE, HEEDFUL
 
 PROMPT, INDICES = "a cat and a blue clock", [2, 6]
 MARKS = ("<!-- figures -->", "<!-- end of figures -->")
@@ -47,8 +47,8 @@ def main(
     steps: Annotated[int, typer.Option(help="Steps of the measured runs; half of them are guided.")] = 20,
     batch: Annotated[int, typer.Option(help="Images made together in the measured runs.")] = 1,
     rounds: Annotated[int, typer.Option(help="How often each variant runs, in turns; the median counts.")] = 3,
-    device: Annotated[str, typer.Option(help="Of the measured runs.")] = "cpu",
-    dtype: Annotated[str, typer.Option(help="Of the measured runs.")] = "float32",
+    device: Annotated[str, typer.Option(help="Device of the measured runs.")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="Precision of the measured runs.")] = "float32",
     threads: Annotated[int | None, typer.Option(help="Threads of torch.")] = None,
     model: Annotated[
         list[str] | None, typer.Option(help="Large models to count instead, at their real sizes; 'all' for all.")
@@ -107,17 +107,27 @@ def measure(pipe: Any, steps: int, batch: int, rounds: int, device: str) -> dict
     side = pipe.unet.config.sample_size // (4 if sites == PUBLISHED_SITES else 2)
     common = {"num_inference_steps": steps, "output_type": "latent"}
 
-    def ours(settings: Settings) -> None:
-        with heedful.guide(pipe, prompts, ATTEND_AND_EXCITE, settings=settings, keep_maps=False):
-            pipe(prompts, **common)
+    costs: dict[str, float] = {}
+
+    def ours(name: str, settings: Settings, method: Method = ATTEND_AND_EXCITE) -> None:
+        seeds = range(batch)
+        with heedful.guide(pipe, prompts, method, settings=settings, retry_seeds=seeds, keep_maps=False) as guided:
+            pipe(prompts, generator=[torch.Generator().manual_seed(seed) for seed in seeds], **common)
+        shares = pipeline_shares(pipe, settings.sites)
+        assert shares is not None
+        costs[name] = guided.trace.cost(*shares)
+
+    whole = HEEDFUL.settings_for(pipe.unet)
 
     variants: dict[str, Callable[[], Any]] = {
         "plain": lambda: pipe(prompts, **common),
         "diffusers' pipeline": lambda: theirs(
             prompts, [INDICES] * batch, attn_res=(side, side), max_iter_to_alter=steps // 2, thresholds={}, **common
         ),
-        "exact": lambda: ours(exact),
-        "one-pass": lambda: ours(replace(exact, scheme="one-pass")),
+        "exact": lambda: ours("exact", exact),
+        "one-pass": lambda: ours("one-pass", replace(exact, scheme="one-pass")),
+        "heedful": lambda: ours("heedful", whole, HEEDFUL),
+        "heedful, no restart": lambda: ours("heedful, no restart", replace(whole, restart=None), HEEDFUL),
     }
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in variants}
     with warnings.catch_warnings():
@@ -128,7 +138,8 @@ def measure(pipe: Any, steps: int, batch: int, rounds: int, device: str) -> dict
                 found = _timed(run, device)
                 if device == "cpu" or number > 0:
                     taken[name].append(found)
-    return {name: {key: median(one[key] for one in each) for key in each[0]} for name, each in taken.items()}
+    medians = {name: {key: median(one[key] for one in each) for key in each[0]} for name, each in taken.items()}
+    return {name: row | ({"operations": costs[name]} if name in costs else {}) for name, row in medians.items()}
 
 
 def _timed(run: Callable[[], Any], device: str) -> dict[str, float]:
@@ -176,14 +187,15 @@ def tables(figures: dict[str, Any]) -> str:
         lines += [
             f"**Seconds: {key}** ({found['machine']})",
             "",
-            "| run | CPU s | / plain | wall s | / plain |",
-            "|---|---|---|---|---|",
+            "| run | CPU s | / plain | wall s | / plain | operations / plain |",
+            "|---|---|---|---|---|---|",
         ]
         plain = found["plain"]
         for name, row in found.items():
             if name != "machine":
                 ratios = f"{row['cpu'] / plain['cpu']:.2f}", f"{row['wall'] / plain['wall']:.2f}"
-                lines.append(f"| {name} | {row['cpu']:.2f} | {ratios[0]} | {row['wall']:.2f} | {ratios[1]} |")
+                cost = f"{row['operations']:.2f}" if "operations" in row else ""
+                lines.append(f"| {name} | {row['cpu']:.2f} | {ratios[0]} | {row['wall']:.2f} | {ratios[1]} | {cost} |")
         lines.append("")
     return "\n".join(lines).strip()
 

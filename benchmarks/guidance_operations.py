@@ -1,6 +1,6 @@
 """Operations and activations of guidance, counted on fake tensors: they have shapes and no values.
 
-Read by `guidance_cost.py`, which measures seconds beside them.
+Read by `guidance_cost.py`, which measures seconds next to them.
 """
 
 import weakref

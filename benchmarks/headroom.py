@@ -39,9 +39,9 @@ def main(
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 20,
     bfloat16: Annotated[bool, typer.Option(help="Products in bfloat16: 1.6 times as fast.")] = False,
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
-    model: Annotated[Path | None, typer.Option(help="A world model of your own.")] = None,
+    model: Annotated[str, typer.Option(help="An embedded model by name, or a folder with one.")] = "sprites",
 ) -> None:
-    """Paint, judge, compare."""
+    """Generate, judge, compare."""
     torch.set_num_threads(threads)
     pipe, detector = heedful.world.load(model), heedful.world.load_detector(model)
     pipe.set_progress_bar_config(disable=True)
@@ -49,7 +49,7 @@ def main(
     trial = Trial(
         prompts=tuple(line.prompt for line in chosen.lines), seeds=tuple(range(seeds)), steps=steps, bfloat16=bfloat16
     )
-    folder = out / ("embedded" if model is None else model.name) / suite
+    folder = out / Path(model).name / suite
 
     def painted(method: Method, used: Settings | None = None, numbers: str = "") -> list[TrialRecord]:
         name = method.name + (f"-{numbers}" if numbers else "")

@@ -1,6 +1,6 @@
 """Has a model room for a published loss? The loss against plain sampling and both controls, on the same noise.
 
-Knows which methods are compared, and what counts as headroom. Paints nothing (`trial`).
+It says which methods are compared, and what counts as headroom; `trial` generates the images.
 """
 
 from collections.abc import Mapping
@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from heedful.errors import SettingsError
-from heedful.guidance import Settings
-from heedful.guidance.methods import Method
+from heedful.guidance import Method, Settings
+from heedful.guidance.methods import WrongTokens
 from heedful.lab.records import FAULTS
 from heedful.lab.trial import Trial, TrialRecord, success_table
-from heedful.losses import WrongTokens
 from heedful.scores.statistics import Comparison, compare
 
 PLAIN, LOSS, RANDOM, WRONG = "none", "loss", "random", "wrong-tokens"

@@ -2,9 +2,10 @@
 
     python benchmarks/instance_score.py --renders 1200
 
-Each case draws what a taught model may paint for a prompt of the suite: taught concepts in their own look, plain, in
-another concept's look, or not at all; companions plain or in a taught look; other places, sizes, angles and grounds.
-The picture goes through the autoencoder, with noise in its latents.
+Each case draws what a taught model may generate for a prompt of the suite: taught concepts in their own look, plain, in
+another concept's look, or not at all; companions plain, in a taught look, or not at all; now and then a thing that was
+not asked for, or another ground than the one named; other positions, sizes and angles. The image goes through the
+autoencoder, with noise in its latents.
 """
 
 import json
@@ -37,54 +38,71 @@ _SIZES = {0: (28, 44), 1: (28, 44), 2: (24, 32), 3: (20, 25), 4: (17, 20)}
 OWN, PLAIN, OTHERS, ABSENT = "own look", "plain", "another's look", "absent"
 
 
+FIGURES = tuple(figure.name for figure in InstanceScore.figures)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """A scene, its prompt, and what the score should say of it."""
 
     scene: Scene
     prompt: str
-    carried: float
-    leaked: float
-    states: tuple[str, ...]
+    figures: dict[str, float | None]
 
 
 def draw_case(rng: np.random.Generator, image: InstanceImage) -> Known:
-    """Draw what a taught model may paint for one of the picture's prompts."""
+    """Draw what a taught model may generate for one of the image's prompts."""
     prompt = image.prompts[int(rng.integers(len(image.prompts)))]
     looks = {each.noun: each.look for each in image.instances}
-    wanted: list[tuple[str, str | None, Look | None]] = []
-    states, leaked = [], False
+    drawn: list[tuple[str, str | None, Look | None]] = []
+    states, companions, leaked = [], [], False
     for noun in prompt.nouns:
-        state = str(rng.choice([OWN, PLAIN, OTHERS, ABSENT], p=[0.6, 0.15, 0.15, 0.1]))
+        state = str(rng.choice([OWN, PLAIN, OTHERS, ABSENT], p=[0.7, 0.1, 0.1, 0.1]))
         states.append(state)
         other = looks[str(rng.choice([each for each in looks if each != noun]))]
         if state != ABSENT:
             colour = None if noun in ANIMALS or state != PLAIN else str(rng.choice(COLOURS))
-            wanted.append((noun, colour, {OWN: looks[noun], PLAIN: None, OTHERS: other}[state]))
+            drawn.append((noun, colour, {OWN: looks[noun], PLAIN: None, OTHERS: other}[state]))
             leaked |= state == OTHERS
     words = prompt.text.split()
     for before, noun in pairwise(words):
         if noun in CLASSES and not before.startswith("<"):
-            if rng.random() < 0.25:
+            state = str(rng.choice([PLAIN, OTHERS, ABSENT], p=[0.7, 0.15, 0.15]))
+            companions.append(state == PLAIN)
+            if state == OTHERS:
                 foreign = [look for owner, look in looks.items() if owner != noun]
-                wanted.append((noun, None, foreign[int(rng.integers(len(foreign)))]))
+                drawn.append((noun, None, foreign[int(rng.integers(len(foreign)))]))
                 leaked = True
-            else:
+            elif state == PLAIN:
                 colour = before if before in COLOURS else None if noun in ANIMALS else str(rng.choice(COLOURS))
-                wanted.append((noun, colour, None))
-    ground = words[-2] if words[-1] == "background" else str(rng.choice(BACKGROUNDS))
+                drawn.append((noun, colour, None))
+    named = {word for word in words if word in CLASSES}
+    has_extra = rng.random() < 0.15 and len(drawn) < max(_SIZES)
+    others = [noun for noun in looks if noun not in named]
+    if has_extra:
+        pool = others if others and rng.random() < 0.5 else [noun for noun in CLASSES if noun not in named]
+        noun = str(rng.choice(pool))
+        drawn.append((noun, None if noun in ANIMALS else str(rng.choice(COLOURS)), None))
+    asked = words[-2] if words[-1] == "background" else None
+    ground = str(rng.choice(BACKGROUNDS)) if asked is None or rng.random() < 0.15 else asked
     tint = tuple(int(v) for v in np.clip(np.array(PASTELS[ground]) + rng.integers(-5, 6, 3), 0, 255))
-    scene = Scene(_placed(rng, wanted), ground, tint, prompt.text)  # pyright: ignore[reportArgumentType]
-    return Known(
-        scene=scene,
-        prompt=prompt.text,
-        carried=float(np.mean([state == OWN for state in states])),
-        leaked=float(leaked),
-        states=tuple(states),
-    )
+    right = all(state == OWN for state in states) and all(companions) and asked in (None, ground)
+    figures = {
+        "carried": float(np.mean([state == OWN for state in states])),
+        "leaked": float(leaked),
+        "once": float(ABSENT not in states),
+        "companions": float(np.mean(companions)) if companions else None,
+        "extra": float(has_extra),
+        "unasked": float(has_extra and drawn[-1][0] in others),
+        "background": None if asked is None else float(asked == ground),
+        "success": float(right and not leaked and not has_extra),
+    }
+    scene = Scene(draw_placed(rng, drawn), ground, tint, prompt.text)  # pyright: ignore[reportArgumentType]
+    return Known(scene=scene, prompt=prompt.text, figures=figures)
 
 
-def _placed(rng: np.random.Generator, wanted: list[tuple[str, str | None, Look | None]]) -> tuple[Item, ...]:
+def draw_placed(rng: np.random.Generator, wanted: list[tuple[str, str | None, Look | None]]) -> tuple[Item, ...]:
+    """Return (noun, colour, look) each as an item at a random position, apart from the others."""
     low, high = _SIZES[len(wanted)]
     while True:
         items: list[Item] = []
@@ -98,18 +116,18 @@ def _placed(rng: np.random.Generator, wanted: list[tuple[str, str | None, Look |
             return tuple(items)
 
 
-def _show(path: Path, pictures: np.ndarray) -> None:
-    """Write the first of the pictures of which something wrong was said."""
-    shown = np.stack([*pictures[:16], *[np.full((64, 64, 3), 255, np.uint8)] * (16 - len(pictures[:16]))])
+def _show(path: Path, arrays: np.ndarray) -> None:
+    """Write the first of the images of which something wrong was said."""
+    shown = np.stack([*arrays[:16], *[np.full((64, 64, 3), 255, np.uint8)] * (16 - len(arrays[:16]))])
     sheet = Image.fromarray(shown.reshape(2, 8, 64, 64, 3).swapaxes(1, 2).reshape(128, 512, 3))
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.resize((1536, 384), Image.Resampling.NEAREST).save(path)
 
 
 @torch.no_grad()
-def through(vae: Any, pictures: np.ndarray, noise: float, generator: torch.Generator) -> np.ndarray:
-    """Return pictures after the autoencoder, with `noise` standard deviations of Gaussian noise in the latents."""
-    pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+def through(vae: Any, arrays: np.ndarray, noise: float, generator: torch.Generator) -> np.ndarray:
+    """Return images after the autoencoder, with `noise` standard deviations of Gaussian noise in the latents."""
+    pixels = torch.from_numpy(arrays).permute(0, 3, 1, 2).float() / 127.5 - 1
     decoded = []
     for batch in pixels.split(64):
         latents = vae.encode(batch).latent_dist.mode()
@@ -119,7 +137,7 @@ def through(vae: Any, pictures: np.ndarray, noise: float, generator: torch.Gener
 
 
 def _draw(vae: Any, images: Sequence[InstanceImage], path: Path) -> None:
-    """Draw two pictures a row, each beside what the autoencoder makes of it, and say how near that is."""
+    """Draw two images per row, each next to what the autoencoder makes of it, and say how near that is."""
     given = np.stack([np.asarray(Image.open(image.file).convert("RGB")) for image in images])
     decoded = through(vae, given, 0.0, torch.Generator())
     errors = np.square(given.astype(float) - decoded).mean(axis=(1, 2, 3))
@@ -138,14 +156,14 @@ def _draw(vae: Any, images: Sequence[InstanceImage], path: Path) -> None:
 
 
 def main(
-    renders: Annotated[int, typer.Option(help="How many pictures of each amount of noise.")] = 1200,
-    seed: Annotated[int, typer.Option(help="Of the cases; 0 is what thresholds were chosen on.")] = 1,
+    renders: Annotated[int, typer.Option(help="How many images of each amount of noise.")] = 1200,
+    seed: Annotated[int, typer.Option(help="Seed of the cases; 0 is what thresholds were chosen on.")] = 1,
     noises: Annotated[
         str, typer.Option(help="Standard deviations of the noise, over that of the latents.")
     ] = "0,0.1,0.2",
-    three: Annotated[bool, typer.Option("--three", help="The pictures with three instances.")] = False,
+    three: Annotated[bool, typer.Option("--three", help="The images with three instances.")] = False,
     out: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("out/instance-score"),
-    sheet: Annotated[Path | None, typer.Option(help="Draw the pictures, as given and decoded, and do no more.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Draw the images, as given and decoded, and do no more.")] = None,
 ) -> None:
     """Draw, decode, score, compare."""
     pipe, score, tokenizer = world.load(), InstanceScore(), build_tokenizer()
@@ -160,17 +178,17 @@ def main(
     prompts = [Prompt.parse(case.prompt, tokenizer) for case in cases]
     figures: dict[str, Any] = {"renders": renders, "seed": seed, "three": three, "score": repr(score)}
     for noise in (float(each) for each in noises.split(",")):
-        pictures = through(pipe.vae, drawn, noise, generator)
+        arrays = through(pipe.vae, drawn, noise, generator)
         started = time.process_time()
-        values = score([Image.fromarray(picture) for picture in pictures], prompts)
+        values = score([Image.fromarray(array) for array in arrays], prompts)
         seconds = time.process_time() - started
         row: dict[str, Any] = {"images_per_second_of_one_core": renders / seconds}
-        for figure in ("carried", "leaked"):
-            right = np.array(
-                [float(value == getattr(case, figure)) for value, case in zip(values[figure], cases, strict=True)]
-            )
-            row[figure] = asdict(estimate(right[:, None]))
-            _show(out / f"wrong-{figure}-{noise}.png", pictures[right == 0])
+        for figure in FIGURES:
+            pairs = [(value, case.figures[figure]) for value, case in zip(values[figure], cases, strict=True)]
+            right = np.array([float(said == known) for said, known in pairs])
+            is_asked = np.array([known is not None for _, known in pairs])
+            row[figure] = asdict(estimate(right[is_asked, None]))
+            _show(out / f"wrong-{figure}-{noise}.png", arrays[right == 0])
         figures[str(noise)] = row
         typer.echo(f"noise {noise}: " + json.dumps(row))
     write_atomic(out / "figures.json", json.dumps(figures, indent=1) + "\n")

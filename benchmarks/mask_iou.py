@@ -1,4 +1,4 @@
-"""How well masks from attention cover the objects that were painted: intersection over union on the embedded world.
+"""How well masks from attention cover the objects that were generated: intersection over union on the embedded world.
 
     python benchmarks/mask_iou.py --half report --sheet out/masks.png
 
@@ -17,10 +17,11 @@ import numpy as np
 import torch
 import typer
 from PIL import Image
+from true_masks import half_peak_masks, object_masks
 
 import heedful
 from heedful.attention.edges import follow_edges
-from heedful.attention.regions import MaskRule, half_peak_masks
+from heedful.attention.regions import MaskRule
 from heedful.files import write_atomic
 from heedful.guidance import METHODS, MapHistory
 from heedful.images.coco import box_of
@@ -29,15 +30,14 @@ from heedful.lab.trial import Trial, sample_cases
 from heedful.report.grid import Grid, compose
 from heedful.scores.statistics import compare, estimate
 from heedful.world.embedded import load_detector
-from heedful.world.segments import object_masks
 from heedful.world.vocabulary import SPLIT_SEED, single_concept_prompts, split_prompts
 
 Masks = np.ndarray
 Find = Callable[[MapHistory, Sequence[Image.Image]], list[Masks]]
 BASELINE = "half of the maximum"
-BENT = "half of the maximum, and the picture's edges"
+BENT = "half of the maximum, and the image's edges"
 ALONE = "and self-attention"
-WHOLE = "and the picture's edges: the rule"
+WHOLE = "and the image's edges: the rule"
 RULE = MaskRule()
 MAPS_ALONE = replace(RULE, edges=False)
 
@@ -96,9 +96,9 @@ def main(
     seeds: Annotated[int, typer.Option(help="Seeds of each prompt.")] = 6,
     method: Annotated[str, typer.Option(help="How the images are steered.")] = "none",
     out: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("out/mask-iou"),
-    sheet: Annotated[Path | None, typer.Option(help="A picture of some masks.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="An image of some masks.")] = None,
 ) -> None:
-    """Paint, segment, measure."""
+    """Generate, segment, measure."""
     if half not in ("development", "report"):
         raise typer.BadParameter(f"expected development or report, got {half}")
     pipe, detector = heedful.world.load(), load_detector(None)
@@ -115,8 +115,8 @@ def main(
             with heedful.guide(
                 pipe, texts_now, chosen, retry_seeds=[seed for _, seed in batch], keep_self_attention=True
             ) as guided:
-                pictures = sample_cases(pipe, trial, batch)
-            found = _measure(guided.maps, batch, pictures, detector(pictures))
+                arrays = sample_cases(pipe, trial, batch)
+            found = _measure(guided.maps, batch, arrays, detector(arrays))
             objects += found[0]
             shown = found[1] | shown
             typer.echo(f"{suite}: {start + len(batch)} of {len(trial.cases)} images, {len(objects)} objects", err=True)
@@ -142,10 +142,10 @@ def _single(half: str) -> tuple[str, ...]:
 
 
 def _measure(
-    maps: MapHistory, batch: Sequence[tuple[str, int]], pictures: np.ndarray, detections: Sequence[Sequence[Any]]
+    maps: MapHistory, batch: Sequence[tuple[str, int]], arrays: np.ndarray, detections: Sequence[Sequence[Any]]
 ) -> tuple[list[Covered], dict[str, list[Image.Image]]]:
-    """Return the objects of those images that count, and pictures of one image a prompt: itself, truth, masks."""
-    images = [Image.fromarray(picture) for picture in pictures]
+    """Return the objects of those images that count, and rows of one image per prompt: itself, truth, masks."""
+    images = [Image.fromarray(array) for array in arrays]
     masks = {name: find(maps, images) for name, find in VARIANTS.items()}
     objects: list[Covered] = []
     pages: dict[str, list[Image.Image]] = {}
@@ -153,7 +153,7 @@ def _measure(
         located = once_each(text, detections[item])
         if located is None:
             continue
-        segments = object_masks(pictures[item], [each.box for each in detections[item]])
+        segments = object_masks(arrays[item], [each.box for each in detections[item]])
         truth = segments[[list(detections[item]).index(each) for each in located]]
         for place, detection in enumerate(located):
             mine = {name: each[item][place] for name, each in masks.items()}
@@ -234,7 +234,7 @@ def _draw(shown: Mapping[str, Sequence[Image.Image]], path: Path) -> None:
     chosen = dict(list(shown.items())[::9])
     grid = Grid(
         title="Masks of concepts",
-        columns=["image", "truth", BASELINE, "maps alone", "with the picture's edges"],
+        columns=["image", "truth", BASELINE, "maps alone", "with the image's edges"],
         rows=list(chosen),
         cells=list(chosen.values()),
     )

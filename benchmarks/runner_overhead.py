@@ -72,11 +72,11 @@ def _measure(folder: Path, cases: int, images: bool, batch_size: int) -> None:
         sampling=SamplingOptions(batch_size=batch_size),
     )
     model, place = open_model(ModelOptions(device="cpu")), BenchFolder(folder / "out")
-    picture = encode(Image.effect_noise((64, 64), 64).convert("RGB"), Entry({})) if images else None
+    png = encode(Image.effect_noise((64, 64), 64).convert("RGB"), Entry({})) if images else None
     scores = dict.fromkeys(WorldScore().columns, 0.0)
 
     def make(batch: Batch) -> list[Result]:
-        return [Result(png=picture, scores=scores, trace=TRACE, cost=1.0, seconds=0.5) for _ in batch.cases]
+        return [Result(png=png, scores=scores, trace=TRACE, cost=1.0, seconds=0.5) for _ in batch.cases]
 
     memory: list[tuple[int, int]] = []
 
@@ -104,7 +104,7 @@ def _measure(folder: Path, cases: int, images: bool, batch_size: int) -> None:
         "running, each case": running.each(len(plan)),
         "planning, all done": str(replanning),
         "reading all records for the table": str(reading),
-        "records": f"{size / 1e6:.0f} MB, {size / len(plan):.0f} bytes a case",
+        "records": f"{size / 1e6:.0f} MB, {size / len(plan):.0f} bytes per case",
         "memory": ", ".join(
             f"{now / 1e6:.1f} MB after {count}" for count, now in (memory[0], memory[len(memory) // 2], memory[-1])
         ),

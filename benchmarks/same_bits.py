@@ -3,7 +3,7 @@
     python benchmarks/same_bits.py before.json        on the commit before
     python benchmarks/same_bits.py after.json --against before.json
 
-Seven groups: images and latents of `generate` for six methods x 4 seeds, the images of a small `bench run`, the weights
+Five groups: images and latents of `generate` for six methods x 4 seeds, the images of a small `bench run`, the weights
 after 20 steps of each teaching method, and the values of every loss on maps made from a seed. Exits with 1 and lists
 what differs. One thread, because sums of more than one may be added in another order.
 """
@@ -27,7 +27,7 @@ import heedful
 METHODS = ("none", "attend-and-excite", "a-star", "initno", "ebama", "heedful")
 PROMPT = "a cat and a blue clock"
 TEACHING = ("textual-inversion", "dreambooth", "custom-diffusion", "disendiff", "heedful", "disendiff-lora")
-PICTURE = "src/heedful/world/data/one_image_concepts"
+PHOTO = "src/heedful/world/data/one_image_concepts"
 
 
 def digest(*arrays: np.ndarray) -> str:
@@ -86,13 +86,13 @@ def benched(folder: Path) -> dict[str, str]:
 
 def taught(folder: Path) -> dict[str, str]:
     """Return the weights that 20 steps of each teaching method leave."""
-    picture = sorted(Path(PICTURE).glob("*.png"))[0]
-    first, second = picture.stem.split("-")[:2]
+    photo = sorted(Path(PHOTO).glob("*.png"))[0]
+    first, second = photo.stem.split("-")[:2]
     found = {}
     for name in TEACHING:
         out = folder / name
         command(
-            "teach", str(picture), "--prompt", f"a <one> {first} and a <two> {second}", "--method", name,
+            "teach", str(photo), "--prompt", f"a <one> {first} and a <two> {second}", "--method", name,
             "--max-train-steps", "20", "--num-class-images", "8", "--train-batch-size", "2", "--out", str(out),
         )  # fmt: skip
         for path in sorted(out.glob("*.safetensors")):
@@ -129,18 +129,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path)
     parser.add_argument("--against", type=Path)
+    parser.add_argument("--groups", default="losses,latents,generate,bench,teach", help="Those that are made.")
     chosen = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        found = {
-            "losses": losses(),
-            "latents": latents(),
-            "generate": generated(folder / "generate"),
-            "bench": benched(folder / "bench"),
-            "teach": taught(folder / "teach"),
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        groups = {
+            "losses": losses,
+            "latents": latents,
+            "generate": lambda: generated(folder / "generate"),
+            "bench": lambda: benched(folder / "bench"),
+            "teach": lambda: taught(folder / "teach"),
         }
+        found = {group: groups[group]() for group in chosen.groups.split(",")}
     chosen.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print({group: len(values) for group, values in found.items()})
     if chosen.against is None:
@@ -148,7 +150,7 @@ def main() -> None:
     expected = json.loads(chosen.against.read_text(encoding="utf-8"))
     differing = [
         f"{group}: {name}"
-        for group in expected.keys() | found.keys()
+        for group in found
         for name in expected.get(group, {}).keys() | found.get(group, {}).keys()
         if expected.get(group, {}).get(name) != found.get(group, {}).get(name)
     ]

@@ -1,12 +1,13 @@
-"""What is learnt from one picture? Every teaching method on the same pictures, prompts and noise, with intervals.
+"""What is learnt from one image? Every teaching method on the same images, prompts and noise, with intervals.
 
     python benchmarks/teaching.py --bfloat16                                          # the reported table
     python benchmarks/teaching.py --bfloat16 --methods disendiff,ablations --seeds 2
     python benchmarks/teaching.py --bfloat16 --three --methods custom-diffusion,disendiff,heedful
+    python benchmarks/teaching.py --methods answers --seeds 2                          # floors and ceilings
     python benchmarks/teaching.py --bfloat16 --images 2 --seeds 2 --methods disendiff --set learning_rate=3e-3  # tuning
 
-Teaches into OUT/taught/METHOD/PICTURE, paints the suite `one-image-concepts` for each picture, and writes a record an
-image to OUT/records/METHOD/PICTURE.jsonl; a killed run goes on. Prints the tables and writes OUT/results.json.
+Teaches into OUT/taught/METHOD/IMAGE, generates the suite `one-image-concepts` for each image, and writes a record per
+image to OUT/records/METHOD/IMAGE.jsonl; a killed run goes on. Prints the tables and writes OUT/results.json.
 """
 
 import ast
@@ -23,15 +24,17 @@ import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from teaching_answers import ANSWERS, Answer
 
 import heedful
 from heedful.bench.suites import find_suite
 from heedful.files import write_atomic
 from heedful.guidance import NONE, Method, methods
+from heedful.guidance.methods import Segregation
 from heedful.image_files import read_image
 from heedful.images import paint
 from heedful.images.sampling import Sampling
-from heedful.losses import Bind, Evenness, Segregation, SeparateAndStrengthen
+from heedful.losses import Evenness
 from heedful.options import ClassImageOptions, TeachingOptions, TrainingOptions
 from heedful.prompts import Prompt
 from heedful.report.markdown import table
@@ -47,13 +50,19 @@ from heedful.teaching import (
 )
 from heedful.teaching import methods as teaching_methods
 from heedful.teaching.concepts import class_prompt
+from heedful.teaching.methods import Bind, SeparateAndStrengthen
 from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
+from heedful.world.tokenizer import build_tokenizer
 
 SAMPLING = Sampling(steps=20, guidance_scale=3.0, width=64, height=64)
 FIGURES = {
     "carried": "carries its look",
     "leaked": "leaks",
-    "success": "all right",
+    "once": "once",
+    "companions": "companions",
+    "unasked": "other taught thing unasked",
+    "background": "background",
+    "success": "obeys",
     "image": "image alignment",
     "text": "text alignment",
 }
@@ -68,6 +77,8 @@ class Variant:
     guidance: Method = NONE
     taught_as: str | None = None
     """The variant whose taught concepts these are; its own unless given."""
+    answer: Answer | None = None
+    """What makes the images instead of a taught model; then nothing is taught."""
 
 
 def _disendiff(name: str, loss: Any, **changes: Any) -> Variant:
@@ -105,36 +116,38 @@ BEYOND = {
     )
 }
 """Ours to try."""
-VARIANTS = PUBLISHED | ABLATIONS | BEYOND
-GROUPS = {"ablations": ABLATIONS, "beyond": BEYOND}
+UNTAUGHT = {name: Variant(name, teaching_methods.DISENDIFF, answer=answer) for name, answer in ANSWERS.items()}
+"""Rows between which every method stands: they were taught nothing."""
+VARIANTS = PUBLISHED | ABLATIONS | BEYOND | UNTAUGHT
+GROUPS = {"ablations": ABLATIONS, "beyond": BEYOND, "answers": UNTAUGHT}
 
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder of the records and the results.")] = Path("out/teaching"),
     methods: Annotated[
-        str, typer.Option(help="Comma-separated; 'ablations' and 'beyond' stand for several.")
-    ] = "textual-inversion,dreambooth,custom-diffusion,disendiff,heedful",
+        str, typer.Option(help="Comma-separated; 'answers', 'ablations' and 'beyond' stand for several.")
+    ] = "answers,textual-inversion,dreambooth,custom-diffusion,disendiff,heedful",
     seeds: Annotated[int, typer.Option(help="Samples of each prompt.")] = 10,
-    images: Annotated[int | None, typer.Option(help="How many pictures; all ten unless given.")] = None,
-    three: Annotated[bool, typer.Option(help="The three pictures with three instances.")] = False,
+    images: Annotated[int | None, typer.Option(help="How many images; all ten unless given.")] = None,
+    three: Annotated[bool, typer.Option(help="The three images with three instances.")] = False,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE of the settings, for every method; for tuning.")
     ] = None,
     bfloat16: Annotated[bool, typer.Option(help="Products in bfloat16, in teaching too.")] = False,
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
 ) -> None:
-    """Teach, paint, judge, compare."""
+    """Teach, generate, judge, compare."""
     torch.set_num_threads(threads)
-    pictures = (one_image_concepts_three() if three else one_image_concepts())[:images]
+    photos = (one_image_concepts_three() if three else one_image_concepts())[:images]
     told = {name: ast.literal_eval(value) for name, value in (each.split("=", 1) for each in changes or [])}
     chosen = [one for name in methods.split(",") for one in _named(name)]
     records: dict[str, list[list[dict[str, Any]]]] = {}
     with Progress(*Progress.get_default_columns()[:1], BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
         for variant in chosen:
-            task = bar.add_task(variant.name, total=len(pictures))
+            task = bar.add_task(variant.name, total=len(photos))
             records[variant.name] = []
-            for picture in pictures:
-                records[variant.name].append(_records(variant, picture, seeds, out, told, bfloat16))
+            for photo in photos:
+                records[variant.name].append(_records(variant, photo, seeds, out, told, bfloat16))
                 bar.advance(task)
     results = {name: _row(name, records) for name in records}
     write_atomic(out / "results.json", json.dumps(results, indent=1) + "\n")
@@ -150,39 +163,39 @@ def _named(name: str) -> Sequence[Variant]:
 
 
 def _records(
-    variant: Variant, picture: InstanceImage, seeds: int, out: Path, told: dict[str, Any], bfloat16: bool
+    variant: Variant, photo: InstanceImage, seeds: int, out: Path, told: dict[str, Any], bfloat16: bool
 ) -> list[dict[str, Any]]:
-    """Return a record for each prompt and seed of a picture, from the file where they stand already."""
-    file = out / "records" / variant.name / f"{picture.name}.jsonl"
+    """Return a record for each prompt and seed of an image, from the file where they stand already."""
+    file = out / "records" / variant.name / f"{photo.name}.jsonl"
     found = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     done = {record["seed"] for record in found}
     missing = [seed for seed in range(seeds) if seed not in done]
     if missing:
-        pipe, seconds = _taught(variant, picture, out, told, bfloat16)
+        pipe, seconds = (None, 0.0) if variant.answer else _taught(variant, photo, out, told, bfloat16)
         for seed in missing:
-            found += _painted(pipe, variant, picture, seed, seconds, bfloat16)
+            found += _painted(pipe, variant, photo, seed, seconds, bfloat16)
             write_atomic(file, "".join(json.dumps(record) + "\n" for record in found))
     return [record for record in found if record["seed"] < seeds]
 
 
 def _taught(
-    variant: Variant, picture: InstanceImage, out: Path, told: dict[str, Any], bfloat16: bool
+    variant: Variant, photo: InstanceImage, out: Path, told: dict[str, Any], bfloat16: bool
 ) -> tuple[Any, float]:
-    """Return a pipeline that has learnt the concepts of a picture, and how long the steps took."""
+    """Return a pipeline that has learnt the concepts of an image, and how long the steps took."""
     pipe = heedful.world.load()
     pipe.set_progress_bar_config(disable=True)
     times: list[float] = []
     teach(
         pipe,
-        read_image(picture.file),
-        picture.prompt,
+        read_image(photo.file),
+        photo.prompt,
         variant.method,
-        out=out / "taught" / (variant.taught_as or variant.name) / picture.name,
+        out=out / "taught" / (variant.taught_as or variant.name) / photo.name,
         settings=TeachingOptions(**told),
-        # every method is shown the same prior pictures
+        # every method is shown the same class images
         class_images=ClassImageOptions(
-            class_data_dir=out / "class_images" / picture.name,
-            class_prompt=(class_prompt(picture.prompt),),
+            class_data_dir=out / "class_images" / photo.name,
+            class_prompt=(class_prompt(photo.prompt),),
             class_steps=SAMPLING.steps,
             class_guidance_scale=SAMPLING.guidance_scale,
         ),
@@ -193,21 +206,25 @@ def _taught(
 
 
 def _painted(
-    pipe: Any, variant: Variant, picture: InstanceImage, seed: int, seconds: float, bfloat16: bool
+    pipe: Any, variant: Variant, photo: InstanceImage, seed: int, seconds: float, bfloat16: bool
 ) -> list[dict[str, Any]]:
-    """Return the records of one image for each prompt of a picture."""
-    lines = find_suite(f"one-image-concepts{'-three' * (len(picture.instances) == 3)}/{picture.name}").lines
-    prompts = [Prompt.parse(line.prompt, pipe.tokenizer, line.concepts) for line in lines]
+    """Return the records of one image for each prompt of a training image."""
+    lines = find_suite(f"one-image-concepts{'-three' * (len(photo.instances) == 3)}/{photo.name}").lines
+    tokenizer = _with_placeholders(photo) if pipe is None else pipe.tokenizer
+    prompts = [Prompt.parse(line.prompt, tokenizer, line.concepts) for line in lines]
     noises = [1000 * place + seed for place in range(len(lines))]
     with torch.autocast("cpu", torch.bfloat16) if bfloat16 else nullcontext():
-        painted = paint(pipe, SAMPLING, prompts, variant.guidance, noises).images
+        if variant.answer is not None:
+            painted = variant.answer(photo, [line.prompt for line in lines], seed)
+        else:
+            painted = paint(pipe, SAMPLING, prompts, variant.guidance, noises).images
     judged: dict[str, list[Any]] = dict(InstanceScore()(painted, prompts))
     judged["text"] = ClipText()(painted, prompts)["text"]
     judged["image"] = [None] * len(lines)
-    nouns = [each.nouns for each in picture.prompts]
+    nouns = [each.nouns for each in photo.prompts]
     for group in set(nouns):
         places = [place for place, own in enumerate(nouns) if own == group]
-        alike = ClipImage(originals=instance_originals(picture, group), boxes=None)
+        alike = ClipImage(originals=instance_originals(photo, group), boxes=None)
         values = alike([painted[place] for place in places], [prompts[place] for place in places])["image"]
         for place, value in zip(places, values, strict=True):
             judged["image"][place] = value
@@ -218,13 +235,22 @@ def _painted(
     ]
 
 
+def _with_placeholders(photo: InstanceImage) -> Any:
+    tokenizer = build_tokenizer()
+    tokenizer.add_tokens([each.placeholder for each in photo.instances])
+    return tokenizer
+
+
 def _range(figure: str) -> Range:
     return (-1.0, 1.0) if figure in ("image", "text") else SHARE
 
 
 def _values(records: Sequence[Sequence[dict[str, Any]]], figure: str, asked: int | None = None) -> np.ndarray:
-    """Return a figure as a table (picture, image); `asked` keeps prompts for so many concepts."""
-    return np.array([[r[figure] for r in own if asked in (None, len(r["nouns"]))] for own in records], dtype=float)
+    """Return a figure as a table (training image, image) without those that are not asked for it; `asked` keeps prompts
+    for so many concepts.
+    """
+    kept = [[r[figure] for r in own if asked in (None, len(r["nouns"])) and r[figure] is not None] for own in records]
+    return np.array([[np.mean(own)] for own in kept if own] if len({*map(len, kept)}) > 1 else kept, dtype=float)
 
 
 def _row(name: str, records: dict[str, list[list[dict[str, Any]]]]) -> dict[str, Any]:
@@ -253,7 +279,7 @@ def _tables(results: dict[str, Any]) -> list[str]:
         [name, *(_interval(row[key]) if key in row else "" for key in ("over_custom-diffusion", "over_disendiff"))]
         for name, row in results.items()
     ]
-    return [*lines, "**all right: difference**", *table(["method", "- custom-diffusion", "- disendiff"], rows)]
+    return [*lines, "**obeys: difference**", *table(["method", "- custom-diffusion", "- disendiff"], rows)]
 
 
 def _interval(found: dict[str, Any]) -> str:

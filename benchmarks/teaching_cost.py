@@ -3,7 +3,7 @@
     python benchmarks/teaching_cost.py                      # every row, each in a process of its own; half an hour
     python benchmarks/teaching_cost.py --rows "disendiff, bf16, checkpointing" --threads 2
 
-One picture of 512 px and one prior picture a step. Memory is the most that the process held during the second step,
+One image of 512 px and one class image per step. Memory is the most that the process held during the second step,
 beyond what it held with only its libraries loaded: weights, what learns and its optimizer, and activations. Writes OUT
 (JSON) and prints the table.
 """
@@ -63,7 +63,9 @@ def main(
         found[row] = json.loads(printed[printed.index("{") :]) | {"threads": threads}
         write_atomic(out, json.dumps(found, indent=1) + "\n")
     cells = [[name, f"{one['seconds']:.0f}", f"{one['gib']:.1f}", f"{one['learns']:,}"] for name, one in found.items()]
-    Console(width=160).print("\n".join(table(["", "seconds a step", "GiB", "numbers that learn"], cells)), markup=False)
+    Console(width=160).print(
+        "\n".join(table(["", "seconds per step", "GiB", "numbers that learn"], cells)), markup=False
+    )
 
 
 def measure(name: str, dtype: torch.dtype, checkpointing: bool) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def measure(name: str, dtype: torch.dtype, checkpointing: bool) -> dict[str, Any
     folder = Path(f"out/teaching-cost/{name}-{dtype}-{checkpointing}")
     shelf = folder / "class_images"
     shelf.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (512, 512), (200, 180, 60)).save(shelf / "00000.png")  # painting one would be measured as well
+    Image.new("RGB", (512, 512), (200, 180, 60)).save(shelf / "00000.png")  # generating one would be measured as well
     (folder / "concepts.json").unlink(missing_ok=True)
 
     def on_step(step: int, steps: int, losses: dict[str, float]) -> None:

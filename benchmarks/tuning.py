@@ -43,9 +43,9 @@ def main(
     prompts: Annotated[int, typer.Option(help="How many prompts of the development half.")] = 40,
     seeds: Annotated[int, typer.Option(help="Seeds 0 .. N-1 of each prompt.")] = 4,
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
-    model: Annotated[Path | None, typer.Option(help="A world model of your own.")] = None,
+    model: Annotated[str, typer.Option(help="An embedded model by name, or a folder with one.")] = "sprites",
 ) -> None:
-    """Paint, judge, print."""
+    """Generate, judge, print."""
     torch.set_num_threads(threads)
     pipe, detector = heedful.world.load(model), heedful.world.load_detector(model)
     pipe.set_progress_bar_config(disable=True)

@@ -21,7 +21,7 @@ import heedful
 from heedful.cli.main import main as heedful_command
 
 ROOT = Path(heedful.__file__).parent
-PICTURE = ROOT / "world/data/one_image_concepts/bear-rabbit.png"
+PHOTO = ROOT / "world/data/one_image_concepts/bear-rabbit.png"
 
 
 class Arrived(BaseException):
@@ -67,7 +67,7 @@ def main() -> None:
         StableDiffusionPipeline.__call__ = call
         torch.optim.AdamW.step = arrive
         prompt = "a <one> bear and a <two> rabbit"
-        teach = ("teach", str(PICTURE), "--prompt", prompt, "--num-class-images", "1", "--out", f"{out}/taught")
+        teach = ("teach", str(PHOTO), "--prompt", prompt, "--num-class-images", "1", "--out", f"{out}/taught")
         say("image in teach", walk(*teach, "--method", "disendiff", "--train-batch-size", "1"))
         torch.optim.AdamW.step = step
     pipe = heedful.world.load()

@@ -1,4 +1,4 @@
-"""The prompts where a method helps most and those where it hurts most, as a picture, from records that are there.
+"""The prompts where a method helps most and those where it hurts most, as an image, from records that are there.
 
     python benchmarks/first_results.py --bfloat16 --methods none,heedful
     python benchmarks/where_it_helps.py out/first-results/report --out docs/images/where-it-helps.png
@@ -32,12 +32,12 @@ class Row:
 
 def main(
     records: Annotated[Path, typer.Argument(help="Folder with none.jsonl and METHOD.jsonl.")],
-    out: Annotated[Path, typer.Option(help="The picture.")] = Path("out/where-it-helps.png"),
+    out: Annotated[Path, typer.Option(help="The image file.")] = Path("out/where-it-helps.png"),
     method: Annotated[str, typer.Option(help="Name of the method.")] = "heedful",
     prompts: Annotated[int, typer.Option(help="Prompts on each side.")] = 5,
     seeds: Annotated[int, typer.Option(help="Seeds of each.")] = 4,
 ) -> None:
-    """Choose, paint, draw."""
+    """Choose, generate, draw."""
     how, rows = _rows(records, method)
     rows.sort(key=lambda row: row.plain - row.guided)
     helped, hurt = rows[:prompts], [row for row in rows[::-1] if row.guided < row.plain][:prompts]

@@ -1,4 +1,4 @@
-"""Guide one prompt by A-STAR, and write the images beside those of the same noise without guidance.
+"""Guide one prompt by A-STAR, and write the images next to those of the same noise without guidance.
 
 python examples/01_generate.py [FOLDER]
 """

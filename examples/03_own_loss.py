@@ -27,7 +27,7 @@ def closeness(maps, prompts, previous=None):
 
 pipe = heedful.world.load()
 prompt = "a cat and a blue clock"
-method = replace(heedful.methods.A_STAR, name="apart", loss=heedful.losses.Segregation() + closeness)
+method = replace(heedful.methods.A_STAR, name="apart", loss=heedful.methods.Segregation() + closeness)
 
 with heedful.guide(pipe, prompt, method) as guided:
     image = pipe(prompt, num_inference_steps=12, guidance_scale=5, generator=torch.Generator().manual_seed(0)).images[0]

@@ -12,9 +12,15 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker on every core: more threads would only wait for each other
 
+# Before anything imports heedful: what jaxtyping's hook first meets inside a module of heedful it compiles once more in
+# every process, which takes longer than many tests.
+import diffusers  # noqa: F401
 import pytest
+import torch
+from diffusers import FluxPipeline, PixArtAlphaPipeline, StableDiffusion3Pipeline, StableDiffusionPipeline  # noqa: F401
 from hypothesis import settings
 from PIL import Image, ImageDraw
+from transformers import CLIPModel, CLIPProcessor, CLIPTextModelWithProjection, T5EncoderModel  # noqa: F401
 
 # Deterministic: the same examples on every machine. No deadline: a busy machine is not a wrong result.
 settings.register_profile("heedful", derandomize=True, deadline=None, max_examples=50, database=None)
@@ -63,7 +69,6 @@ def no_network() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     """Seed torch's global generator: a test that forgets its own gives the same numbers alone and in company."""
-    import torch
 
     torch.manual_seed(0)
 

@@ -1,5 +1,7 @@
 import subprocess
 import sys
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -31,3 +33,18 @@ def test_unknown_name_is_refused_with_the_list_and_the_nearest() -> None:
         catalogue.check_name("astar", catalogue.METHODS, "a method")
     with pytest.raises(SettingsError, match=r"got 'xyz'\.$"):
         catalogue.check_name("xyz", catalogue.METHODS, "a method")
+
+
+@pytest.mark.parametrize("room", [guidance, teaching])
+def test_methods_of_both_kinds_are_found_in_the_same_way(room: Any) -> None:
+    for name, method in room.METHODS.items():
+        assert room.find_method(name) is room.find_method(method) is method
+    changed = replace(room.METHODS["heedful"], name="mine")
+    assert room.find_method(changed) is changed
+    with pytest.raises(SettingsError, match=r"one of .*heedful.* Did you mean 'heedful'"):
+        room.find_method("heedfull")
+
+
+def test_what_is_neither_a_method_nor_a_name_is_refused_with_the_list() -> None:
+    with pytest.raises(SettingsError, match="Expected a number, one of one, two, got 3"):
+        catalogue.check_name(3, {"one": 1, "two": 2}, "a number")

@@ -1,5 +1,6 @@
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,19 @@ def test_a_folder_is_made_once_and_stays_empty(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "a" / "b")
     assert make_folder(folder) == folder
     assert os.listdir(folder) == []
+
+
+def test_looking_whether_a_folder_can_be_written_leaves_nothing_even_if_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    for module in (os, Path):
+        monkeypatch.setattr(module, "unlink", killed)
+    with suppress(SystemExit):
+        make_folder(tmp_path / "a")
+    assert list((tmp_path / "a").iterdir()) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")

@@ -1,7 +1,4 @@
-"""The state of a training with AdamW as tensors by name, for checkpoints in safetensors.
-
-Knows parameters and moments. Knows no files, and nothing of what is trained.
-"""
+"""The state of a training with AdamW as tensors by name, for checkpoints in safetensors."""
 
 from collections.abc import Mapping
 

@@ -7,9 +7,11 @@ command line and to its help. The constant that a module defines is called like 
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from heedful.errors import SettingsError
+
+Found = TypeVar("Found")
 
 METHODS: dict[str, str] = {
     "none": "controls",
@@ -22,6 +24,9 @@ METHODS: dict[str, str] = {
     "ebama": "ebama",
     "conform": "conform",
     "focus": "focus",
+    "isac": "isac",
+    "isac-selection": "isac",
+    "osi": "osi",
     "heedful": "heedful",
     "random": "controls",
     "wrong-tokens": "controls",
@@ -66,10 +71,15 @@ def by_constant(module: str, known: Mapping[str, Any], name: str, others: Collec
     raise AttributeError(f"module {module!r} has no attribute {name!r}; it has: {', '.join([*constants, *others])}")
 
 
-def check_name(name: str, known: Collection[str], what: str) -> str:
+def find(method: Found | str, known: Mapping[str, Found], kind: type[Found], what: str) -> Found:
+    """Return the method that is given itself or by name; raises `SettingsError`, which lists what there is."""
+    return method if isinstance(method, kind) else known[check_name(method, known, what)]
+
+
+def check_name(name: Any, known: Collection[str], what: str) -> str:
     """Return `name` if it is known; else raise `SettingsError`, which lists the known ones and the nearest of them."""
     if name in known:
         return name
-    near = get_close_matches(name, known, n=1)
+    near = get_close_matches(name, known, n=1) if isinstance(name, str) else ()
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise SettingsError(f"Expected {what}, one of {', '.join(known)}, got {name!r}.{hint}")

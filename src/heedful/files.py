@@ -1,12 +1,12 @@
 """Files that are whole or absent.
 
-Knows how to put bytes on disk so that a reader never sees half of them, also after Ctrl-C, a kill or a power cut.
-Knows nothing of what is in them. That a result file exists means that its work is done, so nothing else in heedful
-opens a result for writing.
+A reader never sees half of them, also after Ctrl-C, a kill or a power cut. That a result file exists means that its
+work is done, so nothing else in heedful opens a result for writing.
 """
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,9 +25,9 @@ def make_folder(path: Path | str) -> Path:
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = _temporary(folder / "probe")
-        probe.touch(exist_ok=False)
-        probe.unlink()
+        # a file without a name where the disk can do so: a kill leaves nothing
+        with tempfile.TemporaryFile(dir=folder, prefix=".", suffix=".part"):
+            pass
     except OSError as reason:
         raise OutputError(
             f"Expected a folder that can be written, got {folder} ({_why(reason)}). "

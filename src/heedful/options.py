@@ -1,4 +1,4 @@
-"""Groups of options as dataclasses: a model, how it samples, an image to paint into, and how it is taught.
+"""Groups of options as dataclasses: a model, how it samples, an image to inpaint, and how it is taught.
 
 Each field's name is the name of the option on the command line, and its docstring the help text. Nothing heavy is
 imported here, so that a help page does not wait for torch. None means: what suits the model.
@@ -61,12 +61,12 @@ class SamplingOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class InpaintingOptions:
-    """An image to paint into, and where."""
+    """An image to inpaint, and where."""
 
     image: Path | None = None
-    """An image to paint into."""
+    """An image to inpaint."""
     mask_image: Path | None = None
-    """A mask as large as the image; it is white where the image is painted anew."""
+    """A mask as large as the image; it is white where the image is generated anew."""
     strength: float | None = None
     """How much of the covered part's beginning is noise, above 0 and at most 1. Without it: 1. Below 1, something of
     what was there is kept."""

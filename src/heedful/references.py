@@ -105,6 +105,21 @@ BIBTEX: dict[str, str] = {
   year    = {2025},
   note    = {First version: Optimal Control Meets Flow Matching: A Principled Route to Multi-Subject Fidelity}
 }""",
+    "jo2026isac": """\
+@inproceedings{jo2026isac,
+  title     = {{ISAC}: Training-Free Instance-to-Semantic Attention Control for Improving Multi-Instance Generation},
+  author    = {Jo, Sanghyun and Lee, Wooyeol and Lee, Ziseok and Kim, Kyungsu},
+  booktitle = {European Conference on Computer Vision},
+  year      = {2026},
+  note      = {arXiv:2505.20935}
+}""",
+    "osi2026": """\
+@misc{osi2026,
+  title  = {{OSI}},
+  author = {{Not named in the digest that heedful read}},
+  year   = {2026},
+  note   = {ICML 2026, arXiv:2605.14270}
+}""",
     "radford2021clip": """\
 @inproceedings{radford2021clip,
   title     = {Learning Transferable Visual Models From Natural Language Supervision},

@@ -1,4 +1,4 @@
-"""Joint attention is read as image rows x text columns, wherever the text stands in the sequence."""
+"""Joint attention is read as image rows x text columns, or the other way, wherever the text stands."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from heedful.attention import capture, find_sites
+from heedful.attention import SiteSelection, capture, find_sites
 from heedful.attention.layouts import layout_of
-from heedful.errors import UnsupportedPipeline
+from heedful.attention.tap import word_attention
+from heedful.errors import SettingsError, UnsupportedPipeline
+from tests.pipelines import tiny_pipeline
 from tests.transformer_pipelines import tiny_flux, tiny_sd3
 
 HEIGHT, WIDTH, TEXT = 3, 5, 7
@@ -74,6 +76,39 @@ def test_maps_are_the_text_columns_of_the_whole_renormalised(make: Callable[[], 
     for maps, expected in zip(record.values(), whole.seen, strict=True):
         assert maps.shape == (2, TEXT, HEIGHT, WIDTH)
         torch.testing.assert_close(maps, expected.mT.unflatten(-1, (HEIGHT, WIDTH)))
+
+
+@pytest.mark.parametrize("make", [sd3, flux])
+def test_rows_of_the_text_are_where_each_token_looks_in_the_image(make: Callable[[], Any]) -> None:
+    denoiser, inputs = make()
+    image_first = layout_of(denoiser).text_place == "after image"
+    image = slice(0, HEIGHT * WIDTH) if image_first else slice(TEXT, None)
+    text = slice(HEIGHT * WIDTH, None) if image_first else slice(0, TEXT)
+    with ByHead(text, image) as whole:
+        plain = denoiser(**inputs).sample
+    with capture(denoiser, SiteSelection(rows="text")) as record:
+        assert denoiser(**inputs).sample.equal(plain)
+    for maps, expected in zip(record.values(), whole.seen, strict=True):
+        assert maps.shape == (2, TEXT, HEIGHT, WIDTH)
+        torch.testing.assert_close(maps, expected.unflatten(-1, (HEIGHT, WIDTH)) * HEIGHT * WIDTH / TEXT)
+        torch.testing.assert_close(maps.mean((-1, -2)), torch.full((2, TEXT), 1 / TEXT, dtype=maps.dtype))
+
+
+def test_a_boolean_mask_of_text_rows_reads_the_rows_and_columns_that_are_meant() -> None:
+    generator = torch.Generator().manual_seed(0)
+    query, key = (torch.randn(1, 2, 7, 3, generator=generator) for _ in range(2))
+    mask = torch.ones(1, 1, 7, 7, dtype=torch.bool)
+    mask[..., 5, 1] = False  # the first token does not see the second position
+    seen = word_attention(slice(0, 5), slice(5, 7))(query, key, mask, None)
+    assert seen.shape == (1, 5, 2)
+    assert seen[0, 1, 0] == 0
+    assert seen[0, 1, 1] > 0
+
+
+def test_cross_attention_has_no_rows_of_the_text() -> None:
+    pipe = tiny_pipeline()
+    with capture(pipe.unet, SiteSelection(rows="text")), pytest.raises(SettingsError, match="no token looks at the"):
+        pipe("a cat", num_inference_steps=1, output_type="latent")
 
 
 @pytest.mark.parametrize("make", [sd3, flux])

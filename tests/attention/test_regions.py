@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from heedful.attention import Maps
-from heedful.attention.regions import MaskRule, contest, half_peak_masks, without_specks
+from heedful.attention.regions import MaskRule, contest, without_specks
 from heedful.errors import SettingsError
 from heedful.guidance import MapHistory
 from heedful.prompts import Prompt
@@ -133,12 +133,6 @@ def test_specks_go_and_pieces_stay() -> None:
     mask[1, 0, 0] = mask[1, 1, 1] = True  # touch by corners
     kept = without_specks(mask)
     assert not kept[0, 10, 10] and kept[0].sum() == 29 and kept[1].sum() == 2
-
-
-def test_the_baseline_is_half_of_the_maximum_of_the_average() -> None:
-    masks = half_peak_masks(ONE_STEP, 0, (64, 64))
-    assert masks.shape == (2, 64, 64)
-    assert masks[0, 20, 20] and not masks[0, 40, 20]
 
 
 @pytest.mark.parametrize("wrong", [{"elsewhere": 0.0}, {"propagation": 1.5}, {"softness": 0.0}])

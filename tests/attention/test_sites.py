@@ -31,6 +31,12 @@ def test_sites_of_a_unet_stand_in_the_order_of_its_forward_with_their_scales() -
     assert all(site.name.endswith("attn2") for site in sites)
 
 
+def test_coarsest_keeps_the_fewest_cells_of_what_passes() -> None:
+    assert names(SiteSelection(coarsest=True)) == ["mid_block4"]
+    assert names(SiteSelection(blocks=("down",), coarsest=True)) == ["down_blocks2"]
+    assert names(SiteSelection(blocks=("transformer",), coarsest=True)) == []
+
+
 def test_depth_is_a_share_of_the_sites_in_the_order_of_the_forward() -> None:
     assert names(SiteSelection(depth=(0.0, 0.5))) == ["down_blocks1", "down_blocks2"]
     assert names(SiteSelection(depth=(0.5, 1.0))) == ["mid_block4", "up_blocks2"]

@@ -60,7 +60,7 @@ def make_request(suite: Suite = SUITE, **changes: Any) -> Request:
     return Request(**(usual | changes))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run(model: Model) -> Run:
     """`run(out, engine=..., **changes of the request)` runs what is left to do in `out`."""
 
@@ -75,6 +75,14 @@ def run(model: Model) -> Run:
         return plan, progress
 
     return run_it
+
+
+@pytest.fixture(scope="session")
+def whole(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole run, for tests that change nothing in it."""
+    folder = tmp_path_factory.mktemp("whole")
+    run(folder)
+    return folder
 
 
 def stopped_after(batches: int) -> Engine:

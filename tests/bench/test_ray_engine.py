@@ -61,3 +61,30 @@ def test_an_address_at_which_nothing_listens_is_an_error_at_once() -> None:
     with pytest.raises(HeedfulError, match=r"Expected a Ray cluster at 127\.0\.0\.1:1, but it cannot be had"):
         RayEngine("127.0.0.1:1").devices()
     assert time.monotonic() - start < 60
+
+
+LISTENING = """
+from pathlib import Path
+from heedful.bench import RayEngine
+
+def open_to_others():
+    found = set()
+    for name, loopback in (("tcp", "0100007F"), ("tcp6", "0" * 24 + "01000000")):
+        for line in Path("/proc/net", name).read_text().splitlines()[1:]:
+            address, state, inode = (line.split()[column] for column in (1, 3, 9))
+            if state == "0A" and address.partition(":")[0] != loopback:
+                found.add(inode)
+    return found
+
+before = open_to_others()
+assert RayEngine().devices()
+print(len(open_to_others() - before))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not HAS_RAY or not Path("/proc/net/tcp").exists(), reason="ray and Linux are needed")
+def test_a_cluster_of_its_own_listens_on_this_machine_alone() -> None:
+    done = subprocess.run([sys.executable, "-c", LISTENING], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "0"

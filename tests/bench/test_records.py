@@ -13,8 +13,8 @@ from heedful.errors import SettingsError
 from heedful.files import append_lines
 
 
-def row(key: str, place: int = 1, size: int = 1, **changes: Any) -> str:
-    usual = {"key": key, "status": "done", "scores": {}, "image": f"none/a cat/{key}.png", "batch": [place, size]}
+def row(key: str, position: int = 1, size: int = 1, **changes: Any) -> str:
+    usual = {"key": key, "status": "done", "scores": {}, "image": f"none/a cat/{key}.png", "batch": [position, size]}
     return json.dumps(usual | changes)
 
 
@@ -32,7 +32,7 @@ def test_wherever_a_file_is_cut_whole_batches_are_left(
     folder = tmp_path_factory.mktemp("cut")
     ends = [0]
     for number, size in enumerate(sizes):
-        path = write(folder, *(row(f"{number}.{place}", place, size) for place in range(1, size + 1)))
+        path = write(folder, *(row(f"{number}.{position}", position, size) for position in range(1, size + 1)))
         ends.append(path.stat().st_size)
     whole = path.read_bytes()
     cut = data.draw(st.integers(0, len(whole)))
@@ -47,7 +47,7 @@ def test_wherever_a_file_is_cut_whole_batches_are_left(
 
 def test_trimming_finds_whole_batches_far_from_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("heedful.bench.records._TAIL", 64)
-    path = write(tmp_path, row("a"), *(row(f"b{place}", place, 9) for place in range(1, 9)))
+    path = write(tmp_path, row("a"), *(row(f"b{position}", position, 9) for position in range(1, 9)))
     trim(path)
     assert [each["key"] for each in lines(path)] == ["a"]
 

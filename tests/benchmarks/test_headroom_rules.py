@@ -8,9 +8,8 @@ from headroom_rules import BASELINES, OUTCOMES, controls_of, headroom, parse_set
 from benchmarks.headroom import main
 from heedful.errors import SettingsError
 from heedful.guidance import Settings
-from heedful.guidance.methods import EBAMA, NONE
+from heedful.guidance.methods import EBAMA, NONE, WrongTokens
 from heedful.lab.trial import Trial, TrialRecord
-from heedful.losses import WrongTokens
 
 TRIAL = Trial(prompts=tuple(f"prompt {i}" for i in range(12)), seeds=(0, 1))
 

@@ -168,3 +168,21 @@ def test_debug_shows_where_an_error_came_from(call: Call, out: Path) -> None:
     result = call("generate", PROMPT, "--seeds", "3-1", "--out", out, "--debug")
     assert result.code == 2 and "Traceback" in result.err and "_not_seeds" in result.err
     assert result.err.splitlines()[-1].startswith("Error: Expected seeds ")
+
+
+def test_a_tilde_is_the_home_of_the_person(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    result = call("bench", "report", "~/nothing")
+    assert result.code == 2 and str(tmp_path / "nothing") in result.err
+
+
+def test_a_sheet_that_cannot_be_written_is_refused_before_the_model_is_loaded(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: object) -> None:
+        raise AssertionError("loaded")
+
+    monkeypatch.setattr("heedful.world.load", load)
+    (tmp_path / "file").touch()
+    result = call("world", "sample", "--out", tmp_path / "file" / "sheet.png")
+    assert result.code == 2 and "is a file. Choose another folder" in result.err

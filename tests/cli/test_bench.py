@@ -17,12 +17,16 @@ def command(model_folder: Path, tmp_path: Path) -> list[object]:
     return ["bench", "run", "--suite", suite, *options]
 
 
+FOUND = ("Concepts of 'a cat and a blue clock': cat; blue clock", "Concepts of 'a dog and a bear': bear")
+
+
 def test_run_says_what_every_method_did_and_goes_on_later(call: Call, command: list[object], tmp_path: Path) -> None:
     first = call(*command, "--methods", "none")
     assert first.code == 0 and first.out.splitlines()[-1] == f"Records: {tmp_path / 'out' / 'records'}"
     head, columns = first.out.splitlines()[:2]
     assert head.split() == ["world."] and columns.split() == ["method", "done", "failed", "s/image", "cost", "success"]
     assert "Images" in first.err
+    assert all(first.err.count(found) == 1 for found in FOUND)
     more = call(*command, "--methods", "none,attend-and-excite", "--json")
     assert more.code == 0 and "2 of 4 images are done already." in more.err
     methods = {line["method"]: line for line in json.loads(more.out)["methods"]}
@@ -45,6 +49,7 @@ def test_scores_can_come_later(call: Call, command: list[object], tmp_path: Path
     later = ["bench", "add-score", "--scores", "world", "--out", tmp_path / "out", "--model", model_folder]
     result = call(*later)
     assert result.code == 0 and "0 images scored, 2 had these scores." in result.err
+    assert all(result.err.count(found) == 1 for found in FOUND)
     image = next((tmp_path / "out").glob("none/*/*.png"))
     for records in (tmp_path / "out" / "records").iterdir():
         records.write_text(records.read_text(encoding="utf-8").replace("world.", "older."), encoding="utf-8")
@@ -52,6 +57,11 @@ def test_scores_can_come_later(call: Call, command: list[object], tmp_path: Path
     result = call(*later)
     assert result.code == 1 and "1 images scored, 0 had these scores." in result.err
     assert f"Not scored: {image.relative_to(tmp_path / 'out')}: Expected an image at {image}" in result.err
+
+
+def test_a_misspelt_folder_is_not_made(call: Call, tmp_path: Path, model_folder: Path) -> None:
+    result = call("bench", "add-score", "--scores", "world", "--out", tmp_path / "typo", "--model", model_folder)
+    assert result.code == 2 and "Expected a benchmark in" in result.err and not (tmp_path / "typo").exists()
 
 
 def test_list_names_suites_and_scores(call: Call) -> None:

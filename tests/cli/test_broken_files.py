@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from heedful import models, world
+from heedful import models, report, world
 from heedful.cli.main import main
 from heedful.errors import SettingsError
 from tests.lab.test_audit import RECORDS
@@ -55,7 +55,7 @@ def _lines(*rows: object) -> bytes:
 CARD = (world.WEIGHTS / "README.md").read_bytes()
 FIGURES = (world.WEIGHTS / "figures.json").read_bytes()
 TRIAL = _lines({"steps": 20, "guidance_scale": 3.0}, *map(asdict, RECORDS))
-SEEN = {"prompt": "a cat", "seed": 0, "verdict": ["success"], "page": 1, "place": 1, "seen": "success"}
+SEEN = {"prompt": "a cat", "seed": 0, "verdict": ["success"], "page": 1, "position": 1, "seen": "success"}
 AUDIT = json.dumps({"shares": {"success": 1.0}, "images": [SEEN, SEEN | {"verdict": ["neglect"]}]}).encode()
 LINE = {"prompt": "a cat and a dog", "concepts": ["cat", "dog"], "kind": "animals"}
 GENEVAL = {
@@ -180,6 +180,17 @@ def nothing_is_made() -> Iterator[None]:
     def stop(*_: object, **__: object) -> None:
         raise SettingsError(STOP)
 
+    draw, drawn = report.plot, {}
+
+    def draw_once(found: dict[str, Any], path: Path) -> Path:
+        """Draw the same figures once: a plot takes a second, and most pages here stand next to the same one."""
+        key = json.dumps(found)
+        if key not in drawn:
+            drawn[key] = draw(found, path).read_bytes()
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(drawn[key])
+        return path
+
     opened, detector, tokenizer = models.open_model(), world.load_detector(), models.load_tokenizer()
     really_open = models.open_model
 
@@ -194,6 +205,7 @@ def nothing_is_made() -> Iterator[None]:
         for name in ("heedful.images.make_plan", "heedful.cli.learning.teach", "heedful.bench.describe_run"):
             patch.setattr(name, stop)
         patch.setattr("heedful.lab.audit.judge_again", stop)
+        patch.setattr(report, "plot", draw_once)
         yield
 
 

@@ -27,7 +27,7 @@ def options(model_folder: Path) -> list[object]:
 def test_one_command_makes_images_metadata_and_a_grid(call: Call, options: list[object], tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = call("generate", PROMPT, "--compare", "none,a-star", "--seeds", "0-1", "--out", out, *options)
-    assert result.code == 0
+    assert result.code == 0 and result.err.count("Concepts: cat; blue clock") == 1
     assert sorted(_pngs(out)) == [f"{method}/{PROMPT}/{seed}.png" for method in ("a-star", "none") for seed in (0, 1)]
     rows = [json.loads(line) for line in (out / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {(row["file_name"], row["text"]) for row in rows} == {(name, PROMPT) for name in _pngs(out)}

@@ -48,7 +48,7 @@ def test_only_whole_images_are_left_and_the_same_command_makes_the_rest(
         "--method",
         "a-star",
         "--steps",
-        20,
+        10,
         "--seeds",
         f"0-{SEEDS - 1}",
         "--batch-size",

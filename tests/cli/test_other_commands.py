@@ -22,6 +22,7 @@ def test_see_writes_pictures_maps_and_figures(call: Call, model_folder: Path, tm
     result = call("see", PROMPT, "--seed", 3, *options)
     folder = tmp_path / method / PROMPT / "3"
     assert result.code == 0 and result.out.splitlines()[-1] == str(folder / "sheet.png")
+    assert result.err.count("Concepts: cat; blue clock") == 1
     assert sorted(path.name for path in folder.iterdir()) == [
         "image.png",
         "maps.json",

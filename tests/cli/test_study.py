@@ -20,6 +20,7 @@ def test_overlap_and_retention_look_at_the_same_images(call, tmp_path: Path) -> 
     assert second.code == 0, second.err
     assert records.stat().st_mtime_ns == made
     assert json.loads(second.out) == json.loads((tmp_path / "retention.json").read_text())
+    assert first.err.count("Concepts of ") == 2
     assert "AUC within prompts, failure against success:" in first.out
     for study in ("overlap", "retention"):
         assert (tmp_path / f"{study}.png").read_bytes().startswith(b"\x89PNG")

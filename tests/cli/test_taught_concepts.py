@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heedful.cli.choices import find_teaching_method
+from heedful.cli.choices import read_teaching_method
 from heedful.cli.learning import read_images
 from heedful.images.gallery import read_entry
 from heedful.models import ModelOptions, open_model
@@ -31,7 +31,7 @@ def taught(lesson_model: Path, photo: Path, tmp_path_factory: pytest.TempPathFac
     for name in ("custom-diffusion", "disendiff"):
         folders[name] = tmp_path_factory.mktemp(name)
         method = METHODS[name]
-        settings = find_teaching_method(name).settings
+        settings = read_teaching_method(name).settings
         short = replace(settings, max_train_steps=2, train_batch_size=1, with_prior_preservation=False, say_scale=False)
         pipe = open_model(ModelOptions(model=str(lesson_model))).pipe
         teach(pipe, read_images([photo]), PROMPT, method, out=folders[name], settings=short)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from heedful.cli.choices import find_teaching_method
+from heedful.cli.choices import read_teaching_method
 from heedful.teaching.training import Training
 from tests.cli.conftest import Call, override
 
@@ -27,8 +27,8 @@ def _weights(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_rank_makes_a_lora_of_any_method_that_trains_weights() -> None:
-    assert find_teaching_method("disendiff", 8).rank == 8
-    assert find_teaching_method("disendiff-lora", 8) == find_teaching_method("disendiff", 8)
+    assert read_teaching_method("disendiff", 8).rank == 8
+    assert read_teaching_method("disendiff-lora", 8) == read_teaching_method("disendiff", 8)
 
 
 def test_a_folder_of_concepts_a_use_and_a_last_line(
@@ -37,6 +37,7 @@ def test_a_folder_of_concepts_a_use_and_a_last_line(
     out = tmp_path / "taught"
     result = call("teach", photo, *options, "--out", out)
     assert result.code == 0, result.err
+    assert result.err.count("Concepts: <cat1> cat; <dog1> dog") == 1
     assert list(_weights(out)) == [
         "cat1.safetensors", "dog1.safetensors", "pytorch_custom_diffusion_weights.safetensors",
     ]  # fmt: skip

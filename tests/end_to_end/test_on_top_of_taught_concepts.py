@@ -14,11 +14,12 @@ from PIL import Image
 from heedful import load_concepts
 from heedful.attention import SiteSelection
 from heedful.guidance import NONE, Settings, guide
+from heedful.guidance.methods import AttendAndExciteLoss
 from heedful.guidance.texts import parse_prompt
 from heedful.images.inpainting import Inpainting, any_channels, for_inpainting
 from heedful.images.painting import paint
 from heedful.images.sampling import Sampling, settings_of
-from heedful.losses import PUBLISHED_SHARES, AttendAndExcite
+from heedful.losses import PUBLISHED_SHARES
 from heedful.models.additions import add
 from heedful.models.lora import Lora
 from heedful.teaching.concepts import new_concepts
@@ -53,7 +54,7 @@ def test_concepts_are_guided(kind: Kind) -> None:
     plain = kind.latents(pipe)
     still = Settings(sites=SiteSelection(), step_size=0.0, step_rule="rms", guided=1.0)
     moved = Settings(sites=SiteSelection(), step_size=0.06, step_rule="rms", guided=1.0)
-    loss = AttendAndExcite(
+    loss = AttendAndExciteLoss(
         shares=PUBLISHED_SHARES
     )  # without a reference it is saturated at the embedded model's 16 tokens
     with guide(pipe, PROMPT, loss, settings=still) as looked:
@@ -116,7 +117,7 @@ def test_concepts_are_painted_into_a_picture_and_the_rest_is_kept(kind: Kind) ->
     with any_channels(taught):
         learnt = kind.latents(taught, **arguments)
     settings = Settings(sites=SiteSelection(), step_size=0.06, step_rule="rms", guided=1.0)
-    with guide(taught, PROMPT, AttendAndExcite(), settings=settings) as guided, any_channels(taught):
+    with guide(taught, PROMPT, AttendAndExciteLoss(), settings=settings) as guided, any_channels(taught):
         steered = kind.latents(taught, **arguments)
     half = plain.shape[-1] // 2
     for images in (learnt, steered):

@@ -17,8 +17,7 @@ from peft.utils import get_peft_model_state_dict
 from heedful.attention import find_denoiser, find_sites
 from heedful.errors import UnsupportedPipeline
 from heedful.guidance import guide
-from heedful.guidance.methods import A_STAR
-from heedful.losses import AttendAndExcite
+from heedful.guidance.methods import A_STAR, AttendAndExciteLoss
 from tests.every_pipeline import PIPELINES, PROMPTS, Run
 from tests.guidance.test_every_pipeline import settings_of
 from tests.pipelines import tiny_pipeline, tiny_unet
@@ -64,15 +63,15 @@ def fused(run: Run, folder: Path) -> None:
 def test_adapter_acts_on_maps_and_stays(adapt: Callable[[Run, Path], None], tmp_path: Path) -> None:
     run = PIPELINES[SD]()
     settings = settings_of(run, 0.3)
-    with guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings_of(run, 0.0)) as bare:
+    with guide(run.pipe, PROMPTS, AttendAndExciteLoss(), settings=settings_of(run, 0.0)) as bare:
         run()
     adapt(run, tmp_path)
     plain = run()
     processors = dict(run.pipe.unet.attn_processors)
-    with guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings_of(run, 0.0)) as still:
+    with guide(run.pipe, PROMPTS, AttendAndExciteLoss(), settings=settings_of(run, 0.0)) as still:
         assert run().equal(plain)
     assert not still.maps["cat"][:2].equal(bare.maps["cat"][:2])
-    with guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings) as guided:
+    with guide(run.pipe, PROMPTS, AttendAndExciteLoss(), settings=settings) as guided:
         run()
     assert sum(guided.trace[-1].loss) < sum(still.trace[-1].loss)
     assert all(processors[name] is now for name, now in run.pipe.unet.attn_processors.items())
@@ -82,13 +81,13 @@ def test_adapter_acts_on_maps_and_stays(adapt: Callable[[Run, Path], None], tmp_
 @pytest.mark.parametrize("name", [SD, FLUX])
 def test_fused_projections_show_the_same_maps(name: str, tmp_path: Path) -> None:
     run = PIPELINES[name]()
-    with guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings_of(run, 0.0)) as apart:
+    with guide(run.pipe, PROMPTS, AttendAndExciteLoss(), settings=settings_of(run, 0.0)) as apart:
         run()
     fused(run, tmp_path)
-    with guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings_of(run, 0.0)) as together:
+    with guide(run.pipe, PROMPTS, AttendAndExciteLoss(), settings=settings_of(run, 0.0)) as together:
         run()
     torch.testing.assert_close(together.maps["cat"], apart.maps["cat"], rtol=1e-4, atol=1e-5, equal_nan=True)
-    with guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings_of(run, 0.3)) as guided:
+    with guide(run.pipe, PROMPTS, AttendAndExciteLoss(), settings=settings_of(run, 0.3)) as guided:
         run()
     assert sum(guided.trace[-1].loss) < sum(apart.trace[-1].loss)
 
@@ -97,7 +96,7 @@ def test_placeholder_of_several_vectors_is_one_concept_with_all_of_its_tokens() 
     pipe: Any = tiny_pipeline()
     pipe.load_textual_inversion({"<toy>": torch.randn(3, 16)}, token="<toy>")
     prompt = "a <toy> and a blue clock"
-    with guide(pipe, prompt, AttendAndExcite(), concepts=["<toy>", "blue clock"]) as guided:
+    with guide(pipe, prompt, AttendAndExciteLoss(), concepts=["<toy>", "blue clock"]) as guided:
         (parsed,) = guided.prompts
         assert [concept.token_indices for concept in parsed.concepts] == [(2, 3, 4), (8,)]
         ids = pipe.tokenizer(pipe.maybe_convert_prompt(prompt, pipe.tokenizer)).input_ids
@@ -111,11 +110,11 @@ def test_placeholder_of_several_vectors_is_one_concept_with_all_of_its_tokens() 
 
 def test_pipeline_whose_parts_wait_on_the_cpu_is_guided() -> None:
     run = PIPELINES[SD]()
-    with guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings_of(run, 0.3)) as guided:
+    with guide(run.pipe, PROMPTS, AttendAndExciteLoss(), settings=settings_of(run, 0.3)) as guided:
         expected = run()
     run.pipe.enable_model_cpu_offload(device="cpu")
     assert isinstance(run.pipe.unet._hf_hook, CpuOffload)
-    with guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings_of(run, 0.3)) as guided:
+    with guide(run.pipe, PROMPTS, AttendAndExciteLoss(), settings=settings_of(run, 0.3)) as guided:
         assert run().equal(expected)
     assert len(guided.trace) == 3
     assert isinstance(run.pipe.unet._hf_hook, CpuOffload)
@@ -137,7 +136,7 @@ def test_cache_that_is_turned_off_again_is_no_hindrance() -> None:
     run = PIPELINES[FLUX]()
     cached(run)
     run.pipe.transformer.disable_cache()
-    with guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings_of(run, 0.3)) as guided:
+    with guide(run.pipe, PROMPTS, AttendAndExciteLoss(), settings=settings_of(run, 0.3)) as guided:
         run()
     assert len(guided.trace) == 3
 
@@ -154,14 +153,14 @@ def flex() -> Iterator[str]:
 def test_backend_that_shows_no_probabilities_is_changed_for_the_passes_that_need_them(flex: str, is_own: bool) -> None:
     run = PIPELINES[FLUX]()
     settings = settings_of(run, 0.3)
-    with attention_backend("native"), guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings) as guided:
+    with attention_backend("native"), guide(run.pipe, PROMPTS, AttendAndExciteLoss(), settings=settings) as guided:
         expected, loss = run(), guided.trace[-1].loss
     if is_own:
         run.pipe.transformer.set_attention_backend(flex)
     processors = run.pipe.transformer.attn_processors.values()
     before = [one._attention_backend for one in processors]
     plain = run()
-    with guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings) as guided:
+    with guide(run.pipe, PROMPTS, AttendAndExciteLoss(), settings=settings) as guided:
         images = run()
     torch.testing.assert_close(images, expected, rtol=1e-3, atol=1e-3)
     assert guided.trace[-1].loss == pytest.approx(loss, rel=1e-3)

@@ -10,11 +10,11 @@ from peft import LoraConfig
 
 from heedful.attention import find_denoiser
 from heedful.guidance import Method, guide
-from heedful.losses import AttendAndExcite
+from heedful.guidance.methods import AttendAndExciteLoss
 from tests.every_pipeline import PIPELINES, PROMPTS
 from tests.guidance.test_every_pipeline import settings_of
 
-EXCITE = Method(name="excite", loss=AttendAndExcite())
+EXCITE = Method(name="excite", loss=AttendAndExciteLoss())
 FAMILIES = ("StableDiffusionPipeline", "StableDiffusionXLPipeline", "PixArtSigmaPipeline", "StableDiffusion3Pipeline",
             "FluxPipeline")  # fmt: skip
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from heedful.guidance import guide
-from heedful.losses import AttendAndExcite
+from heedful.guidance.methods import AttendAndExciteLoss
 from tests.every_pipeline import PIPELINES, PROMPTS, Run
 from tests.guidance.test_every_pipeline import settings_of
 
@@ -43,14 +43,14 @@ class Compiler:
 def test_guided_images_are_those_of_the_eager_denoiser(compiled: Any) -> None:
     eager = PIPELINES["StableDiffusionPipeline"]()
     settings = settings_of(eager, 0.3)
-    with guide(eager.pipe, PROMPTS, AttendAndExcite(), settings=settings) as guided:
+    with guide(eager.pipe, PROMPTS, AttendAndExciteLoss(), settings=settings) as guided:
         expected, maps = eager(), guided.maps["cat"]
     torch._dynamo.reset()
     run, compiler = PIPELINES["StableDiffusionPipeline"](), Compiler()
     compiled(run, compiler)
     plain, calls = run(), compiler.calls
     assert calls > 0
-    with guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings) as guided:
+    with guide(run.pipe, PROMPTS, AttendAndExciteLoss(), settings=settings) as guided:
         images = run()
     torch.testing.assert_close(images, expected, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(guided.maps["cat"], maps, rtol=1e-4, atol=1e-4, equal_nan=True)
@@ -65,6 +65,6 @@ def test_passes_that_nobody_reads_stay_compiled() -> None:
     whole(run, compiler)
     run()
     calls = compiler.calls
-    with guide(run.pipe, PROMPTS, AttendAndExcite(), settings=settings_of(run, 0.3), keep_maps=False):
+    with guide(run.pipe, PROMPTS, AttendAndExciteLoss(), settings=settings_of(run, 0.3), keep_maps=False):
         run()
     assert compiler.calls > calls

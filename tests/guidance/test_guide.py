@@ -14,8 +14,8 @@ from heedful.errors import (
     SettingsError,
 )
 from heedful.guidance import METHODS, Method, Settings, guide
-from heedful.guidance.methods import A_STAR, ATTEND_AND_EXCITE, NONE, RANDOM
-from heedful.losses import AttendAndExcite, Retention, TextShares
+from heedful.guidance.methods import A_STAR, ATTEND_AND_EXCITE, NONE, RANDOM, AttendAndExciteLoss, Retention
+from heedful.losses import TextShares
 from heedful.prompts import Prompt
 from tests.pipelines import generator, latents_of, tiny_pipeline
 
@@ -61,7 +61,7 @@ def test_pipeline_is_bit_for_bit_as_it_was_after_a_guided_run(pipe: Any, method:
     assert state(pipe) == before
     assert latents_of(pipe, TWO).equal(plain)
     assert guided.isfinite().all()
-    assert guided.equal(plain) == (method is NONE)
+    assert guided.equal(plain) == (method.loss is None)
 
 
 @pytest.mark.parametrize("where", ["scheduler", "denoiser", "loss", "block"])
@@ -102,7 +102,7 @@ def test_image_in_a_batch_equals_the_same_image_alone(guidance_scale: float, set
     pipe = tiny_pipeline(torch.float64)
     prompts = ["a cat and a dog", "a frog", "a red car and a blue clock", TWO, "a cat a dog and a frog", "a red bench"]
     concepts = [["cat", "dog"], ["frog"], ["car", "clock"], ["cat"], ["cat", "dog", "frog"], ["bench"]]
-    loss = AttendAndExcite() + Retention() + 0.5 * AttendAndExcite(shares=TextShares(columns="text"))
+    loss = AttendAndExciteLoss() + Retention() + 0.5 * AttendAndExciteLoss(shares=TextShares(columns="text"))
     noise = torch.randn(6, 4, 8, 8, generator=generator(), dtype=torch.float64)
     common: dict[str, Any] = {"guidance_scale": guidance_scale, "num_inference_steps": 2}
     with guide(pipe, prompts, loss, concepts, settings=settings) as together:
@@ -118,18 +118,18 @@ def test_several_images_per_prompt_are_guided_by_their_own_prompt() -> None:
     pipe = tiny_pipeline(torch.float64)
     prompts = ["a cat and a dog", "a frog and a bench"]
     noise = torch.randn(4, 4, 8, 8, generator=generator(), dtype=torch.float64)
-    with guide(pipe, prompts, AttendAndExcite(), settings=SHORT) as guided:
+    with guide(pipe, prompts, AttendAndExciteLoss(), settings=SHORT) as guided:
         whole = latents_of(pipe, prompts, latents=noise, num_images_per_prompt=2)
     assert guided.maps["cat"].isnan().flatten(1).any(1).tolist() == [False, False, True, True]
-    with guide(pipe, prompts[1], AttendAndExcite(), settings=SHORT):
+    with guide(pipe, prompts[1], AttendAndExciteLoss(), settings=SHORT):
         single = latents_of(pipe, prompts[1], latents=noise[2:], num_images_per_prompt=2)
     torch.testing.assert_close(whole[2:], single, rtol=1e-8, atol=1e-8)
 
 
 def test_guidance_lowers_the_loss(pipe: Any) -> None:
-    with guide(pipe, TWO, AttendAndExcite(), settings=replace(SHORT, step_size=0.0)) as plain:
+    with guide(pipe, TWO, AttendAndExciteLoss(), settings=replace(SHORT, step_size=0.0)) as plain:
         latents_of(pipe, TWO)
-    with guide(pipe, TWO, AttendAndExcite(), settings=SHORT) as guided:
+    with guide(pipe, TWO, AttendAndExciteLoss(), settings=SHORT) as guided:
         latents_of(pipe, TWO)
     assert guided.trace[-1].loss[0] < plain.trace[-1].loss[0]
 
@@ -154,7 +154,7 @@ def test_maps_are_of_the_conditional_half(pipe: Any) -> None:
 
 
 def test_no_gradient_pass_is_run_on_steps_without_an_update(pipe: Any) -> None:
-    with guide(pipe, TWO, AttendAndExcite(), settings=replace(SHORT, guided=0.5)) as guided:
+    with guide(pipe, TWO, AttendAndExciteLoss(), settings=replace(SHORT, guided=0.5)) as guided:
         latents_of(pipe, TWO)
     assert [step.is_guided for step in guided.trace] == [True, True, False, False]
     assert guided.trace.gradient_rows == 2
@@ -204,7 +204,7 @@ def test_gradient_pass_sees_the_condition_only_and_frozen_parameters(pipe: Any) 
         seen.append((args[0].shape[0], frozen, torch.is_grad_enabled()))
 
     handle = pipe.unet.conv_in.register_forward_pre_hook(look)
-    with guide(pipe, TWO, AttendAndExcite(), settings=replace(SHORT, guided=0.5)):
+    with guide(pipe, TWO, AttendAndExciteLoss(), settings=replace(SHORT, guided=0.5)):
         latents_of(pipe, TWO, num_inference_steps=2)
     handle.remove()
     assert seen == [(1, True, True), (2, False, False), (2, False, False)]  # frozen in the gradient pass alone
@@ -217,13 +217,13 @@ def test_parameters_that_were_frozen_stay_frozen() -> None:
     pipe.unet.enable_gradient_checkpointing()
     latents_of(pipe, TWO, num_inference_steps=1)
     before = state(pipe)
-    with guide(pipe, TWO, AttendAndExcite(), settings=SHORT):
+    with guide(pipe, TWO, AttendAndExciteLoss(), settings=SHORT):
         latents_of(pipe, TWO)
     assert state(pipe) == before
 
 
 def broken_for_the_first(maps: Maps, prompts: Sequence[Prompt], previous: Maps | None) -> Tensor:
-    loss = AttendAndExcite()(maps, prompts)
+    loss = AttendAndExciteLoss()(maps, prompts)
     return torch.cat([loss[:1] * torch.nan, loss[1:]])
 
 
@@ -246,7 +246,7 @@ def test_previous_maps_are_those_of_the_step_before(pipe: Any) -> None:
 
     def loss(maps: Maps, prompts: Sequence[Prompt], previous: Maps | None) -> Tensor:
         given.append(previous)
-        return AttendAndExcite()(maps, prompts)
+        return AttendAndExciteLoss()(maps, prompts)
 
     with guide(pipe, TWO, loss, settings=replace(SHORT, guided=0.75)) as guided:
         latents_of(pipe, TWO)

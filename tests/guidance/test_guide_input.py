@@ -16,8 +16,7 @@ from heedful.errors import (
     UnsupportedScheduler,
 )
 from heedful.guidance import Settings, denoiser_of, guide
-from heedful.guidance.methods import A_STAR, NONE
-from heedful.losses import Retention, Segregation
+from heedful.guidance.methods import A_STAR, NONE, Retention, Segregation
 from heedful.prompts import Prompt
 from tests.pipelines import SCHEDULER, latents_of, tiny_pipeline, tiny_vae
 

@@ -11,14 +11,17 @@ from torch import Tensor
 from heedful import losses
 from heedful.attention import Maps
 from heedful.errors import SettingsError
-from heedful.guidance import InitialNoise
+from heedful.guidance import InitialNoise, methods
 from heedful.guidance.initial_noise import choose_noise, divergence, shrink
+from heedful.guidance.methods import INITNO
 from heedful.prompts import Prompt
 from tests.pipelines import generator
 
 WIDE = 1e9
-FREE = InitialNoise(noises=1, iterations=10, final_iterations=0, divergence=WIDE)
-SMALL = InitialNoise(noises=2, iterations=2, final_iterations=2)
+assert INITNO.settings.initial_noise is not None
+SEARCH = INITNO.settings.initial_noise
+FREE = replace(SEARCH, noises=1, iterations=10, final_iterations=0, divergence=WIDE)
+SMALL = replace(SEARCH, noises=2, iterations=2, final_iterations=2)
 
 
 def noise_of(*shape: int, seed: int = 0) -> Tensor:
@@ -50,7 +53,7 @@ def scored(table: Sequence[float]) -> Callable[[Sequence[int], Tensor], tuple[Te
 
 def test_noise_that_is_accepted_stays_as_it_is() -> None:
     noise = noise_of(2, 1, 3, 3)
-    found, traces = choose_noise(InitialNoise(), noise, [0, 1], Bowl(factor=1e-3))
+    found, traces = choose_noise(SEARCH, noise, [0, 1], Bowl(factor=1e-3))
     assert found.equal(noise)
     assert [(trace.noises, trace.iterations, trace.is_accepted) for trace in traces] == [(1, 1, True)] * 2
 
@@ -178,8 +181,8 @@ def test_conflict_has_no_gradient_above_the_gate(value: float, has_gradient: boo
 @pytest.mark.parametrize("changes", [{"noises": 0}, {"iterations": 0}, {"final_iterations": -1}, {"epsilon": 0.0}])
 def test_impossible_numbers_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match="Expected"):
-        InitialNoise(**changes)
+        replace(SEARCH, **changes)
 
 
 def test_repr_can_be_evaluated() -> None:
-    assert eval(repr(SMALL), {"InitialNoise": InitialNoise} | vars(losses)) == SMALL
+    assert eval(repr(SMALL), {"InitialNoise": InitialNoise} | vars(losses) | vars(methods)) == SMALL

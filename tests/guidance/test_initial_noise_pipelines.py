@@ -13,9 +13,8 @@ from torch import Tensor
 import heedful
 from heedful.attention import Maps, SiteSelection
 from heedful.errors import SettingsError, UnsuitablePrompt, UnsupportedScheduler
-from heedful.guidance import InitialNoise, Method, Settings, guide
-from heedful.guidance.methods import INITNO, NONE
-from heedful.losses import AttendAndExcite
+from heedful.guidance import Method, Settings, guide
+from heedful.guidance.methods import INITNO, NONE, AttendAndExciteLoss
 from heedful.prompts import Prompt
 from tests.guidance.test_guide import state
 from tests.guidance.test_initial_noise import SMALL, noise_of
@@ -142,7 +141,7 @@ def test_what_does_not_go_together_is_refused(pipe: Any) -> None:
 
 def test_gradient_that_is_not_finite_is_said_once(pipe: Any) -> None:
     def broken(maps: Maps, prompts: Sequence[Prompt], previous: Maps | None) -> Tensor:
-        return AttendAndExcite()(maps, prompts) * torch.nan
+        return AttendAndExciteLoss()(maps, prompts) * torch.nan
 
     plain = latents_of(pipe, TWO)
     settings = replace(ONLY, initial_noise=replace(SMALL, cross=broken))
@@ -164,7 +163,7 @@ def test_both_losses_fall_on_the_embedded_model() -> None:
         generators = [generator(seed) for seed in seeds]
         images = pipe(prompts, generator=generators, num_inference_steps=6, output_type="np").images
     assert INITNO.embedded is not None
-    assert guided.settings.initial_noise == INITNO.embedded.initial_noise != InitialNoise()
+    assert guided.settings.initial_noise == INITNO.embedded.initial_noise != INITNO.settings.initial_noise
     for noise in guided.trace.noises:
         assert noise.cross[1] < noise.cross[0]
         assert sum((noise.cross[1], noise.conflict[1])) < 0.9 * sum((noise.cross[0], noise.conflict[0]))

@@ -8,7 +8,7 @@ import torch
 from heedful.attention import SiteSelection
 from heedful.errors import SettingsError
 from heedful.guidance import NONE, Method, Settings, guide
-from heedful.losses import Separability
+from heedful.guidance.methods import Separability
 from tests.pipelines import generator, latents_of, tiny_pipeline
 
 TWO = "a cat and a blue clock"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from heedful.attention import SiteSelection, capture
 from heedful.errors import SettingsError
 from heedful.guidance import Settings, guide
-from heedful.losses import AttendAndExcite, Retention
+from heedful.guidance.methods import AttendAndExciteLoss, Retention
 from heedful.prompts import Prompt
 from tests.guidance.test_guide import fading, state
 from tests.pipelines import generator, latents_of, tiny_pipeline, tiny_sdxl_pipeline
@@ -20,7 +20,7 @@ from tests.pipelines import generator, latents_of, tiny_pipeline, tiny_sdxl_pipe
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
 
 TWO = "a cat and a blue clock"
-LOSS = AttendAndExcite()
+LOSS = AttendAndExciteLoss()
 ONE_PASS = Settings(sites=SiteSelection(scale=2), step_size=5.0, guided=1.0, scheme="one-pass")
 
 
@@ -190,7 +190,7 @@ def test_images_that_are_good_enough_cost_no_way_back(pipe: Any) -> None:
 def test_condition_alone_is_a_guidance_scale_of_one(pipe: Any) -> None:
     """While steps are guided; the rows that are left out are not paid for."""
     rows: list[int] = []
-    settings = replace(ONE_PASS, condition_alone=True)
+    settings = replace(ONE_PASS, condition_alone=1)
     with guide(pipe, TWO, LOSS, settings=ONE_PASS):
         expected = latents_of(pipe, TWO, latents=noise(), guidance_scale=1.0)
     handle = pipe.unet.conv_in.register_forward_hook(lambda module, args, output: rows.append(len(output)))
@@ -206,6 +206,41 @@ def test_condition_alone_is_a_guidance_scale_of_one(pipe: Any) -> None:
     assert trace.cost(0.5, 0.5) == pytest.approx((8 - 4 + 4 * 0.5) / 8)
 
 
+@pytest.mark.parametrize("scheme", ["one-pass", "exact"])
+def test_updates_after_the_first_are_bounded_by_how_far_a_step_moves_the_latents(pipe: Any, scheme: str) -> None:
+    settings = replace(ONE_PASS, scheme=scheme, decay=(1.0, 1.0))
+    images = {}
+    for name, changes in {
+        "first": {"guided": 0.25},
+        "bound": {"longest": 1e-9},
+        "free": {},
+        "far": {"longest": 1e9},
+    }.items():
+        with guide(pipe, TWO, LOSS, settings=replace(settings, **changes)) as guided:
+            images[name] = latents_of(pipe, TWO, latents=noise(), num_inference_steps=4)
+        assert sum(step.is_guided for step in guided.trace) == (1 if name == "first" else 4)
+    torch.testing.assert_close(images["bound"], images["first"], rtol=1e-6, atol=1e-6)
+    assert not torch.allclose(images["free"], images["first"], rtol=1e-3, atol=1e-3)
+    assert images["far"].equal(images["free"])
+
+
 def test_condition_alone_belongs_to_one_pass() -> None:
     with pytest.raises(SettingsError, match='scheme="one-pass"'):
-        Settings(condition_alone=True)
+        Settings(condition_alone=0.5)
+    with pytest.raises(SettingsError, match="Expected a share of the run for condition_alone, got True"):
+        Settings(scheme="one-pass", condition_alone=True)
+
+
+def test_condition_alone_goes_on_after_the_guided_steps(pipe: Any) -> None:
+    """Two guided steps and a third without the unconditional rows; the fourth asks both."""
+    rows: list[int] = []
+    settings = replace(ONE_PASS, guided=0.5, condition_alone=0.75)
+    handle = pipe.unet.conv_in.register_forward_hook(lambda module, args, output: rows.append(len(output)))
+    try:
+        with guide(pipe, TWO, LOSS, settings=settings) as guided:
+            latents_of(pipe, TWO, latents=noise(), guidance_scale=5.0)
+    finally:
+        handle.remove()
+    assert rows == [1, 1, 1, 2]
+    assert len(guided.maps) == 4
+    assert (guided.trace.plain_rows, guided.trace.spared_rows, guided.trace.backward_rows) == (8, 3, 2)

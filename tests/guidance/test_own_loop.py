@@ -9,11 +9,11 @@ import torch
 from heedful.attention import SiteSelection
 from heedful.errors import PipelineError
 from heedful.guidance import NONE, Method, Settings, guide
-from heedful.losses import AttendAndExcite
+from heedful.guidance.methods import AttendAndExciteLoss
 from tests.pipelines import generator, latents_of, tiny_pipeline
 
 TWO = "a cat and a blue clock"
-EXCITE = Method(name="excite", loss=AttendAndExcite())
+EXCITE = Method(name="excite", loss=AttendAndExciteLoss())
 SETTINGS = Settings(sites=SiteSelection(scale=2), step_size=0.3, step_rule="rms", guided=1.0)
 
 

@@ -9,8 +9,7 @@ import torch
 
 from heedful.attention import SiteSelection
 from heedful.guidance import Settings, guide
-from heedful.guidance.methods import A_STAR, NONE
-from heedful.losses import AttendAndExcite
+from heedful.guidance.methods import A_STAR, NONE, AttendAndExciteLoss
 from heedful.world.architecture import build_autoencoder, build_scheduler, build_unet
 from tests.pipelines import SCHEDULER, generator, tiny_pipeline, tiny_sdxl_pipeline
 
@@ -40,9 +39,9 @@ def run(pipe: Any, **settings: Any) -> torch.Tensor:
 def test_text_to_image(pipeline: str, scheduler: str, guidance_scale: float) -> None:
     pipe = make(pipeline, scheduler)
     plain = run(pipe, guidance_scale=guidance_scale)
-    with guide(pipe, PROMPTS, AttendAndExcite(), settings=STILL) as still:
+    with guide(pipe, PROMPTS, AttendAndExciteLoss(), settings=STILL) as still:
         assert run(pipe, guidance_scale=guidance_scale).equal(plain)
-    with guide(pipe, PROMPTS, AttendAndExcite(), settings=SETTINGS) as guided:
+    with guide(pipe, PROMPTS, AttendAndExciteLoss(), settings=SETTINGS) as guided:
         images = run(pipe, guidance_scale=guidance_scale)
     assert images.shape == plain.shape == (4, 4, 8, 12)
     assert (images - plain).abs().amax((1, 2, 3)).min() > 1e-3
@@ -61,7 +60,7 @@ def test_step_size_means_the_same_under_every_scheduler() -> None:
         handle = pipe.unet.conv_in.register_forward_pre_hook(
             lambda _, args, seen=seen: seen.append(args[0].detach().clone())
         )
-        with guide(pipe, PROMPTS[0], AttendAndExcite(), settings=SETTINGS):
+        with guide(pipe, PROMPTS[0], AttendAndExciteLoss(), settings=SETTINGS):
             pipe(PROMPTS[0], num_inference_steps=2, output_type="latent", generator=generator())
         handle.remove()
         before, during = seen[0], seen[1][1:]
@@ -84,7 +83,7 @@ def test_scheduler_steps_from_where_the_noise_was_predicted() -> None:
 
     step.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
     pipe.scheduler.step = step
-    with guide(pipe, PROMPTS[0], AttendAndExcite(), settings=SETTINGS):
+    with guide(pipe, PROMPTS[0], AttendAndExciteLoss(), settings=SETTINGS):
         pipe(PROMPTS[0], num_inference_steps=2, output_type="latent", generator=generator())
     handle.remove()
     assert pipe.scheduler.step is step
@@ -108,7 +107,7 @@ def test_scheduler_steps_from_where_the_noise_was_predicted() -> None:
 def test_steps_whose_update_would_be_lost_are_not_guided(scheduler: str, guided_calls: list[int]) -> None:
     pipe = make("sd", scheduler)
     plain = run(pipe)
-    with guide(pipe, PROMPTS, AttendAndExcite(), settings=SETTINGS) as guided:
+    with guide(pipe, PROMPTS, AttendAndExciteLoss(), settings=SETTINGS) as guided:
         images = run(pipe)
     assert [step.step for step in guided.trace if step.is_guided] == guided_calls
     assert (images - plain).abs().amax((1, 2, 3)).min() > 1e-3
@@ -118,7 +117,7 @@ def test_steps_whose_update_would_be_lost_are_not_guided(scheduler: str, guided_
 def test_target_that_falls_on_a_lost_step_is_due_at_the_next() -> None:
     pipe = make("sd", "HeunDiscreteScheduler")
     settings = Settings(sites=SiteSelection(scale=2), guided=0.0, targets=((1 / 7, 0.9),), max_refinements=2)
-    with guide(pipe, PROMPTS, AttendAndExcite(), settings=settings) as guided:
+    with guide(pipe, PROMPTS, AttendAndExciteLoss(), settings=settings) as guided:
         run(pipe)
     assert [step.step for step in guided.trace if step.is_guided] == [2]
     assert max(guided.trace[2].refinements) > 0
@@ -129,7 +128,7 @@ def test_run_that_begins_late_counts_the_steps_that_are_left() -> None:
     sd = make("sd", "DDIMScheduler")
     pipe: Any = diffusers.StableDiffusionImg2ImgPipeline(**sd.components, requires_safety_checker=False)
     pipe.set_progress_bar_config(disable=True)
-    with guide(pipe, PROMPTS[0], AttendAndExcite(), settings=Settings(sites=SiteSelection(scale=2))) as guided:
+    with guide(pipe, PROMPTS[0], AttendAndExciteLoss(), settings=Settings(sites=SiteSelection(scale=2))) as guided:
         image = torch.rand(1, 3, 16, 16, generator=generator())
         pipe(PROMPTS[0], image=image, strength=0.6, num_inference_steps=10, output_type="latent", generator=generator())
     assert [step.is_guided for step in guided.trace] == [True] * 3 + [False] * 3

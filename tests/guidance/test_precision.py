@@ -9,8 +9,7 @@ import torch
 
 from heedful.attention import Maps, SiteSelection
 from heedful.guidance import METHODS, Settings, guide
-from heedful.guidance.methods import A_STAR
-from heedful.losses import AttendAndExcite
+from heedful.guidance.methods import A_STAR, AttendAndExciteLoss
 from tests.pipelines import latents_of, tiny_pipeline
 
 TWO = "a cat and a blue clock"
@@ -40,7 +39,7 @@ def test_losses_are_computed_in_full_precision_under_the_callers_autocast(scheme
         return loss
 
     settings = replace(SHORT, scheme=scheme)
-    with torch.autocast("cpu", torch.bfloat16), guide(pipe, TWO, AttendAndExcite(), settings=settings) as guided:
+    with torch.autocast("cpu", torch.bfloat16), guide(pipe, TWO, AttendAndExciteLoss(), settings=settings) as guided:
         latents_of(pipe, TWO)
     assert guided.trace.skipped == 0
     with torch.autocast("cpu", torch.bfloat16), guide(pipe, TWO, product, settings=settings):

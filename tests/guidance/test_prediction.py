@@ -14,9 +14,9 @@ from heedful.attention import SiteSelection
 from heedful.errors import SettingsError, UnsupportedScheduler
 from heedful.guidance import Restart, Settings, guide
 from heedful.guidance.levels import INTERVALS
+from heedful.guidance.methods import AttendAndExciteLoss
 from heedful.guidance.past import twin
 from heedful.guidance.prediction import prediction_weight, shifted
-from heedful.losses import AttendAndExcite
 from tests.every_pipeline import PIPELINES, PROMPTS
 from tests.guidance.test_every_pipeline import EXCITE, settings_of
 from tests.guidance.test_guide import state
@@ -30,7 +30,7 @@ pytestmark = [
 ]
 
 TWO = "a cat and a blue clock"
-LOSS = AttendAndExcite()
+LOSS = AttendAndExciteLoss()
 TOLD = Settings(sites=SiteSelection(scale=2), step_size=5.0, guided=1.0, scheme="prediction")
 FIRST_ORDER: dict[str, dict[str, Any]] = {
     "DDIMParallelScheduler": {},

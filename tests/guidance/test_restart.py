@@ -12,8 +12,8 @@ from torch import Tensor
 from heedful.attention import Maps, SiteSelection
 from heedful.errors import SettingsError
 from heedful.guidance import Method, Restart, Settings, guide
+from heedful.guidance.methods import Separability
 from heedful.guidance.update import stream
-from heedful.losses import Separability
 from heedful.prompts import Prompt
 from tests.guidance.test_guide import state
 from tests.guidance.test_initial_noise import noise_of
@@ -136,6 +136,20 @@ def test_cost_counts_the_steps_that_were_made_again(pipe: Any) -> None:
     assert trace.cost(1.0, 0.0) == pytest.approx(21 / 16)
     assert "restarts: 1 of 2 images, 1 noises tried" in repr(trace)
     assert trace.to_dict()["restarts"][0]["tries"] == 1
+
+
+@pytest.mark.parametrize(("first", "tries"), [(1.8, 0), (1.0, 1)])
+def test_relative_limit_asks_how_far_the_loss_has_fallen_since_the_first_step(
+    pipe: Any, first: float, tries: int
+) -> None:
+    """Looks: the loss now and at the first step, 0.9 of `first`; then of another noise, 0.3 of 1."""
+    told = restarting([0.9], [first], [0.3], [1.0])
+    assert told.restart is not None
+    with guide(pipe, TWO, METHOD, settings=replace(told, restart=replace(told.restart, relative=True))) as guided:
+        latents_of(pipe, TWO)
+    (restart,) = guided.trace.restarts
+    assert restart.tries == tries
+    assert restart.loss == pytest.approx((0.9 / first, 0.3 if tries else 0.9 / first))
 
 
 def test_step_that_cannot_be_guided_leaves_the_question_to_the_next() -> None:

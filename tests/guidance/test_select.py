@@ -10,7 +10,7 @@ from heedful.attention import SiteSelection
 from heedful.errors import SettingsError
 from heedful.guidance import InitialNoise, Method, Restart, Settings, guide
 from heedful.guidance.levels import INTERVALS
-from heedful.losses import AttendAndExcite, SelfConflict
+from heedful.guidance.methods import AttendAndExciteLoss, SelfConflict
 from tests.every_pipeline import PIPELINES, PROMPTS
 from tests.guidance.test_every_pipeline import EXCITE, settings_of
 from tests.guidance.test_guide import state
@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 TWO = "a cat and a blue clock"
-METHOD = Method(name="excite", loss=AttendAndExcite())
+METHOD = Method(name="excite", loss=AttendAndExciteLoss())
 SELECT = Settings(sites=SiteSelection(scale=2), scheme="select")
 DETERMINISTIC = [
     "DDIMScheduler", "DEISMultistepScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
@@ -177,4 +177,4 @@ def test_what_needs_a_gradient_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"initial noise.*select"):
         Settings(scheme="select", initial_noise=InitialNoise())
     with pytest.raises(SettingsError, match="condition_alone"):
-        Settings(scheme="select", condition_alone=True)
+        Settings(scheme="select", condition_alone=0.5)

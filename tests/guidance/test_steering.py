@@ -12,14 +12,14 @@ import torch
 from heedful.attention import SiteSelection
 from heedful.errors import PipelineError, PromptError, SettingsError, UnsupportedPipeline
 from heedful.guidance import NONE, Method, Restart, Settings, guide
-from heedful.losses import AttendAndExcite
+from heedful.guidance.methods import AttendAndExciteLoss
 from heedful.prompts import Prompt
 from tests.every_pipeline import PIPELINES, PROMPTS
 from tests.guidance.test_every_pipeline import settings_of
 from tests.pipelines import generator, latents_of, tiny_pipeline, tiny_unet
 
 TWO = "a cat and a blue clock"
-EXCITE = Method(name="excite", loss=AttendAndExcite())
+EXCITE = Method(name="excite", loss=AttendAndExciteLoss())
 SETTINGS = Settings(sites=SiteSelection(scale=2), step_size=0.3, step_rule="rms", guided=1.0)
 METHODS = pytest.mark.parametrize("method", [NONE, EXCITE], ids=["none", "excite"])
 

@@ -11,9 +11,8 @@ from diffusers.pipelines.pixart_alpha import pipeline_pixart_sigma
 from heedful.attention import SiteSelection
 from heedful.errors import PromptError, PromptTooLong, SettingsError, UnsupportedPipeline
 from heedful.guidance import NONE, Settings, guide
-from heedful.guidance.methods import A_STAR
+from heedful.guidance.methods import A_STAR, AttendAndExciteLoss
 from heedful.guidance.texts import parse_prompt
-from heedful.losses import AttendAndExcite
 from heedful.prompts import Prompt
 from tests.every_pipeline import PIPELINES, PROMPTS
 from tests.guidance.test_every_pipeline import settings_of
@@ -123,7 +122,7 @@ def test_text_that_the_pipeline_cut_off_is_noticed() -> None:
     pipe = tiny_flux()
     long = "a red car on the mat with the dog and a cat"
     with (
-        guide(pipe, long, AttendAndExcite(), concepts=["cat"]),
+        guide(pipe, long, AttendAndExciteLoss(), concepts=["cat"]),
         pytest.raises(SettingsError, match=r"among the 4 that the denoiser reads.*max_sequence_length"),
     ):
         pipe(long, height=16, width=16, num_inference_steps=2, max_sequence_length=4, output_type="latent")
@@ -147,16 +146,16 @@ def embeddings(pipe: Any, *texts: str) -> dict[str, torch.Tensor]:
 
 def test_embeddings_that_are_passed_in_are_guided_by_the_text_that_they_were_made_of() -> None:
     pipe = tiny_pipeline()
-    with guide(pipe, TWO, AttendAndExcite(), settings=SETTINGS):
+    with guide(pipe, TWO, AttendAndExciteLoss(), settings=SETTINGS):
         expected = latents_of(pipe, TWO)
-    with guide(pipe, TWO, AttendAndExcite(), settings=SETTINGS):
+    with guide(pipe, TWO, AttendAndExciteLoss(), settings=SETTINGS):
         torch.testing.assert_close(latents_of(pipe, None, **embeddings(pipe, TWO)), expected)  # type: ignore[arg-type]
 
 
 def test_prompt_of_several_chunks() -> None:
     pipe = tiny_pipeline()
     long = "a cat and a dog and a bear and a lion and a frog and a blue clock"
-    with pytest.raises(PromptTooLong, match=r"chunked=True"), guide(pipe, long, AttendAndExcite()):
+    with pytest.raises(PromptTooLong, match=r"chunked=True"), guide(pipe, long, AttendAndExciteLoss()):
         pass
     prompt = Prompt.parse(long, pipe.tokenizer, ["cat", "blue clock"], chunked=True)
     given = embeddings(pipe, long)
@@ -165,7 +164,7 @@ def test_prompt_of_several_chunks() -> None:
     clock = ids.index(pipe.tokenizer.convert_tokens_to_ids("clock</w>"))
     assert indices(prompt) == [(2,), (16 + 1 + clock - 14,)]
     assert prompt.tokens[indices(prompt)[1][0]] == "clock"
-    with guide(pipe, prompt, AttendAndExcite(), settings=SETTINGS) as guided:
+    with guide(pipe, prompt, AttendAndExciteLoss(), settings=SETTINGS) as guided:
         latents_of(pipe, None, **given)  # type: ignore[arg-type]
     losses = [sum(step.loss) for step in guided.trace if step.is_guided]
     assert losses[-1] < losses[0]
@@ -179,7 +178,7 @@ def test_prompts_with_different_numbers_of_concepts_share_a_batch() -> None:
 
     def paint(which: list[int]) -> torch.Tensor:
         texts = [prompts[index] for index in which]
-        with guide(pipe, texts, AttendAndExcite(), settings=SETTINGS, retry_seeds=which) as guided:
+        with guide(pipe, texts, AttendAndExciteLoss(), settings=SETTINGS, retry_seeds=which) as guided:
             images = latents_of(pipe, texts, latents=noise[which])
         assert [len(concepts) for concepts in guided.maps.concepts(0)] == [index + 1 for index in which]
         return images

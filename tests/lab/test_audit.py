@@ -44,8 +44,8 @@ RECORDS = [
 def audit(path: Path, *pairs: tuple[str, str], shares: dict[str, float] | None = None) -> Path:
     """A filled list: what the judge said and what a person saw, both with commas."""
     images = [
-        {"prompt": "a cat", "seed": 0, "verdict": said.split(", "), "page": 1, "place": place, "seen": seen}
-        for place, (said, seen) in enumerate(pairs, start=1)
+        {"prompt": "a cat", "seed": 0, "verdict": said.split(", "), "page": 1, "position": position, "seen": seen}
+        for position, (said, seen) in enumerate(pairs, start=1)
     ]
     path.write_text(json.dumps({"shares": shares or {}, "images": images}))
     return path
@@ -111,7 +111,7 @@ def test_agreement_counts_false_successes_and_false_failures(tmp_path: Path) -> 
         shares={"success": 0.5, "neglect": 0.25, "hybrid": 0.25},
     )
     found = audits.agreement(path)
-    assert (found["images"], found["left_out"]) == (14, 1)
+    assert (found["images"], found["skipped"]) == (14, 1)
     assert found["accuracy"]["value"] == pytest.approx(11 / 14)
     assert found["false_successes"]["value"] == pytest.approx(2 / 8)
     assert found["false_successes"]["count"] == 8
@@ -153,7 +153,11 @@ def test_kappa_is_one_for_the_same_and_nought_for_unrelated_answers() -> None:
 
 @pytest.mark.parametrize(
     ("seen", "message"),
-    [("", "all empty"), ("blurry", "got 'blurry' for page 1, place 1"), ("success, hybrid", "got 'success, hybrid'")],
+    [
+        ("", "all empty"),
+        ("blurry", "got 'blurry' for page 1, position 1"),
+        ("success, hybrid", "got 'success, hybrid'"),
+    ],
 )
 def test_a_list_that_cannot_be_read_is_refused(tmp_path: Path, seen: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):

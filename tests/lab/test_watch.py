@@ -10,11 +10,11 @@ import heedful
 from heedful import world
 from heedful.errors import SettingsError
 from heedful.guidance import NONE
+from heedful.guidance.methods import Segregation
 from heedful.lab import STUDIES, study_prompts
 from heedful.lab.records import FAULTS
 from heedful.lab.trial import Trial, run_trial
 from heedful.lab.watch import Watched
-from heedful.losses import Segregation
 from heedful.world.vocabulary import CLASSES, split_prompts
 
 TRIAL = Trial(prompts=("a cat and a blue clock", "a bird and a bear"), seeds=(0, 1), steps=4, batch=2)

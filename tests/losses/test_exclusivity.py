@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from heedful.attention import Maps
-from heedful.losses import Exclusivity, Segregation
+from heedful.guidance.methods import Segregation
+from heedful.losses import Exclusivity
 from heedful.prompts import Concept, Prompt
 
 WORDS = ("<s>", "cat", "dog", "frog", "</s>")

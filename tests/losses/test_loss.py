@@ -6,18 +6,9 @@ from torch import Tensor
 
 from heedful import losses
 from heedful.attention import Maps
-from heedful.losses import (
-    AttendAndExcite,
-    Loss,
-    Preparation,
-    Retention,
-    Segregation,
-    TextShares,
-    Total,
-    Weighted,
-    WrongTokens,
-    citations_of,
-)
+from heedful.guidance import methods
+from heedful.guidance.methods import AttendAndExciteLoss, Retention, Segregation, WrongTokens
+from heedful.losses import Loss, Preparation, TextShares, Total, Weighted, citations_of
 from heedful.prompts import Prompt
 from heedful.references import cite
 from heedful.world.tokenizer import build_tokenizer
@@ -33,21 +24,21 @@ def cells(maps: Maps, prompts: object, previous: object) -> Tensor:
 
 
 def test_sum_and_weight_are_what_they_say() -> None:
-    total = 2 * AttendAndExcite() + Segregation() * 0.5 + cells
-    expected = 2 * AttendAndExcite()(MAPS, [PROMPT]) + 0.5 * Segregation()(MAPS, [PROMPT]) + cells(MAPS, None, None)
+    total = 2 * AttendAndExciteLoss() + Segregation() * 0.5 + cells
+    expected = 2 * AttendAndExciteLoss()(MAPS, [PROMPT]) + 0.5 * Segregation()(MAPS, [PROMPT]) + cells(MAPS, None, None)
     torch.testing.assert_close(total(MAPS, [PROMPT]), expected)
     torch.testing.assert_close((cells + Segregation())(MAPS, [PROMPT]), (Segregation() + cells)(MAPS, [PROMPT]))
 
 
 def test_sums_stay_flat() -> None:
-    first, second, third = AttendAndExcite(), Segregation(), Retention()
+    first, second, third = AttendAndExciteLoss(), Segregation(), Retention()
     assert (first + second) + third == first + (second + third) == Total((first, second, third))
 
 
 @pytest.mark.parametrize(
     "loss",
     [
-        AttendAndExcite(shares=TextShares(columns="text", sigma=None)),
+        AttendAndExciteLoss(shares=TextShares(columns="text", sigma=None)),
         Segregation(ratio="true", prepare=Preparation(normalisation="min-max")),
         Retention(threshold="quantile", quantile=0.9),
         0.5 * Segregation() + Retention(),
@@ -56,7 +47,7 @@ def test_sums_stay_flat() -> None:
     ids=repr,
 )
 def test_repr_round_trips(loss: Loss) -> None:
-    assert eval(repr(loss), vars(losses)) == loss
+    assert eval(repr(loss), vars(losses) | vars(methods)) == loss
 
 
 def test_losses_are_values() -> None:
@@ -67,7 +58,7 @@ def test_losses_are_values() -> None:
 
 
 def test_citations_are_collected_once() -> None:
-    total = AttendAndExcite() + 0.5 * Segregation() + Retention() + cells
+    total = AttendAndExciteLoss() + 0.5 * Segregation() + Retention() + cells
     assert citations_of(total) == ("chefer2023attend", "agarwal2023astar")
     assert citations_of(WrongTokens(Segregation())) == ("agarwal2023astar",)
     assert citations_of(cells) == ()
@@ -75,8 +66,8 @@ def test_citations_are_collected_once() -> None:
 
 
 def test_terms_say_where_they_are_idle() -> None:
-    total = Weighted(2.0, Segregation()) + AttendAndExcite() + cells
+    total = Weighted(2.0, Segregation()) + AttendAndExciteLoss() + cells
     assert total.idle_for(PROMPT) == ()
     assert [reason.split()[0] for reason in total.idle_for(ONE)] == ["Segregation"]
     nothing = Prompt(ONE.text, ONE.tokens, ())
-    assert [reason.split()[0] for reason in total.idle_for(nothing)] == ["Segregation", "AttendAndExcite"]
+    assert [reason.split()[0] for reason in total.idle_for(nothing)] == ["Segregation", "AttendAndExciteLoss"]

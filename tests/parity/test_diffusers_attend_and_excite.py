@@ -15,8 +15,7 @@ import torch
 
 from heedful.attention import SiteSelection
 from heedful.guidance import Settings, Trace, guide
-from heedful.guidance.methods import ATTEND_AND_EXCITE
-from heedful.losses import AttendAndExcite
+from heedful.guidance.methods import ATTEND_AND_EXCITE, AttendAndExciteLoss
 from tests.pipelines import generator, tiny_pipeline
 
 PROMPTS = ["a cat and a blue clock", "a red car and a dog"]
@@ -24,7 +23,7 @@ INDICES = [[2, 6], [3, 6]]
 REFINED = {0: 0.05, 2: 0.1, 4: 0.2}
 
 # diffusers takes a scale of 100 for every text length; the tiny pipeline's is not 77
-METHOD = replace(ATTEND_AND_EXCITE, loss=AttendAndExcite())
+METHOD = replace(ATTEND_AND_EXCITE, loss=AttendAndExciteLoss())
 
 Compare = Callable[..., tuple[float, Trace]]
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from heedful.attention import Maps, gaussian_kernel
-from heedful.losses import AttendAndExcite, Preparation, Retention, Segregation, high_cells, text_softmax
+from heedful.guidance.methods import AttendAndExciteLoss, Retention, Segregation
+from heedful.losses import Preparation, high_cells, text_softmax
 from heedful.prompts import Concept, Prompt
 
 PROMPT = Prompt(
@@ -50,7 +51,7 @@ def test_attend_and_excite_peaks(maps: Maps) -> None:
 
 
 def test_attend_and_excite(maps: Maps) -> None:
-    assert float(AttendAndExcite()(maps, [PROMPT])) == pytest.approx(0.9436888, rel=1e-5)
+    assert float(AttendAndExciteLoss()(maps, [PROMPT])) == pytest.approx(0.9436888, rel=1e-5)
 
 
 def test_segregation(maps: Maps) -> None:
@@ -75,5 +76,5 @@ def test_retention_of_a_raw_map_is_nearly_one(maps: Maps) -> None:
 
 def test_losses_leave_the_maps_as_they_are(maps: Maps) -> None:
     before = maps.tokens.clone()
-    (AttendAndExcite() + Segregation() + Retention())(maps, [PROMPT], maps)
+    (AttendAndExciteLoss() + Segregation() + Retention())(maps, [PROMPT], maps)
     assert maps.tokens.equal(before)

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from heedful.attention import Maps
-from heedful.losses import EBAMA, Bind, SeparateAndStrengthen, SynGen
+from heedful.guidance.methods import EbamaLoss, SynGenLoss
 from heedful.prompts import Concept, Modifier, Prompt
+from heedful.teaching.methods import Bind, SeparateAndStrengthen
 
 PROMPT = Prompt(
     text="red cat and blue dog of mine",
@@ -31,26 +32,26 @@ def maps() -> Maps:
 
 
 def test_syngen(maps: Maps) -> None:
-    assert float(SynGen(push=0.0)(maps, [PROMPT])) == pytest.approx(0.5198437, rel=1e-5)
-    assert float(SynGen(pull=0.0)(maps, [PROMPT])) == pytest.approx(-0.4765180, rel=1e-5)
-    assert float(SynGen()(maps, [PROMPT])) == pytest.approx(0.5198437 - 0.4765180, rel=1e-5)
+    assert float(SynGenLoss(push=0.0)(maps, [PROMPT])) == pytest.approx(0.5198437, rel=1e-5)
+    assert float(SynGenLoss(pull=0.0)(maps, [PROMPT])) == pytest.approx(-0.4765180, rel=1e-5)
+    assert float(SynGenLoss()(maps, [PROMPT])) == pytest.approx(0.5198437 - 0.4765180, rel=1e-5)
 
 
 def test_ebama_with_kl(maps: Maps) -> None:
-    pull = EBAMA(distance="kl", push=0.0, intensity=0.0)
-    push = EBAMA(distance="kl", pull=0.0, intensity=0.0)
+    pull = EbamaLoss(distance="kl", push=0.0, intensity=0.0)
+    push = EbamaLoss(distance="kl", pull=0.0, intensity=0.0)
     assert float(pull(maps, [PROMPT])) == pytest.approx(0.5198437, rel=1e-5)
     assert float(push(maps, [PROMPT])) == pytest.approx(-0.4616170, rel=1e-5)
 
 
 def test_ebama_with_cosine(maps: Maps) -> None:
-    assert float(EBAMA(push=0.0, intensity=0.0)(maps, [PROMPT])) == pytest.approx(0.4551943, rel=1e-5)
-    assert float(EBAMA(pull=0.0, intensity=0.0)(maps, [PROMPT])) == pytest.approx(-0.4129604, rel=1e-5)
+    assert float(EbamaLoss(push=0.0, intensity=0.0)(maps, [PROMPT])) == pytest.approx(0.4551943, rel=1e-5)
+    assert float(EbamaLoss(pull=0.0, intensity=0.0)(maps, [PROMPT])) == pytest.approx(-0.4129604, rel=1e-5)
 
 
 def test_ebama_intensity_is_half_the_sum_of_the_peaks(maps: Maps) -> None:
     """The peaks of Attend-and-Excite, whose golden values are known."""
-    loss = EBAMA(pull=0.0, push=0.0)
+    loss = EbamaLoss(pull=0.0, push=0.0)
     assert float(loss(maps, [PROMPT])) == pytest.approx(-0.5 * (0.2200894 + 0.0563112), rel=1e-5)
 
 
@@ -74,5 +75,5 @@ def test_disendiff_soft_map_is_not_like_itself(maps: Maps) -> None:
 
 def test_maps_stay_as_they_are(maps: Maps) -> None:
     before = maps.tokens.clone()
-    (SynGen() + EBAMA() + Bind() + SeparateAndStrengthen())(maps, [PROMPT])
+    (SynGenLoss() + EbamaLoss() + Bind() + SeparateAndStrengthen())(maps, [PROMPT])
     assert maps.tokens.equal(before)

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from heedful.attention import Maps
-from heedful.losses import CONFORM, FOCUS, DivideAndBind, TextShares
+from heedful.guidance.methods import ConformLoss, DivideAndBindLoss, FocusLoss
+from heedful.losses import TextShares
 from heedful.prompts import Concept, Modifier, Prompt
 
 PROMPT = Prompt(
@@ -41,33 +42,35 @@ def before() -> Maps:
 
 
 def test_divide_and_bind_attendance_of_the_published_code(maps: Maps) -> None:
-    loss = DivideAndBind(bind=0.0, differences="reference")
+    loss = DivideAndBindLoss(bind=0.0, differences="reference")
     assert float(loss(maps, [PROMPT])) == pytest.approx(-0.00997670, rel=1e-5)
 
 
 def test_divide_and_bind_attendance_as_meant_is_another_number(maps: Maps) -> None:
-    assert float(DivideAndBind(bind=0.0)(maps, [PROMPT])) != pytest.approx(-0.00997670, rel=1e-2)
+    assert float(DivideAndBindLoss(bind=0.0)(maps, [PROMPT])) != pytest.approx(-0.00997670, rel=1e-2)
 
 
 def test_conform(maps: Maps, before: Maps) -> None:
-    assert float(CONFORM()(maps, [PROMPT], before)) == pytest.approx(1.6094600, rel=1e-5)
+    assert float(ConformLoss()(maps, [PROMPT], before)) == pytest.approx(1.6094600, rel=1e-5)
 
 
 def test_conform_on_raw_maps(maps: Maps, before: Maps) -> None:
-    assert float(CONFORM(shares=TextShares(scale=None))(maps, [PROMPT], before)) == pytest.approx(1.6047677, rel=1e-5)
+    assert float(ConformLoss(shares=TextShares(scale=None))(maps, [PROMPT], before)) == pytest.approx(
+        1.6047677, rel=1e-5
+    )
 
 
 def test_conform_is_the_same_at_every_call(maps: Maps, before: Maps) -> None:
     """The published code multiplies its memory by 100 in place, and is not a number after 20 calls."""
     copies = maps.tokens.clone(), before.tokens.clone()
-    values = [float(CONFORM()(maps, [PROMPT], before)) for _ in range(25)]
+    values = [float(ConformLoss()(maps, [PROMPT], before)) for _ in range(25)]
     assert values == pytest.approx([1.6094600] * 25, rel=1e-5)
     assert maps.tokens.equal(copies[0])
     assert before.tokens.equal(copies[1])
 
 
 def test_focus(maps: Maps) -> None:
-    assert float(FOCUS(sigma=None)(maps, [PROMPT])) == pytest.approx(0.6011223, rel=1e-5)
+    assert float(FocusLoss(sigma=None)(maps, [PROMPT])) == pytest.approx(0.6011223, rel=1e-5)
 
 
 def test_attend_and_excite_as_focus_writes_it(maps: Maps) -> None:

@@ -12,7 +12,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from heedful.attention import find_denoiser
 from heedful.attention.intercept import replaced
 from heedful.guidance import Method, guide
-from heedful.losses import AttendAndExcite
+from heedful.guidance.methods import AttendAndExciteLoss
 from tests.every_pipeline import PIPELINES, PROMPTS, Run
 from tests.family_pipelines import FAMILY_PIPELINES
 from tests.guidance.test_every_pipeline import settings_of
@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*deprecated.*:FutureWarning"),
 ]
 
-EXCITE = Method(name="excite", loss=AttendAndExcite())
+EXCITE = Method(name="excite", loss=AttendAndExciteLoss())
 ALL = PIPELINES | FAMILY_PIPELINES | MORE_PIPELINES
 FAST = ("StableDiffusionPipeline", "PixArtSigmaPipeline", "FluxPipeline")
 """One of each way to ask for guidance; the others take minutes together."""

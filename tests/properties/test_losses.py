@@ -10,35 +10,30 @@ from hypothesis import strategies as st
 
 from heedful import losses
 from heedful.attention import Maps
-from heedful.losses import (
-    CONFORM,
-    EBAMA,
-    FOCUS,
-    AttendAndExcite,
-    Bind,
-    DivideAndBind,
+from heedful.guidance import methods
+from heedful.guidance.methods import (
+    AttendAndExciteLoss,
+    ConformLoss,
+    DivideAndBindLoss,
+    EbamaLoss,
     Elsewhere,
-    Evenness,
-    Exclusivity,
-    Loss,
-    OwnArea,
-    Preparation,
+    FocusLoss,
     Retention,
     Segregation,
     Separability,
-    SeparateAndStrengthen,
-    Suppression,
-    SynGen,
-    TextShares,
+    SynGenLoss,
     WrongTokens,
 )
+from heedful.losses import Evenness, Exclusivity, Loss, OwnArea, Preparation, Suppression, TextShares
 from heedful.prompts import Concept, Modifier, Prompt
+from heedful.teaching import methods as teaching_methods
+from heedful.teaching.methods import Bind, SeparateAndStrengthen
 
 TOKENS = 12
 LOSSES: list[Loss] = [
-    AttendAndExcite(),
-    AttendAndExcite(shares=TextShares(sigma=None, columns="text", scale=20.0)),
-    AttendAndExcite(shares=TextShares(scale=20.0, convention="true")),
+    AttendAndExciteLoss(),
+    AttendAndExciteLoss(shares=TextShares(sigma=None, columns="text", scale=20.0)),
+    AttendAndExciteLoss(shares=TextShares(scale=20.0, convention="true")),
     Segregation(),
     Segregation(ratio="true"),
     Segregation(prepare=Preparation(normalisation="max", sigma=0.5)),
@@ -49,16 +44,16 @@ LOSSES: list[Loss] = [
     Retention(threshold="otsu"),
     Retention(threshold="quantile", ratio="true"),
     Retention(prepare=Preparation(normalisation="none", sigma=1.0)),
-    SynGen(),
-    EBAMA(),
-    EBAMA(distance="kl", shares=TextShares(scale=20.0, sigma=None)),
-    DivideAndBind(),
-    DivideAndBind(bind=0.0, differences="reference", shares=TextShares(reference_tokens=77)),
-    DivideAndBind(attend=0.0, shares=TextShares(scale=20.0, sigma=None)),
-    CONFORM(),
-    CONFORM(temperature=0.07, shares=TextShares(scale=None, sigma=None)),
-    FOCUS(),
-    FOCUS(power=1.0, sigma=None),
+    SynGenLoss(),
+    EbamaLoss(),
+    EbamaLoss(distance="kl", shares=TextShares(scale=20.0, sigma=None)),
+    DivideAndBindLoss(),
+    DivideAndBindLoss(bind=0.0, differences="reference", shares=TextShares(reference_tokens=77)),
+    DivideAndBindLoss(attend=0.0, shares=TextShares(scale=20.0, sigma=None)),
+    ConformLoss(),
+    ConformLoss(temperature=0.07, shares=TextShares(scale=None, sigma=None)),
+    FocusLoss(),
+    FocusLoss(power=1.0, sigma=None),
     Bind(),
     Bind(ratio="true", normalisation="none", sigma=None),
     SeparateAndStrengthen(),
@@ -75,11 +70,11 @@ LOSSES: list[Loss] = [
     Evenness(measure="cv", area=OwnArea(threshold="mean")),
     Evenness(measure="gini", area=OwnArea(threshold="quantile", contest="none")),
     WrongTokens(Segregation()),
-    2.0 * AttendAndExcite() + Segregation() + 0.5 * Retention(),
+    2.0 * AttendAndExciteLoss() + Segregation() + 0.5 * Retention(),
 ]
 ALL = pytest.mark.parametrize("loss", LOSSES, ids=repr)
 # They push words apart, without a bound or to one below zero; or ask for as much variation as there can be.
-MAY_BE_NEGATIVE = (SynGen, EBAMA, DivideAndBind)
+MAY_BE_NEGATIVE = (SynGenLoss, EbamaLoss, DivideAndBindLoss)
 NOT_NEGATIVE = pytest.mark.parametrize("loss", [it for it in LOSSES if not isinstance(it, MAY_BE_NEGATIVE)], ids=repr)
 HOLDS_SOME_CONSTANT = (Bind,)  # the value follows the class map, the gradient does not: see tests/losses
 DIFFERENTIABLE = pytest.mark.parametrize(
@@ -108,7 +103,7 @@ seeds = st.integers(0, 10_000)
 
 @ALL
 def test_repr_can_be_evaluated(loss: Loss) -> None:
-    names = {name: getattr(losses, name) for name in losses.__all__}
+    names = {name: getattr(room, name) for room in (losses, methods, teaching_methods) for name in room.__all__}
     assert eval(repr(loss), names) == loss
 
 
@@ -217,7 +212,7 @@ def halves(left: list[int], right: list[int]) -> tuple[Maps, list[Prompt]]:
 def test_ideal_maps_are_the_minimum() -> None:
     """Each concept alone in an area of its own, where it was before."""
     ideal, prompts = halves([2], [7])
-    assert float(AttendAndExcite(shares=TextShares(sigma=None))(ideal, prompts)) < 1e-6
+    assert float(AttendAndExciteLoss(shares=TextShares(sigma=None))(ideal, prompts)) < 1e-6
     assert float(Segregation()(ideal, prompts)) == 0
     assert float(Retention(ratio="true")(ideal, prompts, ideal)) == pytest.approx(0)
     assert float(Retention()(ideal, prompts, ideal)) == pytest.approx(1.0)  # two concepts at .5, its least value
@@ -232,13 +227,15 @@ def test_ideal_maps_are_the_minimum() -> None:
 def test_ideal_maps_of_phrases_are_the_minimum() -> None:
     """Each noun where its modifier is, in an area of their own."""
     ideal, prompts = halves([1, 2], [6, 7])
-    assert float(SynGen(push=0.0)(ideal, prompts)) == 0
-    assert float(EBAMA(push=0.0, intensity=0.0)(ideal, prompts)) == pytest.approx(0, abs=1e-6)
+    assert float(SynGenLoss(push=0.0)(ideal, prompts)) == 0
+    assert float(EbamaLoss(push=0.0, intensity=0.0)(ideal, prompts)) == pytest.approx(0, abs=1e-6)
     assert float(Bind(sigma=None)(ideal, prompts)) == 0
-    assert float(DivideAndBind(attend=0.0, shares=TextShares(sigma=None))(ideal, prompts)) == pytest.approx(0, abs=1e-7)
-    assert float(FOCUS(sigma=None)(ideal, prompts)) == pytest.approx(0, abs=1e-6)
+    assert float(DivideAndBindLoss(attend=0.0, shares=TextShares(sigma=None))(ideal, prompts)) == pytest.approx(
+        0, abs=1e-7
+    )
+    assert float(FocusLoss(sigma=None)(ideal, prompts)) == pytest.approx(0, abs=1e-6)
     least = math.log(1 + 4 * math.exp(-2))  # of two concepts of two tokens and their memory, at temperature .5
-    assert float(CONFORM(shares=TextShares(scale=None, sigma=None))(ideal, prompts, ideal)) == pytest.approx(least)
+    assert float(ConformLoss(shares=TextShares(scale=None, sigma=None))(ideal, prompts, ideal)) == pytest.approx(least)
     apart, _ = halves([1, 7], [2, 6])  # modifiers swapped
-    for loss in (SynGen(), EBAMA(), Bind(), DivideAndBind(bind=10.0), CONFORM(), FOCUS()):
+    for loss in (SynGenLoss(), EbamaLoss(), Bind(), DivideAndBindLoss(bind=10.0), ConformLoss(), FocusLoss()):
         assert float(loss(ideal, prompts)) < float(loss(apart, prompts))

@@ -34,15 +34,15 @@ def test_every_image_stands_where_the_list_says_at_three_times_its_size(tmp_path
         "verdict": ["success"],
         "confidence": 0.8123,
         "page": 2,
-        "place": 2,
+        "position": 2,
         "seen": "",
     }
     assert listed["images"][40]["verdict"] == ["neglect", "hybrid"]
     page = np.asarray(Image.open(tmp_path / "page-01.png"))
-    for place in (1, 8, 9, 40):
-        rows, columns = np.nonzero((page == place - 1).all(axis=-1))
+    for position in (1, 8, 9, 40):
+        rows, columns = np.nonzero((page == position - 1).all(axis=-1))
         assert len(rows) >= 192 * 192
-        row, column = divmod(place - 1, 8)
+        row, column = divmod(position - 1, 8)
         assert row * 258 < np.median(rows) < (row + 1) * 258
         assert column * 202 < np.median(columns) < (column + 1) * 202 + 10
 

@@ -50,7 +50,8 @@ def _row(text: str, *things: tuple[str, Look | None]) -> tuple[float | None, ...
 @pytest.mark.parametrize("image", (*TWO, *THREE), ids=lambda image: image.name)
 def test_the_picture_that_was_taught_from_is_a_success(image: InstanceImage) -> None:
     values = InstanceScore()([_open(image.file)], _parsed(image.prompt))
-    assert values == {"carried": [1.0], "leaked": [0.0], "success": [1.0]}
+    asked = {"carried": [1.0], "leaked": [0.0], "once": [1.0], "extra": [0.0], "unasked": [0.0], "success": [1.0]}
+    assert values == asked | {"companions": [None], "background": [None]}
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,41 @@ def test_a_look_is_carried_or_has_leaked(
     text: str, things: Sequence[tuple[str, Look | None]], expected: tuple[float, float, float]
 ) -> None:
     assert _row(text, *things) == expected
+
+
+PURPLE = "on a purple background"  # the ground of `_picture`
+
+
+@pytest.mark.parametrize(
+    ("text", "things", "expected"),
+    [
+        (f"{BOTH} {PURPLE}", [("cat", CAT), ("dog", DOG)], {"background": 1.0, "companions": None, "success": 1.0}),
+        (f"{BOTH} on a green background", [("cat", CAT), ("dog", DOG)], {"background": 0.0, "success": 0.0}),
+        ("a <cat1> cat", [("cat", CAT)], {"extra": 0.0, "unasked": 0.0, "once": 1.0, "success": 1.0}),
+        ("a <cat1> cat", [("cat", CAT), ("dog", DOG)], {"carried": 1.0, "extra": 1.0, "unasked": 1.0, "success": 0.0}),
+        ("a <cat1> cat", [("cat", CAT), ("car", None)], {"extra": 1.0, "unasked": 0.0, "success": 0.0}),
+        ("a <cat1> cat", [("cat", CAT), ("cat", None)], {"carried": 1.0, "once": 0.0, "success": 0.0}),
+        ("a <cat1> cat and a red car", [("cat", CAT), ("car", None)], {"companions": 1.0, "success": 1.0}),
+        ("a <cat1> cat and a blue car", [("cat", CAT), ("car", None)], {"companions": 0.0, "success": 0.0}),
+        ("a <cat1> cat and a car", [("cat", CAT), ("car", None)], {"companions": 1.0, "success": 1.0}),
+        ("a <cat1> cat and a frog", [("cat", CAT)], {"companions": 0.0, "carried": 1.0, "success": 0.0}),
+    ],
+)
+def test_success_asks_for_everything_that_the_prompt_says(
+    text: str, things: Sequence[tuple[str, Look | None]], expected: dict[str, float | None]
+) -> None:
+    values = InstanceScore()([_picture(*things)], _parsed(text))
+    assert {name: values[name][0] for name in expected} == expected
+
+
+def test_the_training_image_as_every_answer_carries_everything_and_obeys_little() -> None:
+    texts = [each.text for each in CAT_DOG.prompts]
+    values = InstanceScore()([_open(CAT_DOG.file)] * len(texts), _parsed(*texts))
+    means = {name: np.mean([value for value in row if value is not None]) for name, row in values.items()}
+    assert means["carried"] == means["once"] == 1.0
+    assert means["leaked"] == 0.0
+    assert means["success"] < 0.25
+    assert means["unasked"] > 0.4
 
 
 def test_which_picture_is_asked_about_is_read_from_the_placeholders() -> None:

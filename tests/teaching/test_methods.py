@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from heedful.errors import SettingsError
-from heedful.losses import Bind, SeparateAndStrengthen
 from heedful.references import BIBTEX
 from heedful.teaching import METHODS
+from heedful.teaching.methods import Bind, SeparateAndStrengthen
 from heedful.teaching.methods.custom_diffusion import CUSTOM_DIFFUSION
 from heedful.teaching.methods.disendiff import DISENDIFF
 from heedful.world import load

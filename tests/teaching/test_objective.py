@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from diffusers import DDIMScheduler, DDPMScheduler
 
 from heedful.attention import SiteSelection, capture
-from heedful.losses import Bind, SeparateAndStrengthen
 from heedful.teaching.concepts import new_concepts, taught_prompt
 from heedful.teaching.dataset import Example, TrainingImages
+from heedful.teaching.methods import Bind, SeparateAndStrengthen
 from heedful.teaching.objective import Objective
 from heedful.teaching.settings import TeachingSettings
 from heedful.teaching.text_embeddings import add_concepts, initial_vectors

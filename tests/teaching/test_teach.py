@@ -12,13 +12,13 @@ import heedful
 from heedful.attention import Maps, SiteSelection
 from heedful.errors import ConceptsDoNotFit, PromptError, SettingsError, UnsupportedPipeline
 from heedful.fields import check_fields
-from heedful.losses import Bind, SeparateAndStrengthen
 from heedful.options import ClassImageOptions
 from heedful.prompts import Prompt
 from heedful.teaching import METHODS, Callbacks, TeachingMethod, TeachingSettings, teach
 from heedful.teaching.class_images import make_class_images
 from heedful.teaching.concepts import class_prompt
 from heedful.teaching.folder import CHECKPOINT
+from heedful.teaching.methods import Bind, SeparateAndStrengthen
 from heedful.teaching.text_embeddings import text_parts
 from heedful.teaching.training import rate_shares
 from heedful.teaching.weights import projections

@@ -5,23 +5,27 @@ from heedful.attention.figures import describe, overlap, peak, retention
 from heedful.attention.filters import Convention, gaussian_kernel, otsu_threshold, smooth
 from heedful.attention.gradients import frozen, keeping_weights, recomputing
 from heedful.attention.intercept import Replaced, held, one_block, replaced
+from heedful.attention.keys import text_keys
 from heedful.attention.latent_forms import Form
 from heedful.attention.layout import GuidanceRows, Layout, Pipeline, Scheduler, by_position
 from heedful.attention.layouts import find_denoiser, find_sites, layout_of, uncompiled
 from heedful.attention.maps import Groups, Maps
 from heedful.attention.overlay import contact_sheet, heat_map, overlay
+from heedful.attention.pipeline import AdaptablePipeline, ImagePipeline, TeachablePipeline
 from heedful.attention.quantised import quantised
 from heedful.attention.regions import MaskRule, Segment
-from heedful.attention.sites import Site, Sites, SiteSelection, Size
+from heedful.attention.sites import Rows, Site, Sites, SiteSelection, Size
 from heedful.attention.tap import full_precision
 
 __all__ = [
+    "AdaptablePipeline",
     "AfterLast",
     "Convention",
     "Form",
     "Forward",
     "Groups",
     "GuidanceRows",
+    "ImagePipeline",
     "Layout",
     "Maps",
     "MaskRule",
@@ -29,12 +33,14 @@ __all__ = [
     "Reader",
     "Record",
     "Replaced",
+    "Rows",
     "Scheduler",
     "Segment",
     "Site",
     "SiteSelection",
     "Sites",
     "Size",
+    "TeachablePipeline",
     "by_position",
     "capture",
     "contact_sheet",
@@ -58,5 +64,6 @@ __all__ = [
     "replaced",
     "retention",
     "smooth",
+    "text_keys",
     "uncompiled",
 ]

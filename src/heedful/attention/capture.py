@@ -36,8 +36,9 @@ class PassEnded(Exception):
 class Record(Mapping[str, Tensor]):
     """What one pass of the denoiser showed: token maps by the name of their site, in the order of the forward.
 
-    Each is (batch, token, height, width), mean over heads, in [0, 1], summing to 1 over the tokens in each cell. The
-    batch is the denoiser's, so with classifier-free guidance it holds both halves. The next pass replaces all of it.
+    Each is (batch, token, height, width), mean over heads, in [0, 1], summing to 1 over the tokens in each cell; read
+    by the rows of the text, its mean over the cells is 1 / tokens for each token (`word_attention`). The batch is the
+    denoiser's, so with classifier-free guidance it holds both halves. The next pass replaces all of it.
     """
 
     def __init__(self) -> None:
@@ -179,7 +180,7 @@ class Reader:
     ) -> Callable[[], Tap]:
         """Return what makes a tap for one call of a site."""
         there = self.layout.sequences(self._denoiser, arguments, site)
-        return partial(Tap, there.keys, on_read, there.compute())
+        return partial(Tap, there.keys, on_read, there.compute(site))
 
 
 def _tapped(module: nn.Module, name: str, tap: Callable[[], Tap]) -> Forward:
@@ -223,7 +224,7 @@ def _check_queries(site: Site, attention: MeanAttention, latents: Size) -> None:
         height, width = site.map_size(latents)
         raise UnsupportedPipeline(
             f"Expected {cells} image positions ({height}x{width}) at {site.name}, got {attention.shape[1]}. Something "
-            "merges or leaves out positions, such as token merging. Turn it off for what is read."
+            "merges or skips positions, such as token merging. Turn it off for what is read."
         )
 
 

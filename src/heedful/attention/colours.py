@@ -21,7 +21,7 @@ ANCHORS = np.array(
 
 def colourise(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Return the colour of each value: (...) in [0, 1] becomes (..., 3) in [0, 255]; NaN is shown as 0."""
-    places = np.linspace(0, 1, len(ANCHORS))
+    positions = np.linspace(0, 1, len(ANCHORS))
     known = np.nan_to_num(values, nan=0.0).clip(0, 1)
-    channels = [np.interp(known, places, ANCHORS[:, channel]) for channel in range(3)]
+    channels = [np.interp(known, positions, ANCHORS[:, channel]) for channel in range(3)]
     return np.stack(channels, axis=-1).round().astype(np.uint8)

@@ -41,7 +41,7 @@ def describe(maps: Float[Tensor, "concept step height width"], names: list[str])
         steps.append(
             {
                 "step": step,
-                "peak": {name: [round(place, 4) for place in peak(one)] for name, one in zip(names, now, strict=True)},
+                "peak": {name: [round(value, 4) for value in peak(one)] for name, one in zip(names, now, strict=True)},
                 "mean_attention": {name: round(float(one.mean()), 6) for name, one in zip(names, now, strict=True)},
                 "overlap": {
                     f"{names[i]} / {names[j]}": round(overlap(now[i], now[j]), 4)
@@ -52,6 +52,6 @@ def describe(maps: Float[Tensor, "concept step height width"], names: list[str])
         )
     for before, after in pairwise(range(maps.shape[1])):
         steps[after]["retention"] = {
-            name: round(retention(maps[place, before], maps[place, after]), 4) for place, name in enumerate(names)
+            name: round(retention(maps[index, before], maps[index, after]), 4) for index, name in enumerate(names)
         }
     return steps

@@ -151,8 +151,8 @@ class MaskRule:
 def contest(shares: Float[Tensor, "concept height width"], border: Border) -> Bool[Tensor, "concept height width"]:
     """Return the pixels that each concept wins: above its border and higher than every other concept.
 
-    To be compared, the values of each concept are scaled to [0, 1], so that a weakly heeded one keeps the location
-    where it is heeded most. A map that is the same everywhere wins none.
+    To be compared, the values of each concept are scaled to [0, 1], so that one with weak attention keeps the
+    location where its attention is highest. A map that is the same everywhere wins none.
     """
     low, high = shares.amin((-2, -1), keepdim=True), shares.amax((-2, -1), keepdim=True)
     least = (low + high) / 2
@@ -176,17 +176,6 @@ def without_specks(masks: Bool[Tensor, "concept height width"]) -> Bool[Tensor, 
     counts = [torch.bincount(label.flatten().long(), minlength=pixels + 1) for label in labels]
     sizes = torch.stack([count[label.long()] for count, label in zip(counts, labels, strict=True)]) * masks
     return masks & (sizes * 10 >= sizes.amax((-2, -1), keepdim=True))
-
-
-def half_peak_masks(maps: History, item: int, size: tuple[int, int]) -> Bool[Tensor, "concept height width"]:
-    """Return where each concept's map, averaged over the steps, is above half of its maximum: the plain way.
-
-    `size` is height and width in pixels, to which maps are enlarged bilinearly.
-    """
-    steps = torch.stack([maps.concepts(step)[item].float().cpu() for step in range(len(maps))])
-    # (step, concept, height, width) -> (concept, height, width), in pixels
-    enlarged = F.interpolate(steps.mean(0)[None], size, mode="bilinear", align_corners=False)[0]
-    return enlarged > enlarged.amax((-2, -1), keepdim=True) / 2
 
 
 def _colours(image: Image.Image) -> Float[Tensor, "3 height width"]:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from heedful.attention.tap import Compute, joint_attention, mean_attention, ragged_attention
+from heedful.attention.sites import Site
+from heedful.attention.tap import Compute, joint_attention, mean_attention, ragged_attention, word_attention
+from heedful.errors import SettingsError
 
 TextPlace = Literal["keys", "after image", "before image"]
 """Where a site's text is: it alone is looked at (cross-attention), or it stands after or before the image's own
@@ -45,10 +47,19 @@ class Sequences:
         start = self.all_cells if self.text_place == "after image" else self.registers
         return slice(start, start + self.tokens)
 
-    def compute(self) -> Compute:
-        """Return how the attention of the image to the text is computed at this site."""
+    def compute(self, site: Site) -> Compute:
+        """Return how the attention between image and text is computed at a site.
+
+        Raises `SettingsError` for rows of the text where there are none that can be read.
+        """
+        if site.rows == "text" and (self.text_place == "keys" or self.row_tokens):
+            why = "no token looks at the image" if self.text_place == "keys" else "each row has its own length of text"
+            raise SettingsError(
+                f'Expected rows of the image at {site.name}, where {why}, got rows="text". Leave rows out, or take a '
+                "model with joint attention over padded text, such as Stable Diffusion 3 or FLUX."
+            )
         if self.text_place == "keys":
             return mean_attention
         if self.row_tokens:
             return ragged_attention(self.row_tokens, self.cells, self.tokens)
-        return joint_attention(self.image, self.text)
+        return (word_attention if site.rows == "text" else joint_attention)(self.image, self.text)

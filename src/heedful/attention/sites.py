@@ -1,7 +1,7 @@
 """Which attention modules of a denoiser are read: by their names, blocks and map sizes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -9,6 +9,10 @@ from heedful.errors import SettingsError
 
 Block = Literal["down", "mid", "up", "transformer"]
 """A part of a U-Net; a transformer has no parts, so `SiteSelection.depth` chooses among its blocks."""
+
+Rows = Literal["image", "text"]
+"""Which side of joint attention is read: how image positions divide among text tokens, as in cross-attention, or how
+text tokens divide among image positions. Cross-attention has the first alone."""
 
 Size = tuple[int, int]
 """Height and width, in cells of the latents or of a map."""
@@ -27,6 +31,8 @@ class Site:
     self_attention: str | None = None
     """Dotted name of the module next to it in which image positions look at each other, on the same grid; None if there
     is none that can be told apart, as in joint attention."""
+    rows: Rows = "image"
+    """Which side of joint attention is read."""
 
     def map_size(self, latents: Size) -> Size:
         """Return height and width of its maps for latents of the size `latents`; odd sizes round up."""
@@ -51,12 +57,21 @@ class SiteSelection:
     """Shell patterns, one of which the name matches: `up_blocks.1.*`."""
     depth: tuple[float, float] | None = None
     """A share of the denoiser's sites in the order of its forward: (0, 0.5) is the first half of them."""
+    coarsest: bool = False
+    """Of those that pass the other conditions, only the ones with the fewest cells: among the up blocks of a U-Net, the
+    first that looks at the text, whatever its size is."""
+    rows: Rows | None = None
+    """Which side of joint attention is read; None: "image". Cross-attention has no "text"."""
 
     def choose(self, sites: Sequence[Site], latents: Size) -> tuple[Site, ...]:
         """Return those of `sites` that are wanted for latents of the size `latents`, in the same order."""
         low, high = self.depth or (0.0, 1.0)
-        deep = [site for place, site in enumerate(sites) if low * len(sites) <= place < high * len(sites)]
-        return tuple(site for site in deep if self._wants(site, latents))
+        deep = [site for index, site in enumerate(sites) if low * len(sites) <= index < high * len(sites)]
+        wanted = tuple(site for site in deep if self._wants(site, latents))
+        if self.coarsest:
+            scale = max((site.scale for site in wanted), default=1)
+            wanted = tuple(site for site in wanted if site.scale == scale)
+        return wanted if self.rows is None else tuple(replace(site, rows=self.rows) for site in wanted)
 
     def _wants(self, site: Site, latents: Size) -> bool:
         return (

@@ -23,7 +23,8 @@ MeanAttention = Float[Tensor, "batch query key"]
 rows sum to 1."""
 
 Compute = Callable[[Tensor, Tensor, Tensor | None, float | None], MeanAttention]
-"""(query, key, mask, scale) -> the attention: `mean_attention`, `recomputed_attention`, or one of `joint_attention`."""
+"""(query, key, mask, scale) -> the attention: `mean_attention`, `recomputed_attention`, or one of `joint_attention` or
+`word_attention`."""
 
 
 class Tap(TorchFunctionMode):
@@ -120,6 +121,21 @@ def ragged_attention(row_tokens: Sequence[int], cells: int, tokens: int) -> Comp
             maps = own(query[row : row + 1], key[row : row + 1], None if mask is None else mask[row : row + 1], scale)
             each.append(F.pad(maps, (0, tokens - length)))
         return torch.cat(each)
+
+    return attention
+
+
+def word_attention(image: slice, text: slice) -> Compute:
+    """Return a `Compute` for joint attention that reads the rows of the text: where each word looks in the image.
+
+    Each token's row is a softmax over the positions `image` alone. It is multiplied by image positions per token, so
+    that even attention is 1 / tokens in each cell, as it is in cross-attention, and losses mean nearly the same: values
+    are in [0, positions / tokens], their mean over the image is 1 / tokens, and those of a cell need not sum to 1.
+    """
+
+    def attention(query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None) -> MeanAttention:
+        looks = joint_attention(text, image)(query, key, mask, scale)  # -> (batch, token, position)
+        return looks.mT * (looks.shape[-1] / looks.shape[-2])
 
     return attention
 

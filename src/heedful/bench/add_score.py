@@ -45,8 +45,9 @@ def add_scores(
 ) -> Added:
     """Score every image of `folder` that is done and lacks a figure of `scores`, and add the figures to the records.
 
-    `tokenizer` is that of the model that made the images. `on_images` is told how many are done, of how many. The
-    caller holds the folder's lock. Raises `SettingsError` for a score that needs maps, which only a run has.
+    `tokenizer` is that of the model that made the images. `on_images` is called with the number of images that are
+    done, and of all. The caller holds the folder's lock. Raises `SettingsError` for a score that needs maps, which
+    only a run has.
     """
     for score in scores:
         if score.needs_maps:
@@ -62,12 +63,7 @@ def add_scores(
     if left:
         run = runs[-1] | {"run": run_name(), "methods": {}, "scores": {score.name: identity(score) for score in scores}}
         folder.write_run(run | provenance("cpu"), folder.suite().lines)
-    # such scores read words; a taught word, which this tokenizer cuts into many pieces, must not make a prompt too long
-    prompts = {
-        prompt.text: prompt
-        for line in folder.suite().lines
-        for prompt in [Prompt.parse(line.prompt, tokenizer, line.concepts, chunked=True)]
-    }
+    prompts = {prompt.text: prompt for prompt in folder.prompts(tokenizer)}
     failures: list[tuple[str, str]] = []
     seen = 0
     for start in range(0, len(left), batch_size):

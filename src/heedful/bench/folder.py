@@ -24,6 +24,7 @@ from heedful.folders import OutputFolder
 from heedful.identity import identity
 from heedful.images import Plan, PromptLine, Request, differences, load_scores, make_plan, version_changes
 from heedful.models import Model
+from heedful.prompts import Prompt, Tokenizer
 
 _SAME = ("suite", "weights", "settings", "same_noise")
 _OBJECTS = ("settings", "methods", "scores", "versions")
@@ -130,6 +131,11 @@ class BenchFolder(OutputFolder):
         """Return the prompts that are here, none in a new folder."""
         file = self.folder / SUITE
         return Suite(name, read_prompts(file) if file.is_file() else ())
+
+    def prompts(self, tokenizer: Tokenizer) -> list[Prompt]:
+        """Return the prompts that are here with their concepts, as scores of images read them."""
+        # a taught word, which another tokenizer cuts into many pieces, must not make a prompt too long
+        return [Prompt.parse(line.prompt, tokenizer, line.concepts, chunked=True) for line in self.suite().lines]
 
 
 def describe_run(plan: Plan) -> dict[str, Any]:

@@ -47,9 +47,9 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
             if not text.endswith(b"\n"):
                 return
             row = _read(path, number, text)
-            place, size = _place(row)
+            position, size = _position(row)
             group.append(row)
-            if place == size:
+            if position == size:
                 yield from group
                 group = []
 
@@ -134,10 +134,10 @@ def _check(row: Any) -> None:
         raise TypeError("batch of another type")
 
 
-def _place(row: dict[str, Any]) -> tuple[int, int]:
+def _position(row: dict[str, Any]) -> tuple[int, int]:
     """Return position and size of the batch that a line was written in; scores made later stand alone."""
-    place, size = row.get("batch", (1, 1))
-    return place, size
+    position, size = row.get("batch", (1, 1))
+    return position, size
 
 
 def _whole(data: bytes, *, is_start: bool) -> int | None:
@@ -148,10 +148,10 @@ def _whole(data: bytes, *, is_start: bool) -> int | None:
         if start == 0 and not is_start:
             return None  # perhaps half a line
         try:
-            place, size = _place(json.loads(data[start:end]))
+            position, size = _position(json.loads(data[start:end]))
         except (ValueError, TypeError, AttributeError, RecursionError):
             return end  # no record of ours: readers say so
-        if place == size:
+        if position == size:
             return end
         end = start
     return 0 if is_start else None

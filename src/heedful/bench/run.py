@@ -74,7 +74,8 @@ def _lines(pairs: Sequence[tuple[Case, Result]], suite: str, run: str) -> list[s
     rows = [result.record(case) for case, result in pairs]
     return [
         json.dumps(
-            {"key": row.pop("key"), "suite": suite, **row, "run": run, "batch": [place, len(rows)]}, ensure_ascii=False
+            {"key": row.pop("key"), "suite": suite, **row, "run": run, "batch": [position, len(rows)]},
+            ensure_ascii=False,
         )
-        for place, row in enumerate(rows, 1)
+        for position, row in enumerate(rows, 1)
     ]

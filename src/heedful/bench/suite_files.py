@@ -43,34 +43,34 @@ def read_geneval(file: Path) -> tuple[PromptLine, ...]:
     The classes that it wants, with their colours, are the concepts; a prompt that says them in other words (plurals,
     in the counting prompts) has the concepts that it names. Raises `SettingsError`.
     """
-    place = file / "evaluation_metadata.jsonl" if file.is_dir() else file
-    return _once(place, (_geneval_line(place, number, row) for number, row in _rows(place)))
+    path = file / "evaluation_metadata.jsonl" if file.is_dir() else file
+    return _once(path, (_geneval_line(path, number, row) for number, row in _rows(path)))
 
 
-def read_t2i_compbench(place: Path) -> tuple[PromptLine, ...]:
+def read_t2i_compbench(path: Path) -> tuple[PromptLine, ...]:
     """Return the prompts of T2I-CompBench: of one of its text files, or of all `*_val.txt` of its folder.
 
     The kind is the name of the file without `_val`. Raises `SettingsError`.
     """
-    files = sorted(place.glob("*_val.txt")) if place.is_dir() else [place]
+    files = sorted(path.glob("*_val.txt")) if path.is_dir() else [path]
     if not files:
         raise SettingsError(
-            f"Expected files such as color_val.txt in {place}, found none. "
+            f"Expected files such as color_val.txt in {path}, found none. "
             "Pass the folder examples/dataset of your copy, or one of its files."
         )
     return _once(
-        place,
+        path,
         (PromptLine(text, kind=file.stem.removesuffix("_val")) for file in files for text in _lines(file)),
     )
 
 
-def _once(place: Path, lines: Iterable[PromptLine]) -> tuple[PromptLine, ...]:
+def _once(path: Path, lines: Iterable[PromptLine]) -> tuple[PromptLine, ...]:
     """Return `lines` without those whose prompt has come before; raises `SettingsError` if there are none."""
     found: dict[str, PromptLine] = {}
     for line in lines:
         found.setdefault(line.prompt, line)
     if not found:
-        raise SettingsError(f"Expected at least one prompt in {place}, found none.")
+        raise SettingsError(f"Expected at least one prompt in {path}, found none.")
     return tuple(found.values())
 
 

@@ -7,7 +7,7 @@ from cyclopts import App
 from heedful.cli import options
 from heedful.cli.bench_run import FOLDER, run
 from heedful.cli.bench_scores import find_scores, say_lines
-from heedful.cli.console import FAILED, err, say, say_json, say_table, tell
+from heedful.cli.console import FAILED, err, say, say_json, say_table, tell, tell_concepts
 from heedful.cli.progress import image_progress
 from heedful.cli.reading import expecting
 
@@ -58,6 +58,7 @@ def add_score(
     folder.check_there()
     with folder.locked():
         tokenizer = load_tokenizer(model)
+        tell_concepts(folder.prompts(tokenizer))
         with image_progress(err) as progress, expecting(RECORDS, folder.folder):
             task = progress.add_task("Scoring", total=None)
             added = add_scores(

@@ -76,7 +76,7 @@ def run(
         no download and can judge this model's images.
     """
     from heedful.bench import BenchFolder, describe_run, find_suite, read_records
-    from heedful.cli.choices import find_methods
+    from heedful.cli.choices import read_methods
     from heedful.images import Gallery, Painter, PainterLoader, Request, at_least, parse_seeds, tally, write_coco
     from heedful.models import find_device, find_processes, open_model
     from heedful.scores import default_scores
@@ -84,7 +84,7 @@ def run(
     if engine.address is not None and engine.engine != "ray":
         raise SettingsError("Expected --address only with --engine ray, whose cluster it names.")
     at_least(1, sampling.batch_size, 1, "a batch size")
-    chosen, numbers = find_methods(methods), parse_seeds(seeds)
+    chosen, numbers = read_methods(methods), parse_seeds(seeds)
     lines = find_suite(suite.suite, suite.prompts).first(suite.limit)
     named = None if scores is None else find_scores(scores)
     folder, processes = BenchFolder(out), find_processes(find_device(model.device))

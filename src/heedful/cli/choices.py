@@ -8,20 +8,21 @@ from typing import Any, get_args, get_type_hints
 from heedful.catalogue import check_name
 from heedful.errors import SettingsError
 from heedful.fields import check_fields
-from heedful.guidance import METHODS, Method, Settings
+from heedful.guidance import METHODS, Method, Settings, find_method
 from heedful.losses import parts_of
 from heedful.teaching import METHODS as TEACHING_METHODS
 from heedful.teaching import TeachingMethod
+from heedful.teaching import find_method as find_teaching_method
 
 
-def find_method(text: str) -> Method:
+def read_method(text: str) -> Method:
     """Return the method called `text`, with other settings if they follow it: `a-star@step_size=10@guided=0.3`.
 
     The settings are those of `heedful.Settings` that one word can say. The method is then called by the whole text, so
     that several settings of one method stand side by side. Raises `SettingsError`, which lists what there is.
     """
     base, *changes = text.split("@")
-    method = METHODS[check_name(base, METHODS, "a method")]
+    method = find_method(base)
     if not changes:
         return method
     values = read_fields(Settings, changes, "settings after the @ of a method")
@@ -29,18 +30,18 @@ def find_method(text: str) -> Method:
     return replace(method, name=text, settings=replace(method.settings, **values), embedded=embedded)
 
 
-def find_methods(text: str) -> list[Method]:
+def read_methods(text: str) -> list[Method]:
     """Return the methods of a list with commas, each once; raises `SettingsError`."""
-    return [find_method(name) for name in dict.fromkeys(split_list(text, "methods"))]
+    return [read_method(name) for name in dict.fromkeys(split_list(text, "methods"))]
 
 
-def find_teaching_method(name: str, rank: int | None = None, loss_options: Iterable[str] = ()) -> TeachingMethod:
+def read_teaching_method(name: str, rank: int | None = None, loss_options: Iterable[str] = ()) -> TeachingMethod:
     """Return the teaching method called `name`; raises `SettingsError`.
 
     - `rank` is that of a LoRA that learns instead of the weights; None leaves the method as it is.
     - `loss_options` are NAME=VALUE for fields of the method's losses on maps.
     """
-    method = TEACHING_METHODS[check_name(name, TEACHING_METHODS, "a teaching method")]
+    method = find_teaching_method(name)
     if rank is not None:
         method = method.as_lora(rank)
     texts = list(loss_options)
@@ -54,10 +55,10 @@ def find_teaching_method(name: str, rank: int | None = None, loss_options: Itera
     return method.with_loss(**{**unknown, **values})
 
 
-def find_any_method(name: str) -> Method | TeachingMethod:
+def read_any_method(name: str) -> Method | TeachingMethod:
     """Return the method of steering, or else of teaching, that is called `name`; raises `SettingsError`."""
     check_name(name.split("@")[0], (*METHODS, *TEACHING_METHODS), "a method")
-    return TEACHING_METHODS[name] if name in TEACHING_METHODS and name not in METHODS else find_method(name)
+    return TEACHING_METHODS[name] if name in TEACHING_METHODS and name not in METHODS else read_method(name)
 
 
 def split_list(text: str, of: str) -> list[str]:

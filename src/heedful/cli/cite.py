@@ -14,6 +14,6 @@ def cite(*methods: AnyMethodName) -> None:
         printed.
     """
     from heedful import references
-    from heedful.cli.choices import find_any_method
+    from heedful.cli.choices import read_any_method
 
-    say(references.cite(*(find_any_method(name) for name in methods)).rstrip())
+    say(references.cite(*(read_any_method(name) for name in methods)).rstrip())

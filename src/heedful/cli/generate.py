@@ -60,7 +60,7 @@ def generate(
     model: options.Model = options.ModelOptions(),
     inpainting: options.Inpainting = options.InpaintingOptions(),
 ) -> None:
-    """Make images in which every concept of the prompt is heeded.
+    """Make images that show every concept of the prompt.
 
     Images go to OUT/METHOD/PROMPT/SEED.png, their settings to OUT/metadata.jsonl, and a labelled grid of all of them to
     OUT/grid.png, whose path is the last line printed. The same command again goes on where it was stopped and makes
@@ -73,7 +73,7 @@ def generate(
     prompts
         What the images should show.
     """
-    from heedful.cli.choices import find_method, find_methods, split_list
+    from heedful.cli.choices import read_method, read_methods, split_list
     from heedful.cli.reading import read_prompts
     from heedful.images import (
         Gallery,
@@ -94,7 +94,7 @@ def generate(
         raise SettingsError("Expected either --method or --compare, got both. --compare none,a-star holds the methods.")
     # guidance costs taught looks more than it gives (docs/teach.md), so it is asked for
     usual = "none" if model.concepts_from else DEFAULT_METHOD
-    methods = find_methods(choice.compare) if choice.compare else [find_method(choice.method or usual)]
+    methods = read_methods(choice.compare) if choice.compare else [read_method(choice.method or usual)]
     seeds = parse_seeds(choice.seeds)
     concepts = None if choice.concepts is None else split_list(choice.concepts, "concepts")
     texts = [*prompts, *(read_prompts(choice.prompts_file) if choice.prompts_file is not None else [])]

@@ -34,12 +34,12 @@ _AVERAGED = 10
 """Steps at either end over which the parts of the loss are averaged for the table."""
 
 
-def read_images(places: Sequence[Path]) -> list[Image.Image]:
+def read_images(paths: Sequence[Path]) -> list[Image.Image]:
     """Return the images in files, or in one folder; raises `SettingsError`."""
-    folders = [place for place in places if place.is_dir()]
-    if folders and len(places) > 1:
+    folders = [path for path in paths if path.is_dir()]
+    if folders and len(paths) > 1:
         raise SettingsError(f"Expected images or one folder of them, got the folder {folders[0]} among others.")
-    return list(read_image_folder(folders[0], "").images) if folders else [read_image(place) for place in places]
+    return list(read_image_folder(folders[0], "").images) if folders else [read_image(path) for path in paths]
 
 
 def learn(

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from heedful.catalogue import METHODS, TEACHING_METHODS
-from heedful.errors import SettingsError
+from heedful.errors import ModelNotFound, SettingsError
 from heedful.options import InpaintingOptions, LoadOptions, ModelOptions, SamplingOptions
 
 OPTIONS = Group("Options", sort_key=0)
@@ -34,7 +34,7 @@ Loading = Annotated[LoadOptions, group("Model")]
 Model = Annotated[ModelOptions, group("Model")]
 Sampling = Annotated[SamplingOptions, group("How the images are made")]
 OneImage = Annotated[OneImageOptions, group("How the image is made")]
-Inpainting = Annotated[InpaintingOptions, group("Painting into an image")]
+Inpainting = Annotated[InpaintingOptions, group("Inpainting")]
 
 
 def _names(known: Iterable[str]) -> Callable[[Any], list[str]]:
@@ -54,8 +54,8 @@ Masks = Annotated[
 Concepts = Annotated[
     str | None,
     Parameter(
-        help='Concepts that must be heeded, in words of the prompt: "cat,blue clock". Without it: what is [marked] in '
-        "the prompt, else the things that the prompt names."
+        help='Concepts that the image must show, in words of the prompt: "cat,blue clock". Without it: what is '
+        "[marked] in the prompt, else the things that the prompt names."
     ),
 ]
 ModelName = Annotated[
@@ -68,7 +68,10 @@ WorldName = Annotated[
     str | None, Parameter(help="Name of an embedded model, of those that `heedful world list` shows.")
 ]
 WorldFolder = Annotated[
-    Path | None, Parameter("--model", help="Folder of a world model of your own. Without it, the embedded one.")
+    str | None,
+    Parameter(
+        "--model", help="Folder of a world model of your own, or world:NAME. Without it, the first embedded one."
+    ),
 ]
 Device = Annotated[str, Parameter(help="Where the model runs: auto, cpu, cuda or mps.")]
 Threads = Annotated[int | None, Parameter(help="Threads that torch uses. Without it, torch's choice.")]
@@ -83,3 +86,16 @@ def use_threads(threads: int | None) -> None:
     import torch
 
     torch.set_num_threads(threads)
+
+
+def chosen_world(name: str | None, model: str | None) -> str | Path:
+    """Return the name or the folder of the model that is meant, the first embedded one if neither is given."""
+    from heedful.world import DEFAULT, WORLDS
+
+    if name is not None and model is not None:
+        raise SettingsError(f"Expected the name of an embedded model or a folder, got both, {name} and {model}.")
+    if model is not None and model.startswith("world:"):
+        name, model = model.removeprefix("world:"), None
+    if name is not None and name not in WORLDS:
+        raise ModelNotFound(f"Expected an embedded model ({', '.join(WORLDS)}), got {name}. Take one of these.")
+    return Path(model) if model is not None else name or DEFAULT

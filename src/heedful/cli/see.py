@@ -41,13 +41,13 @@ def see(
     method
         How the image is steered; none only looks. The names are those of `heedful generate --help`.
     """
-    from heedful.cli.choices import find_method, split_list
+    from heedful.cli.choices import read_method, split_list
     from heedful.image_files import png_bytes
     from heedful.images import Gallery, Request, check_look, folder_name, look, make_plan, parse_seeds, prompt_lines
     from heedful.models import open_model
     from heedful.report import concept_overlay, step_sheet
 
-    chosen, seeds = find_method(method), parse_seeds(str(seed))
+    chosen, seeds = read_method(method), parse_seeds(str(seed))
     named = None if concepts is None else split_list(concepts, "concepts")
     gallery = Gallery(out)
     gallery.check()

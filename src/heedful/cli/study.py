@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from heedful.cli import options
-from heedful.cli.console import err, say, say_json, tell
+from heedful.cli.console import err, say, say_json, tell, tell_concepts
 from heedful.cli.progress import counting
 from heedful.cli.reading import expecting, read_json, read_text
 
@@ -123,6 +123,7 @@ def _prepare(study: StudyOptions, *, prompts: int, seeds: str) -> tuple[Any, Any
     from heedful.lab import Trial, study_prompts
     from heedful.models import open_model
     from heedful.options import ModelOptions
+    from heedful.prompts import Prompt
     from heedful.report import check_plots
     from heedful.world import load_detector
 
@@ -133,6 +134,7 @@ def _prepare(study: StudyOptions, *, prompts: int, seeds: str) -> tuple[Any, Any
         steps=at_least(3, study.steps, 20, "steps"),
     )
     options.use_threads(study.threads)
-    detector = load_detector(study.model)
-    model = None if study.model is None else str(study.model)
-    return open_model(ModelOptions(model=model, device=study.device, dtype="float32")), detector, trial
+    detector = load_detector(options.chosen_world(None, study.model))
+    opened = open_model(ModelOptions(model=study.model, device=study.device, dtype="float32"))
+    tell_concepts(Prompt.parse(text, opened.pipe.tokenizer) for text in trial.prompts)
+    return opened, detector, trial

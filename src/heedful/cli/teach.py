@@ -85,7 +85,7 @@ def teach(
     images
         Images of the concepts, or one folder of them.
     """
-    from heedful.cli.choices import find_teaching_method, split_list
+    from heedful.cli.choices import read_teaching_method, split_list
     from heedful.cli.learning import learn, read_images, say_taught
     from heedful.cli.validation import Validation, parse_validation
     from heedful.folders import OutputFolder
@@ -95,7 +95,7 @@ def teach(
     from heedful.models import ModelOptions, find_device, find_processes, open_model
     from heedful.teaching import MANIFEST
 
-    method = find_teaching_method(lesson.method, lesson.rank, lesson.loss_option)
+    method = read_teaching_method(lesson.method, lesson.rank, lesson.loss_option)
     at_least(0, validation.num_validation_images, 0, "validation images")
     if training.report_to is not None:
         require("tensorboard", "train")

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from PIL import Image
 
+from heedful.attention import ImagePipeline
 from heedful.errors import UnsuitablePrompt
 from heedful.guidance import NONE
 from heedful.images import Sampling, Sight, look_at
@@ -44,7 +44,9 @@ class Validation:
         return f"{self.model.name} · {self.sampling.steps} steps · guidance scale {scale:g} · maps: mean over the steps"
 
 
-def parse_validation(pipe: Any, taught: str, texts: Sequence[str], settings: TeachingSettings) -> tuple[Prompt, ...]:
+def parse_validation(
+    pipe: ImagePipeline, taught: str, texts: Sequence[str], settings: TeachingSettings
+) -> tuple[Prompt, ...]:
     """Return validation prompts as `pipe` will read them once it knows the new words of the prompt `taught`.
 
     Raises `PromptError` for a prompt that cannot be read, `taught` too, also where its captions say a scale, and for a

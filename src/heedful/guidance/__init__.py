@@ -5,7 +5,9 @@ from heedful.guidance.cost import GradientShares, pipeline_shares
 from heedful.guidance.guide import Guided, denoiser_of, guide
 from heedful.guidance.history import MapHistory
 from heedful.guidance.initial_noise import InitialNoise
-from heedful.guidance.methods import METHODS, Method, find_method
+from heedful.guidance.key_shift import Head, KeyShift
+from heedful.guidance.method import EMBEDDED, Method
+from heedful.guidance.methods import METHODS, find_method
 from heedful.guidance.methods.controls import NONE
 from heedful.guidance.restart import Restart
 from heedful.guidance.settings import EMBEDDED_SITES, PUBLISHED_SITES, Settings
@@ -13,13 +15,16 @@ from heedful.guidance.texts import parse_prompt
 from heedful.guidance.trace import NoiseTrace, RestartTrace, StepTrace, Trace
 
 __all__ = [
+    "EMBEDDED",
     "EMBEDDED_SITES",
     "METHODS",
     "NONE",
     "PUBLISHED_SITES",
     "GradientShares",
     "Guided",
+    "Head",
     "InitialNoise",
+    "KeyShift",
     "MapHistory",
     "Method",
     "NoiseTrace",

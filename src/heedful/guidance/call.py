@@ -29,6 +29,8 @@ class Call:
     """Which of the copies has the whole condition: the last one, in most pipelines."""
     positional: int = 0
     """How many of the arguments the pipeline passed by position: the first ones."""
+    is_joined: bool = False
+    """Whether rows of one kind cannot run without the others, as with perturbed attention."""
 
     def through(self, forward: Forward) -> Forward:
         """Return `forward` for arguments by name, which passes on by position what the pipeline passed so."""
@@ -52,8 +54,13 @@ class Call:
     @property
     def latents(self) -> Latents:
         """The latents of the images as the denoiser sees them, in float32 or wider."""
-        latents = self._whole[self._conditional_rows, : self.channels].detach()
+        latents = self._whole[self.conditional_rows, : self.channels].detach()
         return latents.to(torch.promote_types(latents.dtype, torch.float32))
+
+    @property
+    def frames(self) -> int:
+        """How many frames each image has; 1 unless it is a video."""
+        return self.layout.frames(self.arguments)
 
     @property
     def time(self) -> Any:
@@ -72,22 +79,30 @@ class Call:
 
     def conditional(self, items: Sequence[int], latents: Latents) -> dict[str, Any]:
         """Return the arguments of a call for the conditional rows of `items` only, at other `latents`."""
-        own = self._conditional_rows
+        own = self.conditional_rows
         rows = [own[item] for item in items]
         taken = self._rows(rows)
         return taken | {self.layout.latents: self._with_latents(taken[self.layout.latents], latents)}
 
     def unconditional(self) -> dict[str, Any] | None:
         """Return the arguments of a call for all rows but the conditional ones; None if there are no others."""
-        own = set(self._conditional_rows)
-        rows = [row for row in range(self.batch) if row not in own]
-        return self._rows(rows) if rows else None
+        return self._rows(self._other_rows) if self._other_rows else None
+
+    def predict_others(self, forward: Forward) -> Any:
+        """Return the output of `forward` for all rows but the conditional ones; None if there are no others."""
+        others = self.unconditional()
+        if others is None:
+            return None
+        if self.is_joined:
+            output = forward(**self.arguments)
+            return _like(output, prediction(output)[self._other_rows])
+        return forward(**others)
 
     def whole(self, conditional: Any, others: Any) -> Any:
         """Return the output for all rows, from those of the conditional and of all `others`."""
         if others is None:
             return conditional
-        first = self._conditional_rows[0]
+        first = self.conditional_rows[0]
         return joined(part(others, slice(0, first)), conditional, part(others, slice(first, None)))
 
     def again(self, items: Sequence[int], latents: Latents, timestep: Any) -> "Call":
@@ -103,11 +118,11 @@ class Call:
 
     def conditional_maps(self, maps: Maps) -> Maps:
         """Return the maps of the conditional rows, without graph; with self-attention where it was read."""
-        return maps.select(self._conditional_rows).detach()
+        return maps.select(self.conditional_rows).detach()
 
     def placed(self, prompts: Sequence[Prompt]) -> list[Prompt]:
         """Return the prompt of each image with its tokens where they stand in the text of this call."""
-        rows = self._conditional_rows
+        rows = self.conditional_rows
         return [self.layout.placed(prompt, self.arguments, row) for prompt, row in zip(prompts, rows, strict=True)]
 
     def for_scheduler(self, latents: Latents) -> Tensor:
@@ -123,9 +138,15 @@ class Call:
         return self.layout.grid.predicted(prediction(output), self.channels, self.layout.sign)
 
     @property
-    def _conditional_rows(self) -> list[int]:
+    def conditional_rows(self) -> list[int]:
+        """The rows that have the whole condition, one per image."""
         first = self.condition % self.copies * self.images
         return list(range(first, first + self.images))
+
+    @property
+    def _other_rows(self) -> list[int]:
+        own = set(self.conditional_rows)
+        return [row for row in range(self.batch) if row not in own]
 
     @property
     def _input(self) -> Any:
@@ -141,7 +162,7 @@ class Call:
         lists = self.layout.row_lists
         return {
             name: [value[row] for row in rows]
-            if name in lists and value is not None
+            if name in lists and value is not None and len(value) == self.batch
             else _take(value, rows, self.batch)
             for name, value in self.arguments.items()
         }

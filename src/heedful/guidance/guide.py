@@ -15,7 +15,8 @@ from heedful.errors import PipelineError, SettingsError, UnsuitablePrompt, Unsup
 from heedful.guidance.batching import check_rows
 from heedful.guidance.checks import check_hooks, check_streams, check_weights
 from heedful.guidance.history import MapHistory
-from heedful.guidance.methods import METHODS, Method, find_method
+from heedful.guidance.method import Method
+from heedful.guidance.methods import METHODS, find_method
 from heedful.guidance.notebook import paragraph
 from heedful.guidance.policy import policy_of
 from heedful.guidance.run import Run
@@ -125,6 +126,13 @@ def guide(
     method = _method(method)
     denoiser = denoiser_of(pipe)
     settings = settings or method.settings_for(denoiser)
+    if settings.key_shift is not None:
+        settings.key_shift.check(denoiser)
+        if method.loss is not None:
+            raise SettingsError(
+                f"Expected a method without a loss where keys are moved, got {method.name!r}: its maps would be of "
+                "other keys. Pass settings with key_shift=None, or a method whose loss is None."
+            )
     is_moved = not (method.loss is None and settings.initial_noise is None and settings.selection is None)
     policy = policy_of(pipe.scheduler, settings.scheme) if is_moved else None
     if is_moved and settings.needs_gradient:
@@ -151,10 +159,8 @@ def guide(
 
 def _method(method: str | Method | AnyLoss) -> Method:
     """Return a method by its name, or a loss as a method; raises `SettingsError` for anything else."""
-    if isinstance(method, str):
+    if isinstance(method, str | Method):
         return find_method(method)
-    if isinstance(method, Method):
-        return method
     if isinstance(method, type) or not callable(method):
         name = getattr(method, "__name__", None)
         raise SettingsError(
@@ -164,7 +170,7 @@ def _method(method: str | Method | AnyLoss) -> Method:
     return Method(name="custom", loss=method)
 
 
-def denoiser_of(pipe: Any) -> nn.Module:
+def denoiser_of(pipe: object) -> nn.Module:
     """Return the denoiser of a pipeline; raises `UnsupportedPipeline` if it has none that heedful can read."""
     denoiser = find_denoiser(pipe)
     if denoiser is None or getattr(pipe, "scheduler", None) is None:
@@ -181,7 +187,9 @@ def denoiser_of(pipe: Any) -> nn.Module:
     return denoiser
 
 
-def _prompts(pipe: Any, prompt: str | Prompt | Sequence[str | Prompt], concepts: Concepts | None) -> tuple[Prompt, ...]:
+def _prompts(
+    pipe: object, prompt: str | Prompt | Sequence[str | Prompt], concepts: Concepts | None
+) -> tuple[Prompt, ...]:
     """Return the prompts with their concepts."""
     texts = [prompt] if isinstance(prompt, str | Prompt) else list(prompt)
     if not texts:

@@ -6,7 +6,7 @@ seed, its own optimiser and its own end.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -16,15 +16,7 @@ from heedful.attention import Maps
 from heedful.errors import SettingsError
 from heedful.guidance.trace import NoiseTrace
 from heedful.guidance.update import stream
-from heedful.losses import (
-    PUBLISHED_SHARES,
-    AnyLoss,
-    AttendAndExcite,
-    SelfConflict,
-    Total,
-    citations_of,
-    needs_self_attention,
-)
+from heedful.losses import AnyLoss, Total, citations_of, needs_self_attention
 from heedful.prompts import Prompt
 from heedful.shapes import Latents
 
@@ -59,11 +51,11 @@ class InitialNoise:
     for numbers that are not possible.
     """
 
-    cross: AnyLoss = field(default_factory=lambda: AttendAndExcite(shares=PUBLISHED_SHARES))
-    """Cross response: Attend-and-Excite's loss, whose maximum leaves all but the least attended concept without
-    gradient, as published."""
-    conflict: AnyLoss = field(default_factory=lambda: SelfConflict(shares=PUBLISHED_SHARES))
-    """Overlap of the self-attention of the cells in which the concepts peak."""
+    cross: AnyLoss
+    """Cross response: how little the least attended concept is attended to. InitNO's is Attend-and-Excite's loss, whose
+    maximum leaves all other concepts without gradient, as published."""
+    conflict: AnyLoss
+    """Overlap of the concepts. InitNO's is that of the self-attention of the cells in which they peak."""
     cross_limit: float = 0.2
     """A noise is accepted if its cross response is below this,"""
     conflict_limit: float = 0.3

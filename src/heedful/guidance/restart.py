@@ -23,6 +23,9 @@ class Restart:
     """Share of the run after which the question is asked: 0.2 is step 10 of 50."""
     limit: float = 0.43
     """An image whose loss is at most this keeps its noise; -inf tries all noises, and the best goes on."""
+    relative: bool = False
+    """Whether what is compared with the limit is the loss over that of the same noise at the first step, where nothing
+    has taken shape: 0.8 asks that it has fallen by a fifth. Then no limit belongs to one model."""
     tries: int = 2
     """Other noises tried, at most."""
     loss: AnyLoss | None = None

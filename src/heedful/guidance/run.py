@@ -6,14 +6,14 @@ from typing import Any
 
 from heedful.attention import Form, Maps
 from heedful.guidance.history import MapHistory
-from heedful.guidance.methods.method import Method
+from heedful.guidance.method import Method
 from heedful.guidance.past import Past
 from heedful.guidance.prediction import prediction_weight, shifted
-from heedful.guidance.settings import Settings
+from heedful.guidance.settings import Settings, step_at
 from heedful.guidance.trace import Trace
-from heedful.guidance.update import Direction
+from heedful.guidance.update import Direction, length
 from heedful.prompts import Prompt
-from heedful.shapes import Latents
+from heedful.shapes import Latents, PerItem
 
 
 @dataclass
@@ -22,6 +22,8 @@ class Step:
 
     is_steered: bool = False
     """Whether the denoiser has been called, so that this step's update is made, or found not to be due."""
+    calls: int = 0
+    """How often the denoiser has been called; a second call asks something else, such as a negative prompt."""
     is_update_due: bool = False
     """Whether the pass that predicts the noise makes the update too."""
     timestep: Any = None
@@ -77,10 +79,17 @@ class Run:
         """What has happened in the step that is being made."""
         self.previous: Maps | None = None
         """The maps of the step before."""
+        self.first: Maps | None = None
+        """The maps of the first step, if some images may restart."""
         self.active: tuple[int, ...] = tuple(range(len(prompts)))
         """Images whose loss has not been good enough yet."""
+        self.left: Latents | None = None
+        """Where the step before left the latents, as the denoiser sees them, if updates are bounded by its length."""
         self.direct = Direction(settings.step_rule, method.direction, seeds)
+        self._longest = settings.longest
         self._guided = settings.guided_steps(steps) if method.loss is not None else 0
+        self._alone = step_at(settings.condition_alone, steps) if method.loss is not None else 0
+        self._is_relative = settings.selection is not None and settings.selection.relative
         self._restart = settings.restart_step(steps)
         self._sizes = settings.step_sizes(steps)
         self._targets = settings.target_steps(steps) if method.loss is not None else {}
@@ -89,6 +98,20 @@ class Run:
     def is_over(self) -> bool:
         """Whether every step has been made."""
         return self.step >= self.steps
+
+    @property
+    def progress(self) -> float:
+        """The share of the run that is done."""
+        return self.step / self.steps
+
+    def longest(self, latents: Latents) -> PerItem | None:
+        """Return how long an update of `latents` may be: a multiple of how far the step before has moved them.
+
+        None without a bound, and at the first step.
+        """
+        if self._longest is None or self.left is None:
+            return None
+        return self._longest * length(latents - self.left)
 
     @property
     def step_size(self) -> float:
@@ -101,15 +124,27 @@ class Run:
         return self.step < self._guided and len(self.active) > 0
 
     @property
+    def is_condition_alone(self) -> bool:
+        """Whether this step leaves the unconditional rows out."""
+        return self.step < self._alone
+
+    @property
     def needs_maps_later(self) -> bool:
         """Whether a later step may make an update or restart, for which a loss may ask for the maps of this one."""
         is_refined = any(where > self.step for where in self._targets)
-        return self.step + 1 < self._guided or is_refined or self.may_restart_next
+        return self.step + 1 < self._guided or is_refined or self.needs_maps_to_restart
 
     @property
     def may_restart_next(self) -> bool:
         """Whether the next step may ask which images restart, for which it needs the maps of this one."""
         return self._restart is not None and self.step + 1 >= self._restart
+
+    @property
+    def needs_maps_to_restart(self) -> bool:
+        """Whether these maps are asked which images restart: those before that step, and the first for what is relative
+        to it.
+        """
+        return self.may_restart_next or (self._is_relative and self._restart is not None and self.step == 0)
 
     def take_restart(self) -> bool:
         """Return whether this step asks which images restart; once, and at the next step if this one cannot."""
@@ -124,10 +159,14 @@ class Run:
         tokens = self.previous.tokens.clone()
         tokens[item] = other.previous.tokens[index]
         self.previous = Maps(tokens)
+        if self.left is not None and other.left is not None:
+            self.left = self.left.clone()
+            self.left[item] = other.left[index]
         others = set(self.active) - {item}
         self.active = tuple(sorted(others | {item} if index in other.active else others))
         self.maps.put(item, other.maps, index)
         self.trace.put(item, other.trace, index)
+        self.direct.take_over(item, other.direct, index)
 
     def take_target(self) -> float | None:
         """Return the largest loss that this step accepts without refinement, if one is due, and forget it.
@@ -142,5 +181,7 @@ class Run:
         """Go on to the next step."""
         if keep_maps and self.now.seen is not None:
             self.maps.append(self.now.seen)
+        if self.step == 0 and self._is_relative:
+            self.first = self.now.seen
         self.step += 1
         self.previous, self.now = self.now.seen, Step()

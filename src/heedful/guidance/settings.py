@@ -13,10 +13,16 @@ import numpy as np
 from heedful.attention import SiteSelection
 from heedful.errors import SettingsError
 from heedful.guidance.initial_noise import InitialNoise
+from heedful.guidance.key_shift import KeyShift
 from heedful.guidance.restart import Restart
+from heedful.guidance.update import Rule
 
 PUBLISHED_SITES = SiteSelection(scale=4)
 """Every cross-attention with 16x16 maps at 512 px, in all blocks (Attend-and-Excite and its descendants)."""
+
+COARSEST_UP_SITES = SiteSelection(blocks=("up",), coarsest=True)
+"""The first up block of a U-Net that attends to the text, whatever its size: 16x16 maps in Stable Diffusion 1 and 2,
+32x32 in XL, 8x8 in the embedded U-Nets. Other families have their usual sites."""
 
 EMBEDDED_SITES = SiteSelection(blocks=("up",), scale=2)
 """The embedded models' best maps: 8x8, in the first up block that attends to the text."""
@@ -40,23 +46,35 @@ class Settings:
     """The attention that is read; the default is the published choice for Stable Diffusion."""
     step_size: float = 20.0
     """Length of the first step. Latents here are as the denoiser sees them (unit variance), for every scheduler."""
-    step_rule: Literal["raw", "rms"] = "raw"
-    """What the step size multiplies: the gradient; or the gradient scaled to a root mean square of 1 per image."""
+    step_rule: Rule = "raw"
+    """What the step size multiplies.
+
+    - "raw": the gradient.
+    - "rms": the gradient over its root mean square, for each image.
+    - "first": the gradient over the root mean square of the image's first one, so that the first update is as long as
+      the step size says, whatever the model, and the others shorten as the gradient does.
+    - "polyak": the step that would bring the image's loss to zero if it were linear, L g / |g|^2 (Polyak 1969), for
+      losses that cannot be negative; 0.1 then asks for a tenth of the loss, whatever the model.
+    """
+    longest: float | None = None
+    """An update is at most this times as long as the way that the step before has moved the latents by itself, so that
+    guidance stays a part of sampling whatever the number of steps; None for no bound. The first step has none."""
     enough: float | None = None
     """An image whose loss is at most this is guided no more, and costs no more; None guides all to the end."""
     decay: tuple[float, float] = (1.0, 0.5)
     """Factor on the step size at the first and at the last step of the run (not of the guided part)."""
-    decay_law: Literal["sqrt", "linear"] = "sqrt"
-    """How the factor goes between them: sqrt(linspace(...)), as published, or linspace(...)."""
+    decay_law: Literal["sqrt", "linear", "flow"] = "sqrt"
+    """How the factor goes between them: sqrt(linspace(...)), as published, or linspace(...). "flow" is linspace(...)
+    times `flow_weight`, the law of FOCUS."""
     scheme: Scheme = "exact"
     """How an update is made. "exact", as published: by a forward of its own, before the noise is predicted from the
     moved latents. "one-pass": from the forward that predicts the noise, which then costs a backward pass alone.
     "prediction": the same, and the scheduler is told the update in the prediction, so none can drop it.
     "select": no update and no gradient; of several noises, the one with the least loss goes on (`restart`)."""
-    condition_alone: bool = False
-    """In steps without a forward of their own, skip the unconditional rows, as if the guidance scale were 1. Where
-    nearly all is noise, classifier-free guidance has little to say (Kynkäänniemi et al. 2024, arXiv 2404.07724), and is
-    half of the step."""
+    condition_alone: float | int = 0.0
+    """Share of the steps, from the first on, in which the unconditional rows are skipped, as if the guidance scale were
+    1, in a run whose steps are without a forward of their own. Where nearly all is noise, classifier-free guidance has
+    little to say (Kynkäänniemi et al. 2024, arXiv 2404.07724), and is half of the step."""
     guided: float | int = 0.5
     """Share of the steps that is guided, from the first on: 0.5 is the first half, 1 all of them. For 25 of 40 steps,
     write 25 / 40."""
@@ -68,10 +86,17 @@ class Settings:
     """How the noise is chosen and moved before the first step; None takes the pipeline's."""
     restart: Restart | None = None
     """When an image restarts with another noise; None for never, or under the scheme "select" for `SELECTION`."""
+    key_shift: KeyShift | None = None
+    """How the keys of the concepts are moved, without any gradient; None leaves them as they are."""
 
     def __post_init__(self) -> None:
         if self.scheme not in get_args(Scheme):
             raise SettingsError(f"Expected a scheme of {', '.join(get_args(Scheme))}, got {self.scheme!r}.")
+        if isinstance(self.condition_alone, bool):
+            raise SettingsError(
+                f"Expected a share of the run for condition_alone, got {self.condition_alone}. Write 0.3 for the first "
+                "30 % of the steps."
+            )
         if self.condition_alone and self.scheme not in ("one-pass", "prediction"):
             raise SettingsError(
                 f'Expected scheme="one-pass" or "prediction" with condition_alone, got "{self.scheme}", whose steps '
@@ -84,7 +109,7 @@ class Settings:
             )
         if self.step_size < 0 or self.max_refinements < 0:
             raise SettingsError(f"Expected no negative step size or number of refinements, got {self}.")
-        for share in (self.guided, *(share for share, _ in self.targets)):
+        for share in (self.guided, self.condition_alone, *(share for share, _ in self.targets)):
             if not 0 <= share <= 1:
                 raise SettingsError(
                     f"Expected a share of the run in [0, 1], got {share}. For a number of steps, divide it by the "
@@ -104,7 +129,11 @@ class Settings:
     def step_sizes(self, steps: int) -> tuple[float, ...]:
         """Return the step size at each of `steps` steps."""
         factors = np.linspace(*self.decay, steps)
-        return tuple((self.step_size * (np.sqrt(factors) if self.decay_law == "sqrt" else factors)).tolist())
+        if self.decay_law == "sqrt":
+            factors = np.sqrt(factors)
+        elif self.decay_law == "flow":
+            factors = factors * [flow_weight(step / steps) / steps for step in range(steps)]
+        return tuple((self.step_size * factors).tolist())
 
     def guided_steps(self, steps: int) -> int:
         """Return how many of `steps` steps are guided: the first ones, and at least one if the share is not 0.
@@ -133,6 +162,15 @@ class Settings:
         if not self.needs_gradient:
             return {}
         return {min(step_at(share, steps), steps - 1): loss for share, loss in self.targets}
+
+
+def flow_weight(time: float) -> float:
+    """Return 2 (1 - t + h) / (t + h) (1 - t), h = 0.001, at a share t of the way from noise to image.
+
+    The first factor is the variance of the memoryless noise of flow matching (Domingo-Enrich et al. 2024, arXiv
+    2409.08861). A step of 1 / N of the way moves the latents by 1 / N of what is added to the velocity.
+    """
+    return 2 * (1 - time + 1e-3) / (time + 1e-3) * (1 - time)
 
 
 def step_at(share: float | int, steps: int) -> int:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from heedful.attention import Reader, Replaced, find_denoiser, held, replaced
 from heedful.errors import PipelineError, SettingsError, UnsupportedPipeline
-from heedful.guidance.batching import check_call, copies_in
+from heedful.guidance.batching import copies_in
 from heedful.guidance.call import Call
 from heedful.guidance.checks import check_hooks, check_streams, guided_once
 from heedful.guidance.past import Past
@@ -69,7 +69,6 @@ class Steering:
     def encode_prompt(self, *args: Any, **kwargs: Any) -> Any:
         """Encode the prompt, and remember which one it was."""
         self._check_parts()
-        check_call(self._pipe)  # before the pipeline changes its processors
         encode = self._encode_prompt.original
         bound = inspect.signature(encode).bind(*args, **kwargs)
         bound.apply_defaults()
@@ -149,7 +148,8 @@ class Steering:
             copies, condition = copies_in(self._pipe, layout, arguments, len(self._prompts), self._is_doubled, images)
         else:  # a later call of the same step need not have the copies of the first
             copies, condition = layout.rows(arguments) // len(run.prompts), -1
-        call = Call(layout, arguments, copies, self._channels, condition, positional)
+        is_joined = bool(getattr(self._pipe, "do_perturbed_attention_guidance", False))
+        call = Call(layout, arguments, copies, self._channels, condition, positional, is_joined)
         if run is None or is_new:
             run = self.run = self._new_run(call)
             self._is_new_run = False
@@ -206,7 +206,7 @@ class Steering:
         if hasattr(self._pipe, "encode_prompt"):
             return
         text = call.conditional(range(call.images), call.latents)[call.layout.text[0]]
-        if is_empty_text(self._pipe, text):
+        if isinstance(text, Tensor) and is_empty_text(self._pipe, text):
             raise PipelineError(
                 "Expected the prediction with the prompt first, got the one with the empty prompt. In a loop of your "
                 "own, ask for the conditional prediction first in each step, or for both in one call, the "

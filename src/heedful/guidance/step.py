@@ -2,27 +2,29 @@
 
 import warnings
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
-from heedful.attention import Forward, Reader, Record, full_precision
+from heedful.attention import Forward, Pipeline, Reader, Record, full_precision, text_keys
 from heedful.errors import SettingsError
 from heedful.guidance.call import Call, joined
 from heedful.guidance.initial_noise import InitialNoise, choose_noise
-from heedful.guidance.methods import Method
-from heedful.guidance.passes import Passes
+from heedful.guidance.method import Method
+from heedful.guidance.passes import Passes, loss_of
 from heedful.guidance.past import Commit, input_scale
+from heedful.guidance.perturbed import unperturbed
 from heedful.guidance.policy import Policy
 from heedful.guidance.restart import Restart
 from heedful.guidance.restart_images import restart_images
 from heedful.guidance.run import Run
-from heedful.guidance.settings import Settings
+from heedful.guidance.settings import Settings, step_at
 from heedful.guidance.trace import StepTrace
 from heedful.guidance.update import Move, move
-from heedful.losses import needs_self_attention
+from heedful.losses import at_least_tiny, loss_at, needs_self_attention
 from heedful.prompts import Prompt
 from heedful.shapes import Latents, PerItem
 
@@ -31,7 +33,7 @@ from heedful.shapes import Latents, PerItem
 class Task:
     """What `heedful.guide` was asked for."""
 
-    pipe: Any
+    pipe: Pipeline
     denoiser: nn.Module
     prompts: tuple[Prompt, ...]
     """One per prompt, not per image."""
@@ -56,6 +58,7 @@ class Steps:
         asked = task.settings.selection
         self._keep_self_attention = task.keep_maps and task.keep_self_attention
         self._restart_needs_it = asked is not None and needs_self_attention(asked.loss or task.method.loss)
+        self._denoiser = task.denoiser
         self._reader = reader
         self._forward = forward
         self._passes = Passes(task.denoiser, reader, forward, task.method, task.gradient_checkpointing)
@@ -65,21 +68,43 @@ class Steps:
         """Steer, if this is the first call of a step; predict the noise, and see the maps of that pass."""
         if not run.now.is_steered:
             self._steer(call, run)
+        run.now.calls += 1
         run.trace.plain_rows += call.batch
         run.now.timestep = call.time
         if run.now.delta is not None:
             call = call.moved(run.now.delta)
         if run.now.is_update_due:
             return self._one_pass(call, run)
+        if run.is_condition_alone and call.copies > 1:
+            run.trace.spared_rows += call.batch - call.images
+            alone = call.again(range(call.images), call.latents, call.time)
+            with unperturbed(self._denoiser):
+                return joined(*[self._predict(alone, run)] * call.copies)
+        return self._predict(call, run)
+
+    def _predict(self, call: Call, run: Run) -> Any:
+        """Predict the noise, and see the maps of that pass if they are asked for."""
         # a later call of the same step asks something else of the same latents, such as a negative prompt
-        if run.now.seen is not None or not (self._keep_maps or run.needs_maps_later):
-            return call.through(self._forward)(**call.arguments)
-        record = Record()
         forward = call.through(self._forward)
-        needs_it = self._keep_self_attention or (self._restart_needs_it and run.may_restart_next)
-        output = self._reader.run(forward, call.arguments, record, self_attention=needs_it)
+        with self._shifting(call, run):
+            if run.now.seen is not None or not (self._keep_maps or run.needs_maps_later):
+                return forward(**call.arguments)
+            record = Record()
+            needs_it = self._keep_self_attention or (self._restart_needs_it and run.needs_maps_to_restart)
+            output = self._reader.run(forward, call.arguments, record, self_attention=needs_it)
         run.now.seen = call.conditional_maps(record.maps())
         return output
+
+    def _shifting(self, call: Call, run: Run) -> AbstractContextManager[None]:
+        """Return what moves the keys of the concepts during the first call of this step, if that is asked for."""
+        shift = self._settings.key_shift
+        if shift is None or run.now.calls > 1 or run.step >= step_at(shift.guided, run.steps):
+            return nullcontext()
+
+        def moved(site: str, keys: Tensor) -> Tensor:
+            return shift.moved(site, keys, call.conditional_rows, run.prompts)
+
+        return text_keys(self._denoiser, call.arguments, moved)
 
     def _one_pass(self, call: Call, run: Run) -> Any:
         """Predict the noise, and make the update of the step from the maps of that same pass.
@@ -97,17 +122,17 @@ class Steps:
             run.step_size,
             items=run.active,
             enough=self._settings.enough,
+            longest=run.longest(before),
         )
         run.active = moved.active
+        run.left = moved.latents
         self._commit(run, (moved.latents - before) / input_scale(call, run.scheduler))
         run.trace.steps[-1] = _entry(run.trace.steps[-1], run, moved)
         self._warn_of_skipped(run.step, moved.skipped.tolist())
-        if self._settings.condition_alone:
+        if run.is_condition_alone:
             run.trace.spared_rows += call.batch - call.images
             return joined(*[found.output] * call.copies)
-        others = call.unconditional()
-        forward = call.through(self._forward)
-        return call.whole(found.output, None if others is None else forward(**others))
+        return call.whole(found.output, call.predict_others(call.through(self._forward)))
 
     def _steer(self, call: Call, run: Run) -> None:
         """Make this step's update, if one is due and the scheduler will keep it."""
@@ -135,11 +160,14 @@ class Steps:
                     max_refinements=self._settings.max_refinements,
                     items=run.active,
                     enough=self._settings.enough,
+                    longest=run.longest(latents),
                 )
                 run.active = moved.active
                 self._commit(run, (moved.latents - latents) / input_scale(call, run.scheduler))
                 latents = moved.latents
                 entry = _entry(entry, run, moved)
+            if not run.now.is_update_due:
+                run.left = latents
             if latents is not before:
                 run.now.delta = latents - before
         run.trace.steps.append(entry)
@@ -171,7 +199,11 @@ class Steps:
             assert maps is not None
             run.previous = maps
             with full_precision(call.latents.device.type):
-                return loss(maps, run.prompts, None)
+                value = loss_of(loss_at(loss, max(run.step - 1, 0) / run.steps), call, maps, run.prompts)
+                if not settings.relative:
+                    return value
+                first = maps if run.first is None else run.first  # a run of one step has no other
+                return value / at_least_tiny(loss_of(loss_at(loss, 0.0), call, first, run.prompts))
 
         def predict(call: Call, run: Run) -> tuple[Tensor, Commit]:
             predicted = call.predicted(self.predict(call, run))

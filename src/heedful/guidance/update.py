@@ -18,8 +18,11 @@ from heedful.shapes import Latents, PerItem
 Look = Callable[[Sequence[int], Latents], tuple[PerItem, Latents]]
 """(items, their latents) -> (their losses, gradient of each loss with respect to its latents)."""
 
-Direct = Callable[[Sequence[int], Latents], Latents]
-"""(items, their gradients) -> the direction in which each goes downhill, times -1, before the step size."""
+Direct = Callable[[Sequence[int], Latents, PerItem], Latents]
+"""(items, their gradients and losses) -> the direction in which each goes downhill, times -1, before the step size."""
+
+Rule = Literal["raw", "rms", "first", "polyak"]
+"""What a step size multiplies: see `Settings.step_rule`."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ def move(
     max_refinements: int = 20,
     items: Sequence[int] | None = None,
     enough: float | None = None,
+    longest: PerItem | None = None,
 ) -> Move:
     """Refine each item whose loss is above `target` until it is not, then make one `update` of every item.
 
@@ -57,6 +61,7 @@ def move(
     - `max_refinements` of one item, at most.
     - `items` are looked at; all of them by default.
     - `enough`: items whose loss is at most this stay where they are.
+    - `longest`: for each item, the largest root mean square of one update; None for no bound.
 
     As in the published code of Attend-and-Excite, an update is also made from the point at which a refinement first
     reaches its target, and at most `max_refinements` are made. Unlike there, no point is looked at twice, and only
@@ -78,7 +83,10 @@ def move(
         fine = [item for item, is_fine in zip(items, finite.tolist(), strict=True) if is_fine]
         skipped[sorted(set(items) - set(fine))] = True
         if fine:
-            latents[fine] -= step_size * direct(fine, gradient[fine])
+            update = step_size * direct(fine, gradient[fine], loss[fine])
+            if longest is not None:
+                update = update * (longest[fine].view(-1, 1, 1, 1) / _rms(update, floor=True)).clamp(max=1)
+            latents[fine] -= update
         return fine
 
     if target is not None and max_refinements > 0:
@@ -103,13 +111,30 @@ class Direction:
     not depend on the rest of the batch.
     """
 
-    def __init__(self, rule: Literal["raw", "rms"], kind: Literal["gradient", "random"], seeds: Sequence[int]):
+    def __init__(self, rule: Rule, kind: Literal["gradient", "random"], seeds: Sequence[int]):
         self._rule = rule
+        self._first: dict[int, Tensor] = {}
         self._generators = [stream("direction", seed) for seed in seeds] if kind == "random" else None
 
-    def __call__(self, items: Sequence[int], gradient: Latents) -> Latents:
-        """Return the directions of `items`, whose gradients are `gradient`."""
-        direction = gradient / _rms(gradient, floor=True) if self._rule == "rms" else gradient
+    def take_over(self, item: int, other: "Direction", index: int) -> None:
+        """Go on with the scale of image `index` of another run in the place of `item`."""
+        if index in other._first:
+            self._first[item] = other._first[index]
+
+    def __call__(self, items: Sequence[int], gradient: Latents, loss: PerItem) -> Latents:
+        """Return the directions of `items`, whose gradients are `gradient` and whose losses are `loss`."""
+        direction = gradient
+        if self._rule == "rms":
+            direction = gradient / _rms(gradient, floor=True)
+        elif self._rule == "first":
+            for item, scale in zip(items, _rms(gradient, floor=True), strict=True):
+                self._first.setdefault(item, scale)
+            direction = gradient / torch.stack([self._first[item] for item in items])
+        elif self._rule == "polyak":
+            squared = gradient.square().sum((1, 2, 3), keepdim=True)
+            direction = gradient * (
+                loss.clamp(min=0).view(-1, 1, 1, 1) / squared.clamp(min=torch.finfo(squared.dtype).tiny)
+            )
         if self._generators is None:
             return direction
         draws = [torch.randn(gradient.shape[1:], generator=self._generators[item]) for item in items]
@@ -125,6 +150,11 @@ def stream(purpose: str, seed: int) -> torch.Generator:
     """
     digest = hashlib.sha256(f"{purpose} {seed}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))
+
+
+def length(values: Latents) -> PerItem:
+    """Return the root mean square of each item."""
+    return _rms(values).flatten()
 
 
 def _rms(values: Latents, floor: bool = False) -> Float[Tensor, "batch 1 1 1"]:

@@ -60,8 +60,8 @@ def _parts(gallery: Gallery) -> Iterator[str]:
 
 
 def _listed(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    for place, row in enumerate(rows):
-        yield f"{',' if place else ''}\n{json.dumps(row, ensure_ascii=False)}"
+    for index, row in enumerate(rows):
+        yield f"{',' if index else ''}\n{json.dumps(row, ensure_ascii=False)}"
 
 
 def _masked(gallery: Gallery) -> Iterator[tuple[int, Path, Entry]]:

@@ -11,7 +11,7 @@ from diffusers import AutoPipelineForInpainting
 from diffusers.configuration_utils import FrozenDict
 from PIL import Image
 
-from heedful.attention import find_denoiser, held
+from heedful.attention import ImagePipeline, find_denoiser, held
 from heedful.errors import SettingsError, UnsupportedPipeline
 from heedful.guidance import Method
 from heedful.image_files import read_image, read_mask
@@ -25,11 +25,11 @@ _GRAIN = 4
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Inpainting:
-    """An image, and where it is painted anew."""
+    """An image, and where it is generated anew."""
 
     image: Image.Image
     mask: Image.Image
-    """As large as the image; white where it is painted anew."""
+    """As large as the image; white where it is generated anew."""
     strength: float = 1.0
     """How much of the covered part's beginning is noise, in (0, 1]; below 1 it keeps something of what was there."""
 
@@ -41,7 +41,7 @@ class Inpainting:
         """Return what decides the images, as plain JSON values."""
         return {"image": digest(self.image)[:12], "mask_image": digest(self.mask)[:12], "strength": self.strength}
 
-    def size_on(self, pipe: Any) -> tuple[int | None, int | None]:
+    def size_on(self, pipe: ImagePipeline) -> tuple[int | None, int | None]:
         """Return width and height in pixels in the image's proportions, with as many pixels as the model's own."""
         cell = getattr(pipe, "vae_scale_factor", 8)
         own = getattr(getattr(find_denoiser(pipe), "config", None), "sample_size", None)
@@ -58,14 +58,14 @@ def read_inpainting(options: InpaintingOptions) -> Inpainting | None:
     if image is None and mask is None and strength is None:
         return None
     if image is None or mask is None:
-        raise SettingsError("Expected an image and a mask to paint into it, got only one of them.")
+        raise SettingsError("Expected an image and a mask to inpaint it, got only one of them.")
     base, cover = read_image(image), read_mask(mask)
     if base.size != cover.size:
         raise SettingsError(
             f"Expected a mask of the image's size, {base.width}x{base.height}, got {cover.width}x{cover.height}."
         )
     if cover.getextrema()[1] < 128:  # pyright: ignore[reportOperatorIssue]
-        raise SettingsError(f"Expected white in the mask {mask} where the image is painted anew, got none.")
+        raise SettingsError(f"Expected white in the mask {mask} where the image is generated anew, got none.")
     share = 1.0 if strength is None else strength
     if not 0 < share <= 1:
         raise SettingsError(f"Expected a strength above 0 and at most 1, got {share}.")
@@ -74,33 +74,33 @@ def read_inpainting(options: InpaintingOptions) -> Inpainting | None:
 
 def for_inpainting(model: Model) -> Model:
     """Return the model with the inpainting class of its pipeline, of the same parts; raises `UnsupportedPipeline`."""
-    if paints_into_images(model.pipe):
+    if is_inpainting(model.pipe):
         return model
     try:
         pipe = AutoPipelineForInpainting.from_pipe(model.pipe)
     except ValueError as reason:
         raise UnsupportedPipeline(
-            f"Expected a pipeline that diffusers can paint into images with, got {type(model.pipe).__name__}."
+            f"Expected a pipeline that diffusers can inpaint images with, got {type(model.pipe).__name__}."
         ) from reason
     pipe.set_progress_bar_config(disable=True)
     return replace(model, pipe=pipe)
 
 
-def paints_into_images(pipe: Any) -> bool:
+def is_inpainting(pipe: ImagePipeline) -> bool:
     """Return whether a pipeline is called with a mask."""
     return "mask_image" in signature(pipe.__call__).parameters
 
 
 @contextmanager
-def any_channels(pipe: Any) -> Iterator[None]:
-    """Let diffusers paint into images with latents of any number of channels, while the block is open.
+def any_channels(pipe: ImagePipeline) -> Iterator[None]:
+    """Let diffusers inpaint images with latents of any number of channels, while the block is open.
 
     Its inpainting classes ask whether the denoiser takes 4 channels where they mean: those of the latents alone. The
     embedded world's have 8.
     """
     denoiser: Any = find_denoiser(pipe)
     channels = pipe.vae.config.latent_channels
-    if channels == 4 or denoiser.config["in_channels"] != channels or not paints_into_images(pipe):
+    if channels == 4 or denoiser.config["in_channels"] != channels or not is_inpainting(pipe):
         yield
         return
     with held(denoiser, "_internal_dict", FrozenDict({**denoiser.config, "in_channels": 4})):

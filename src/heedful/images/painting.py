@@ -1,4 +1,4 @@
-"""Paints prompts together by one method, so that an image depends on its seed and not on its neighbours."""
+"""Generates several images by one method, each of which depends on its seed and not on its neighbours."""
 
 import math
 import warnings
@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, UInt8
 from PIL import Image
 
+from heedful.attention import ImagePipeline
 from heedful.errors import HeedfulError
 from heedful.guidance import Guided, Method, Trace, guide
 from heedful.images.inpainting import any_channels
@@ -49,7 +50,7 @@ class Outcome:
 
 
 def paint(
-    pipe: Any,
+    pipe: ImagePipeline,
     sampling: Sampling,
     prompts: Sequence[Prompt],
     method: Method,
@@ -70,7 +71,7 @@ def paint(
     options: dict[str, Any] = {}
     if "callback_on_step_end" in signature(pipe.__call__).parameters:
 
-        def after_step(_pipe: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        def after_step(_pipe: ImagePipeline, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             on_step(share)
             return tensors
 
@@ -95,7 +96,7 @@ def paint(
 
 
 def sample(
-    pipe: Any, sampling: Sampling, texts: Sequence[str], seeds: Sequence[int], **options: Any
+    pipe: ImagePipeline, sampling: Sampling, texts: Sequence[str], seeds: Sequence[int], **options: Any
 ) -> Float[np.ndarray, "image height width 3"]:
     """Call a pipeline, guided or not, and return images in [0, 1]; `options` go to the pipeline too.
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from heedful.attention import ImagePipeline
 from heedful.errors import MissingExtra, ModelError, PromptError, SettingsError, UnsuitablePrompt
 from heedful.guidance import Method, denoiser_of, parse_prompt
 from heedful.images.cases import Batch, Case, KeyMaker
 from heedful.images.gallery import image_name
-from heedful.images.inpainting import begun_late, for_inpainting, paints_into_images
+from heedful.images.inpainting import begun_late, for_inpainting, is_inpainting
 from heedful.images.request import PromptLine, Request
 from heedful.images.sampling import Sampling, choose_sampling, rehearse, settings_of
 from heedful.models import Model
@@ -143,8 +144,8 @@ def make_plan(model: Model, request: Request, *, allow_unsuitable: bool = False)
     request = replace(request, prompts=tuple(dict.fromkeys(request.prompts)))
     if request.inpainting is not None:
         model = for_inpainting(model)
-    elif paints_into_images(model.pipe):
-        raise SettingsError("Expected an image and a mask for a model that paints into images, got none.")
+    elif is_inpainting(model.pipe):
+        raise SettingsError("Expected an image and a mask for a model that inpaints images, got none.")
     sampling = choose_sampling(model, request.sampling, request.inpainting)
     methods, remarks = _fitting(model, sampling, request.methods)
     prompts = _parse(model.pipe, request.prompts)
@@ -195,7 +196,7 @@ def _fitting(model: Model, sampling: Sampling, methods: Sequence[Method]) -> tup
     return late, [f"{name}: a strength below 1 does not begin as noise, so none is chosen." for name in changed]
 
 
-def _parse(pipe: Any, lines: Sequence[PromptLine]) -> list[Prompt]:
+def _parse(pipe: ImagePipeline, lines: Sequence[PromptLine]) -> list[Prompt]:
     """Return the prompts; raises `PromptError`, or `SettingsError` for the same text with other marks."""
     if not lines:
         raise PromptError('Expected a prompt, got none. Write one, such as "a cat and a blue clock".')

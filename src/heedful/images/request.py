@@ -19,7 +19,7 @@ class PromptLine:
     kind: str = ""
     """What sort of prompt it is, for tables by kind: "animal-object", "two_object"."""
     concepts: tuple[str, ...] | None = None
-    """What must be heeded, in words of the prompt; None for what is marked, else for what the prompt names."""
+    """What the image must show, in words of the prompt; None for what is marked, else for what the prompt names."""
 
 
 def prompt_lines(texts: Sequence[str], concepts: Sequence[str] | None = None) -> tuple[PromptLine, ...]:
@@ -42,7 +42,7 @@ class Request:
     seeds: Sequence[int]
     sampling: SamplingOptions = SamplingOptions()  # noqa: RUF009 - frozen
     inpainting: Inpainting | None = None
-    """An image to paint into."""
+    """An image to inpaint."""
     masks: bool = False
     """Whether each image is to carry the masks of its concepts."""
     scores: Sequence[Score] = ()

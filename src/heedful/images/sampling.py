@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from heedful.attention import find_denoiser
+from heedful.attention import ImagePipeline, find_denoiser
 from heedful.errors import SettingsError
 from heedful.guidance import Method, denoiser_of, guide
 from heedful.images.inpainting import Inpainting
@@ -32,7 +32,7 @@ class Sampling:
     batch_size: int = 1
     """How many images are made together."""
     inpainting: Inpainting | None = None
-    """The image that is painted into; None for images of their own."""
+    """The image that is inpainted; None for images of their own."""
     bfloat16: bool = False
     """Whether the denoiser's products are computed in bfloat16, whatever the precision of its weights."""
 
@@ -111,7 +111,7 @@ def rehearse(model: Model, prompts: Sequence[Prompt], methods: Sequence[Method])
     return tuple(dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, UserWarning)))
 
 
-def _size(pipe: Any, width: int | None, height: int | None) -> tuple[int | None, int | None]:
+def _size(pipe: ImagePipeline, width: int | None, height: int | None) -> tuple[int | None, int | None]:
     """Return width and height in pixels, or None where the pipeline's own size is unknown; raises `SettingsError`."""
     cell = getattr(pipe, "vae_scale_factor", 8)
     grain = size_grain(pipe)
@@ -127,7 +127,7 @@ def _size(pipe: Any, width: int | None, height: int | None) -> tuple[int | None,
     return width or usual, height or usual
 
 
-def size_grain(pipe: Any) -> int:
+def size_grain(pipe: ImagePipeline) -> int:
     """Return of how many pixels diffusers wants a side to be a multiple: transformers read patches of cells."""
     is_transformer = getattr(pipe, "transformer", None) is not None
     return math.lcm(_GRAIN, getattr(pipe, "vae_scale_factor", 8) * (2 if is_transformer else 1))

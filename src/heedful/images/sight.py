@@ -38,8 +38,8 @@ class Sight:
         """The concepts, as in the prompt; a name that stands there twice is numbered."""
         names = [concept.name for concept in self.prompt.concepts]
         return [
-            name if names.count(name) == 1 else f"{name} {names[: place + 1].count(name)}"
-            for place, name in enumerate(names)
+            name if names.count(name) == 1 else f"{name} {names[: index + 1].count(name)}"
+            for index, name in enumerate(names)
         ]
 
     def figures(self) -> dict[str, Any]:
@@ -51,8 +51,8 @@ class Sight:
             "model": self.model,
             "tokens": list(self.prompt.tokens),
             "concepts": [
-                {"name": name, "tensor": _key(place, name), "token_indices": list(concept.token_indices)}
-                for place, (name, concept) in enumerate(zip(self.names, self.prompt.concepts, strict=True))
+                {"name": name, "tensor": _key(index, name), "token_indices": list(concept.token_indices)}
+                for index, (name, concept) in enumerate(zip(self.names, self.prompt.concepts, strict=True))
             ],
             "map_size": {"height": self.maps.shape[-2], "width": self.maps.shape[-1]},
             "units": {
@@ -66,7 +66,7 @@ class Sight:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return one tensor (step, height, width) per concept, by a name that maps.json explains."""
-        return {_key(place, name): self.maps[place].contiguous() for place, name in enumerate(self.names)}
+        return {_key(index, name): self.maps[index].contiguous() for index, name in enumerate(self.names)}
 
     def files(self) -> dict[str, bytes]:
         """Return maps.safetensors and maps.json."""
@@ -123,5 +123,5 @@ def look_at(
     ]
 
 
-def _key(place: int, name: str) -> str:
-    return f"{place}.{name}"
+def _key(index: int, name: str) -> str:
+    return f"{index}.{name}"

@@ -2,6 +2,7 @@
 
 from heedful.lab.audit import SUCCESS, Judged, agreement, faults_of
 from heedful.lab.clip_retrieval import retrieval_figures
+from heedful.lab.key_probes import fit_probes
 from heedful.lab.pointing_game import KINDS as POINTING_KINDS
 from heedful.lab.pointing_game import THIRDS as POINTING_THIRDS
 from heedful.lab.pointing_game import play, pointing_figures
@@ -18,6 +19,7 @@ __all__ = [
     "Trial",
     "agreement",
     "faults_of",
+    "fit_probes",
     "play",
     "pointing_figures",
     "retrieval_figures",

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from heedful.attention import ImagePipeline
 from heedful.errors import SettingsError
 from heedful.lab.records import FAULTS, JudgedImage
 from heedful.lab.trial import Trial, TrialRecord, sample_cases
@@ -91,7 +92,7 @@ def shares_of(records: Sequence[JudgedImage]) -> dict[str, float]:
 
 
 def judge_again(
-    pipe: Any,
+    pipe: ImagePipeline,
     detector: Detector,
     cases: Sequence[Drawn],
     *,
@@ -116,7 +117,7 @@ def judge_again(
 
 
 def agreement(path: Path) -> dict[str, Any]:
-    """Compare the `seen` of an audit's list with the judge's verdicts; entries where it is empty are left out.
+    """Compare the `seen` of an audit's list with the judge's verdicts; entries where it is empty are skipped.
 
     `accuracy` and `kappa` (Cohen 1960) are about success against failure among the images that were looked at, where
     failures are many by design; `weighted_accuracy` weights kinds by how often they come. `false_successes` is the
@@ -150,7 +151,7 @@ def agreement(path: Path) -> dict[str, Any]:
     agreed = np.array([row["agreed"] for row in by_kind.values()])
     return {
         "images": len(entries),
-        "left_out": len(audit["images"]) - len(entries),
+        "skipped": len(audit["images"]) - len(entries),
         "accuracy": _share(agrees),
         "weighted_accuracy": float((weights * agreed).sum() / weights.sum()) if weights.sum() > 0 else None,
         "kappa": _kappa_with_interval(said, true),
@@ -176,7 +177,7 @@ def _seen(entry: dict[str, Any], path: Path) -> list[str]:
     if unknown or (SUCCESS in words and len(words) > 1):
         raise SettingsError(
             f"Expected {SUCCESS}, or some of {', '.join(FAULTS)}, got {entry['seen']!r} for page {entry['page']}, "
-            f"place {entry['place']} in {path}. Correct it."
+            f"position {entry['position']} in {path}. Correct it."
         )
     return words
 

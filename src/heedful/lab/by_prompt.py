@@ -1,7 +1,7 @@
 """Means, areas under the ROC curve and rank correlations of images, with intervals over prompts.
 
 Images of one prompt resemble each other, and prompts differ in how hard they are. So prompts, not images, count as
-independent: each figure is taken again with one prompt left out at a time (the jackknife), which says how sure it is.
+independent: each figure is taken again without each prompt in turn (the jackknife), which says how sure it is.
 Every question is also asked within prompts, where what differs is the noise alone.
 """
 
@@ -92,10 +92,10 @@ class ByPrompt:
         sums = np.stack([np.bincount(self.index, column, self.count) for column in products])
         value = float(_pearson(sums.sum(1)))
         with np.errstate(all="ignore"):  # without the one prompt in which something changes, there is no correlation
-            left_out = _pearson(sums.sum(1, keepdims=True) - sums)
-        left_out = left_out[np.isfinite(left_out)]
-        error = jackknife_error(left_out) if len(left_out) else 0.0
-        return Estimate(value, *interval(value, error, len(left_out), CORRELATION), len(first), len(left_out))
+            without_one = _pearson(sums.sum(1, keepdims=True) - sums)
+        without_one = without_one[np.isfinite(without_one)]
+        error = jackknife_error(without_one) if len(without_one) else 0.0
+        return Estimate(value, *interval(value, error, len(without_one), CORRELATION), len(first), len(without_one))
 
     def _wins(self, values: np.ndarray, worse: np.ndarray, better: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return won pairs and pairs, by the prompts of both images: (prompt of the worse, prompt of the better)."""
@@ -116,15 +116,15 @@ def _ratio(above: np.ndarray, below: np.ndarray, within: Range) -> Estimate | No
 
 def _estimate(value: float, above: np.ndarray, below: np.ndarray, count: float, within: Range) -> Estimate:
     """Return a ratio with its interval, from what is above and below without each prompt."""
-    left_out = above[below > 0] / below[below > 0]
-    error = jackknife_error(left_out) if len(left_out) else 0.0
-    return Estimate(float(value), *interval(float(value), error, len(left_out), within), round(count), len(above))
+    without_one = above[below > 0] / below[below > 0]
+    error = jackknife_error(without_one) if len(without_one) else 0.0
+    return Estimate(float(value), *interval(float(value), error, len(without_one), within), round(count), len(above))
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     """Return ranks from 1; equal values share the mean of theirs."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[place]
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
 
 
 def _pearson(sums: np.ndarray) -> np.ndarray:

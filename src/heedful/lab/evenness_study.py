@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from heedful.guidance import NONE, Method, methods
+from heedful.guidance import EMBEDDED, NONE, Method, methods
 from heedful.lab.by_prompt import ByPrompt
 from heedful.lab.evenness_objects import AREAS, THIRDS, UNEVENNESS
 from heedful.lab.forecast import plain
@@ -21,7 +21,7 @@ from heedful.lab.watch import Watched
 from heedful.losses import Evenness
 from heedful.scores import compare
 
-STEERING = replace(methods.EMBEDDED, step_size=0.06, step_rule="rms")
+STEERING = replace(EMBEDDED, step_size=0.06, step_rule="rms")
 """Steps of one length in all directions, so that more, less and random differ in where they go alone."""
 MORE_EVEN = Method(name="more-even", loss=Evenness(), embedded=STEERING)
 LESS_EVEN = Method(name="less-even", loss=-1.0 * Evenness(), embedded=STEERING)

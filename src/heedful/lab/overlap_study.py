@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from heedful.guidance import methods
 from heedful.lab.forecast import advantages, forecast, table
 from heedful.lab.trial import Trial
 from heedful.lab.watch import Seen, Watched, rounded
-from heedful.losses import Elsewhere, Preparation, Segregation, Separability
+from heedful.losses import Preparation
 
 MEASURES = {
-    "overlap": Segregation(),
-    "overlap of shares": Segregation(prepare=Preparation(normalisation="sum")),
-    "inseparability": Separability(sharpness=1.0),
-    "inseparability, sharp": Separability(sharpness=2.0),
-    "elsewhere": Elsewhere(),
+    "overlap": methods.Segregation(),
+    "overlap of shares": methods.Segregation(prepare=Preparation(normalisation="sum")),
+    "inseparability": methods.Separability(sharpness=1.0),
+    "inseparability, sharp": methods.Separability(sharpness=2.0),
+    "elsewhere": methods.Elsewhere(),
 }
 """Each is larger where concepts are less apart; the last, where a third location, not theirs, gets attention."""
 MEANINGS = {

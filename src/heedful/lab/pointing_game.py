@@ -16,7 +16,7 @@ from diffusers import SD3Transformer2DModel
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.attention import Maps, Record, SiteSelection, capture, find_denoiser, smooth
+from heedful.attention import ImagePipeline, Maps, Record, SiteSelection, capture, find_denoiser, smooth
 from heedful.errors import SettingsError
 from heedful.lab.by_prompt import ByPrompt
 from heedful.lab.joint_maps import JointRecord, read_joint
@@ -63,7 +63,7 @@ class PointedImage:
 
 
 def play(
-    pipe: Any,
+    pipe: ImagePipeline,
     detector: Detector,
     trial: Trial,
     path: Path,
@@ -128,7 +128,7 @@ def is_inside(row: int, column: int, side: int, box: Sequence[float]) -> bool:
     return box[0] <= x <= box[2] and box[1] <= y <= box[3]
 
 
-def _make(pipe: Any, detector: Detector, trial: Trial, batch: Sequence[Case]) -> list[PointedImage]:
+def _make(pipe: ImagePipeline, detector: Detector, trial: Trial, batch: Sequence[Case]) -> list[PointedImage]:
     prompts = [Prompt.parse(text, pipe.tokenizer) for text, _ in batch]
     steps: list[dict[str, list[Tensor]]] = []
     denoiser = find_denoiser(pipe)
@@ -136,7 +136,7 @@ def _make(pipe: Any, detector: Detector, trial: Trial, batch: Sequence[Case]) ->
     is_joint = isinstance(denoiser, SD3Transformer2DModel)
     with read_joint(denoiser) if is_joint else capture(denoiser, SiteSelection()) as record:
 
-        def after_step(_pipe: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        def after_step(_pipe: ImagePipeline, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             steps.append({site: maps.concepts(prompts) for site, maps in _maps_by_site(record, len(batch)).items()})
             return tensors
 

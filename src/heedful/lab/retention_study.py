@@ -14,7 +14,7 @@ from heedful.lab.by_prompt import ByPrompt
 from heedful.lab.forecast import forecast, onset, plain, table
 from heedful.lab.trial import Trial
 from heedful.lab.watch import Seen, Watched, rounded
-from heedful.losses import a_star, at_least_tiny, high_cells
+from heedful.losses import at_least_tiny, high_cells, overlap
 from heedful.scores import SHARE, Estimate
 
 EARLY = 0.2
@@ -34,8 +34,8 @@ def read(seen: Seen) -> dict[str, Any]:
     early = early_steps(len(maps))
     first = maps[:early].mean(0, keepdim=True)
     scaled = maps / at_least_tiny(maps.amax((-2, -1), keepdim=True))
-    kept_before = a_star.overlap(scaled[1:], high_cells(scaled[:-1]).to(maps), "paper")
-    kept_early = a_star.overlap(scaled[early:], high_cells(first).to(maps).expand_as(scaled[early:]), "paper")
+    kept_before = overlap(scaled[1:], high_cells(scaled[:-1]).to(maps), "paper")
+    kept_early = overlap(scaled[early:], high_cells(first).to(maps).expand_as(scaled[early:]), "paper")
     return {
         "lost": rounded(_late(1 - kept_before, len(maps))),
         "forgotten": rounded(_late(1 - kept_early, len(maps))),

@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from heedful.attention import ImagePipeline
 from heedful.errors import SettingsError
 from heedful.guidance import Method
 from heedful.lab.trial import Trial
@@ -33,7 +34,7 @@ class Study:
 
     def watch(
         self,
-        pipe: Any,
+        pipe: ImagePipeline,
         detector: Detector,
         trial: Trial,
         folder: Path,

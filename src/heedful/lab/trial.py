@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from heedful.attention import find_denoiser
+from heedful.attention import ImagePipeline, find_denoiser
 from heedful.guidance import GradientShares, Method, Settings, guide, pipeline_shares
 from heedful.images import Sampling, sample, to_pixels
 from heedful.lab.records import Case, JudgedImage, kept_records, verdict_fields
@@ -54,7 +54,7 @@ class TrialRecord(JudgedImage):
 
 
 def run_trial(
-    pipe: Any,
+    pipe: ImagePipeline,
     detector: Detector,
     trial: Trial,
     method: Method,
@@ -95,7 +95,7 @@ def run_trial(
     )
 
 
-def sample_cases(pipe: Any, trial: Trial, batch: Sequence[Case], **options: Any) -> np.ndarray:
+def sample_cases(pipe: ImagePipeline, trial: Trial, batch: Sequence[Case], **options: Any) -> np.ndarray:
     """Generate some cases of a trial: (image, height, width, 3) uint8. `options` go to the pipeline too."""
     sampling = Sampling(
         steps=trial.steps, guidance_scale=trial.guidance_scale, batch_size=trial.batch, bfloat16=trial.bfloat16
@@ -112,7 +112,7 @@ def success_table(records: Sequence[JudgedImage], trial: Trial, field: str = "su
 
 
 def _make(
-    pipe: Any,
+    pipe: ImagePipeline,
     detector: Detector,
     trial: Trial,
     method: Method,

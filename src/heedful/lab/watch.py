@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from heedful.attention import Maps, find_denoiser
+from heedful.attention import ImagePipeline, Maps, find_denoiser
 from heedful.guidance import Method, guide
 from heedful.lab.records import Case, JudgedImage, kept_records, verdict_fields
 from heedful.lab.trial import Trial, sample_cases
@@ -50,7 +50,7 @@ Read = Callable[[Seen], dict[str, Any]]
 
 
 def watch(
-    pipe: Any,
+    pipe: ImagePipeline,
     detector: Detector,
     trial: Trial,
     method: Method,
@@ -102,7 +102,7 @@ def _rounded(value: Any) -> Any:
 
 
 def _make(
-    pipe: Any, detector: Detector, trial: Trial, method: Method, read: Read, batch: Sequence[Case]
+    pipe: ImagePipeline, detector: Detector, trial: Trial, method: Method, read: Read, batch: Sequence[Case]
 ) -> list[Watched]:
     with guide(pipe, [prompt for prompt, _ in batch], method, retry_seeds=[seed for _, seed in batch]) as guided:
         images = sample_cases(pipe, trial, batch)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from heedful.attention import ImagePipeline
 from heedful.errors import SettingsError
 from heedful.guidance import NONE
 from heedful.lab.records import FAULTS
@@ -46,7 +47,7 @@ SAME_LOCATION = 0.3
 
 
 def painting_figures(
-    pipe: Any,
+    pipe: ImagePipeline,
     detector: Detector,
     folder: Path,
     seeds: dict[str, int],
@@ -166,7 +167,7 @@ def match_by_location(boxes: Sequence[Box], detections: Sequence[Detection]) -> 
 
 
 @torch.no_grad()
-def autoencoder_figures(pipe: Any, renders: int = 256, style: Style = APART) -> dict[str, float]:
+def autoencoder_figures(pipe: ImagePipeline, renders: int = 256, style: Style = APART) -> dict[str, float]:
     """Return the peak signal-to-noise ratio in dB of encoding and decoding held-out renders (peak 255, mean)."""
     rng = np.random.default_rng(HELD_OUT_SEED + 1)
     images = _renders([random_scene(rng, count=1 + i % 3, style=style) for i in range(renders)])
@@ -180,7 +181,7 @@ def autoencoder_figures(pipe: Any, renders: int = 256, style: Style = APART) -> 
     return {"psnr": float((10 * np.log10(255**2 / errors)).mean()), "renders": renders}
 
 
-def speed_figures(pipe: Any, images: int = 32) -> dict[str, float]:
+def speed_figures(pipe: ImagePipeline, images: int = 32) -> dict[str, float]:
     """Return images per second in one batch (25 steps, guidance scale 3) with the threads that torch has now."""
     pipe("a cat", num_inference_steps=1, output_type="np")
     start = time.perf_counter()

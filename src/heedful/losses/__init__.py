@@ -1,55 +1,60 @@
-"""Losses: pure functions of maps, one paper per file. Their published numbers are methods (`heedful.methods`)."""
+"""What losses on maps are made of, and those that no method owns.
 
-from heedful.losses.a_star import Retention, Segregation
-from heedful.losses.areas import OwnArea, high_cells
-from heedful.losses.attend_and_excite import AttendAndExcite
-from heedful.losses.conform import CONFORM
-from heedful.losses.disendiff import Bind, SeparateAndStrengthen
-from heedful.losses.divide_and_bind import DivideAndBind
-from heedful.losses.ebama import EBAMA
-from heedful.losses.elsewhere import Elsewhere
+A loss is a pure function of maps. That of a paper lies with the paper's numbers: in `heedful.methods`, or in
+`heedful.teaching_methods`.
+"""
+
+from heedful.losses.areas import OwnArea, Threshold, cell_positions, high_cells
+from heedful.losses.divergences import jensen_shannon, symmetric_kl
 from heedful.losses.evenness import Evenness, unevenness
 from heedful.losses.exclusivity import Exclusivity
-from heedful.losses.focus import FOCUS
-from heedful.losses.initno import SelfConflict
-from heedful.losses.loss import AnyLoss, Loss, Total, Weighted, citations_of, needs_self_attention, parts_of
+from heedful.losses.loss import (
+    AnyLoss,
+    Handover,
+    Loss,
+    Total,
+    Weighted,
+    citations_of,
+    loss_at,
+    needs_self_attention,
+    parts_of,
+)
 from heedful.losses.normalise import PUBLISHED_SHARES, Preparation, TextShares, at_least_tiny, text_softmax
-from heedful.losses.separability import Separability
+from heedful.losses.overlap import Ratio, overlap
 from heedful.losses.suppression import Suppression
-from heedful.losses.syngen import SynGen
-from heedful.losses.wrong_tokens import WrongTokens
+from heedful.losses.words import Pair, distributions, missing_modifiers, missing_pair, outside, sum_over_pairs
 
 __all__ = [
-    "CONFORM",
-    "EBAMA",
-    "FOCUS",
     "PUBLISHED_SHARES",
     "AnyLoss",
-    "AttendAndExcite",
-    "Bind",
-    "DivideAndBind",
-    "Elsewhere",
     "Evenness",
     "Exclusivity",
+    "Handover",
     "Loss",
     "OwnArea",
+    "Pair",
     "Preparation",
-    "Retention",
-    "Segregation",
-    "SelfConflict",
-    "Separability",
-    "SeparateAndStrengthen",
+    "Ratio",
     "Suppression",
-    "SynGen",
     "TextShares",
+    "Threshold",
     "Total",
     "Weighted",
-    "WrongTokens",
     "at_least_tiny",
+    "cell_positions",
     "citations_of",
+    "distributions",
     "high_cells",
+    "jensen_shannon",
+    "loss_at",
+    "missing_modifiers",
+    "missing_pair",
     "needs_self_attention",
+    "outside",
+    "overlap",
     "parts_of",
+    "sum_over_pairs",
+    "symmetric_kl",
     "text_softmax",
     "unevenness",
 ]

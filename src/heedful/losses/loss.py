@@ -40,6 +40,10 @@ class Loss(ABC):
         `previous` are the maps of the step before, or None at the first step; no gradient flows into them.
         """
 
+    def at(self, share: float) -> "Loss":
+        """Return the loss that is followed after a share of the run, in [0, 1); most are the same throughout."""
+        return self
+
     def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
         """Return why this loss is zero for `prompt` whatever the maps; empty if it is not."""
         return () if prompt.concepts else (f"{type(self).__name__} needs a concept, and {prompt.text!r} has none.",)
@@ -78,6 +82,10 @@ class Weighted(Loss):
         """Return the weighted loss of each item."""
         return self.weight * self.loss(maps, prompts, previous)
 
+    def at(self, share: float) -> Loss:
+        """Return the same weight of the loss that is followed then."""
+        return Weighted(self.weight, loss_at(self.loss, share))
+
     def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
         """Return why the loss is zero for `prompt`."""
         return _idle_for(self.loss, prompt)
@@ -104,9 +112,48 @@ class Total(Loss):
         values = (loss(maps, prompts, previous) for loss in self.losses)
         return sum(values, start=maps.tokens.new_zeros(len(maps)))
 
+    def at(self, share: float) -> Loss:
+        """Return the sum of those that are followed then."""
+        return Total(tuple(loss_at(loss, share) for loss in self.losses))
+
     def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
         """Return which terms are zero for `prompt`, and why."""
         return tuple(reason for loss in self.losses for reason in _idle_for(loss, prompt))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handover(Loss):
+    """(1 - s) first + s last, after a share s of the run; the first alone where nobody says how far the run is."""
+
+    first: Loss
+    last: Loss
+
+    @property
+    def citations(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Keys of the papers behind both."""
+        return Total((self.first, self.last)).citations
+
+    @property
+    def needs_self_attention(self) -> bool:
+        """Whether either does."""
+        return self.first.needs_self_attention or self.last.needs_self_attention
+
+    def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
+        """Return the first loss of each item."""
+        return self.first(maps, prompts, previous)
+
+    def at(self, share: float) -> Loss:
+        """Return the weighted sum."""
+        return (1 - share) * self.first.at(share) + share * self.last.at(share)
+
+    def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
+        """Return which of both is zero for `prompt`, and why."""
+        return Total((self.first, self.last)).idle_for(prompt)
+
+
+def loss_at(loss: AnyLoss, share: float) -> AnyLoss:
+    """Return the loss that is followed after a share of the run; a function of your own is the same throughout."""
+    return loss.at(share) if isinstance(loss, Loss) else loss
 
 
 def parts_of(loss: AnyLoss) -> tuple[AnyLoss, ...]:

@@ -1,6 +1,6 @@
 """Opening models: a pipeline by folder or hub id, its scheduler, and what is put on top of it."""
 
-from heedful.models.find import first_line, hub_says, is_place
+from heedful.models.find import first_line, hub_says, is_path
 from heedful.models.model import Model
 from heedful.models.open import find_device, load_tokenizer, open_model
 from heedful.models.processes import Processes, find_processes
@@ -17,7 +17,7 @@ __all__ = [
     "find_processes",
     "first_line",
     "hub_says",
-    "is_place",
+    "is_path",
     "load_tokenizer",
     "open_model",
     "refuse_pickles",

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from heedful.attention import AdaptablePipeline, ImagePipeline
 from heedful.errors import SettingsError
 from heedful.models.lora import Lora, load_lora
 from heedful.models.weights import digest_files
 from heedful.teaching import DENOISER, MANIFEST, load_concepts, read_manifest
 
 
-def add(pipe: Any, concepts: Sequence[Path], loras: Sequence[tuple[Lora, Path]]) -> dict[str, Any]:
+def add(pipe: ImagePipeline, concepts: Sequence[Path], loras: Sequence[tuple[Lora, Path]]) -> dict[str, Any]:
     """Load taught concepts and LoRAs into `pipe`, which changes, and return their fingerprints.
 
     All LoRAs act together, those of taught concepts with weight 1. Raises what `load_concepts` and `load_lora` raise,
@@ -31,7 +32,7 @@ def add(pipe: Any, concepts: Sequence[Path], loras: Sequence[tuple[Lora, Path]])
         for number, (lora, file) in enumerate(loras):
             adapters[f"lora_{number}"] = lora.weight
             fingerprints.append(f"{load_lora(pipe, file, f'lora_{number}')}={lora.weight:g}")
-    if adapters:
+    if adapters and isinstance(pipe, AdaptablePipeline):
         pipe.set_adapters(list(adapters), list(adapters.values()))
     return {name: found for name, found in (("concepts_from", taught), ("lora", fingerprints)) if found}
 

@@ -14,7 +14,7 @@ WORLD = "world:"
 """What stands before the name of an embedded model."""
 
 
-def is_place(name: str) -> bool:
+def is_path(name: str) -> bool:
     """Return whether `name` is a location on this machine rather than a hub id."""
     return name.startswith((".", "/", "~")) or name.count("/") != 1 or Path(name).exists()
 
@@ -67,7 +67,7 @@ def find_folder(name: str | None) -> Path:
     embedded = embedded_name(name)
     if name is None or embedded is not None:
         return world.folder_of(embedded)
-    return check_folder(Path(name).expanduser()) if is_place(name) else _download(name)
+    return check_folder(Path(name).expanduser()) if is_path(name) else _download(name)
 
 
 def _download(name: str) -> Path:

@@ -4,11 +4,11 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import hf_hub_download
 from safetensors import SafetensorError
 
+from heedful.attention import AdaptablePipeline, ImagePipeline
 from heedful.errors import ModelError, ModelNotFound, SettingsError, UnsafeWeights, require
 from heedful.files import PICKLES
 from heedful.models.find import first_line, hub_says
@@ -69,13 +69,13 @@ def find_lora(lora: Lora) -> Path:
         ) from reason
 
 
-def load_lora(pipe: Any, file: Path, adapter: str) -> str:
+def load_lora(pipe: ImagePipeline, file: Path, adapter: str) -> str:
     """Load a LoRA as `adapter`, and return its fingerprint.
 
     Raises `ModelError` if it does not fit or nothing of it acts, and `MissingExtra` without peft.
     """
     require("peft", "train")
-    if not hasattr(pipe, "load_lora_weights"):
+    if not isinstance(pipe, AdaptablePipeline):
         raise ModelError(f"Expected a pipeline that takes LoRAs, got {type(pipe).__name__}.")
     try:
         pipe.load_lora_weights(

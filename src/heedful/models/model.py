@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from heedful.attention import ImagePipeline
 from heedful.options import ModelOptions
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -16,7 +17,7 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 class Model:
     """An opened pipeline, and what it takes to recognise it again."""
 
-    pipe: Any
+    pipe: ImagePipeline
     """A diffusers pipeline, on its device, without progress bars."""
     name: str
     """What the person asked for."""
@@ -35,15 +36,15 @@ class Model:
 
     @property
     def steps(self) -> int:
-        """How many denoising steps a run takes unless told otherwise."""
+        """How many denoising steps a run takes unless another number is given."""
         return 20 if self.is_world else 50
 
     @property
     def guidance_scale(self) -> float:
-        """The classifier-free guidance weight of a run unless told otherwise."""
+        """The classifier-free guidance weight of a run unless another is given."""
         return 3.0 if self.is_world else 7.5
 
     @property
     def batch_size(self) -> int:
-        """How many images are made together unless told otherwise: one, except for the small embedded model."""
+        """How many images are made together unless another number is given: one, or eight of the embedded models."""
         return 8 if self.is_world else 1

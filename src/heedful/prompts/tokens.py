@@ -118,13 +118,16 @@ def align(text: str, tokenizer: Tokenizer, *, template: Template = NO_TEMPLATE, 
     expanded = expand(text, tokenizer)
     encoded = _encode(f"{template.before}{expanded.text}{template.after}", tokenizer, template.adds_special)
     limit = tokenizer.model_max_length
-    places = list(range(len(encoded["input_ids"])))
+    kept = list(range(len(encoded["input_ids"])))
     if chunked:
-        places = _chunks(list(encoded["special_tokens_mask"]), limit)
-    places = template.seen(places)
-    ids: list[int] = [encoded["input_ids"][place] for place in places]
-    is_special: list[int] = [encoded["special_tokens_mask"][place] for place in places]
-    offsets = [template.inside(*encoded["offset_mapping"][place], len(expanded.text)) for place in places]
+        kept = _chunks(list(encoded["special_tokens_mask"]), limit)
+    kept = template.seen(kept)
+    ids: list[int] = [encoded["input_ids"][index] for index in kept]
+    is_special: list[int] = [encoded["special_tokens_mask"][index] for index in kept]
+    offsets = [
+        template.inside(start, end, len(expanded.text))
+        for start, end in (encoded["offset_mapping"][index] for index in kept)
+    ]
     is_foreign = [int(special or at is None) for at, special in zip(offsets, is_special, strict=True)]
     spans = tuple(
         Span(0, 0) if foreign or at is None else _without_space(text, expanded, *at)
@@ -154,9 +157,9 @@ def _chunks(is_special: list[int], limit: int) -> list[int]:
     size = limit - first - (len(is_special) - last)
     before, after = list(range(first)), list(range(last, len(is_special)))
     return [
-        place
+        index
         for start in range(first, last, size)
-        for place in [*before, *range(start, min(start + size, last)), *after]
+        for index in [*before, *range(start, min(start + size, last)), *after]
     ]
 
 

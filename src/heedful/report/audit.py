@@ -29,9 +29,9 @@ def write_audit(judged: Sequence[Judged], shares: Mapping[str, float], folder: P
     """Write pages of 8x5 images at three times their size and `audit.json`; return the path of the latter.
 
     Under each image stand its number, its prompt, and unless `blind` the verdict and its confidence. The list names
-    prompt, seed, verdict, confidence, page and number (`place`) of every image, and has an empty field `seen`. `shares`
-    says how often each kind of verdict comes. Raises `SettingsError` rather than replace a list in which something is
-    seen.
+    prompt, seed, verdict, confidence, page and number (`position`) of every image, and has an empty field `seen`.
+    `shares` says how often each kind of verdict comes. Raises `SettingsError` rather than replace a list in which
+    something is seen.
     """
     target = folder / LIST
     if target.exists() and any(entry["seen"] for entry in json.loads(target.read_text(encoding="utf-8"))["images"]):
@@ -43,7 +43,7 @@ def write_audit(judged: Sequence[Judged], shares: Mapping[str, float], folder: P
         part = judged[start : start + COLUMNS * ROWS]
         page = draw_page(part, f"page {number}", blind=blind)
         write_atomic(folder / f"page-{number:02}.png", png_bytes(page))
-        entries += [_entry(one, number, place) for place, one in enumerate(part, start=1)]
+        entries += [_entry(one, number, position) for position, one in enumerate(part, start=1)]
     return write_atomic(target, json.dumps({"shares": dict(shares), "images": entries}, indent=1) + "\n")
 
 
@@ -79,7 +79,7 @@ def agreement_lines(found: Mapping[str, Any]) -> list[str]:
 
     weighted = found["weighted_accuracy"]
     lines = [
-        f"images looked at: {found['images']}, left out: {found['left_out']}",
+        f"images looked at: {found['images']}, skipped: {found['skipped']}",
         f"accuracy on success or failure: {shown(found['accuracy'])}",
         f"the same, each verdict weighted by how often it comes: {'-' if weighted is None else f'{weighted:.3f}'}",
         f"Cohen's kappa: {shown(found['kappa'])}",
@@ -94,13 +94,13 @@ def agreement_lines(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _entry(one: Judged, page: int, place: int) -> dict[str, Any]:
+def _entry(one: Judged, page: int, position: int) -> dict[str, Any]:
     return {
         "prompt": one.prompt,
         "seed": one.seed,
         "verdict": faults_of(one.verdict) or [SUCCESS],
         "confidence": round(one.verdict.confidence, 4),
         "page": page,
-        "place": place,
+        "position": position,
         "seen": "",
     }

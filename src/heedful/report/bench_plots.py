@@ -55,12 +55,12 @@ def change_plot(figures: SuiteFigures) -> bytes:
 
     def draw(canvas: Any) -> None:
         axes = canvas.subplots()
-        for place, row in enumerate(rows):
+        for index, row in enumerate(rows):
             change, p_value = row.change, row.p_corrected
             if change is None or p_value is None:
                 continue
             better = (change.difference.value > 0) != is_lower_better(figures.score)
-            _whisker(axes, place, change.difference, _BLUE if better else _ORANGE, is_filled=p_value < 0.05)
+            _whisker(axes, index, change.difference, _BLUE if better else _ORANGE, is_filled=p_value < 0.05)
         axes.axvline(0, color=_INK, linewidth=0.8)
         _names(axes, [row.method for row in rows])
         axes.set_xlabel(f"difference from {figures.baseline} in {figures.score}, with 95 % interval")
@@ -122,17 +122,17 @@ def _drawn(draw: Callable[[Any], None], rows: int, extra: float = 0.0) -> bytes:
 
 
 def _rows(axes: Any, figures: SuiteFigures, value: Callable[[MethodRow], Any]) -> None:
-    for place, row in enumerate(figures.rows):
+    for index, row in enumerate(figures.rows):
         found = value(row)
         if found is not None:
-            _whisker(axes, place, found, _INK if row.method == figures.baseline else _BLUE)
+            _whisker(axes, index, found, _INK if row.method == figures.baseline else _BLUE)
     _names(axes, [row.method for row in figures.rows])
 
 
-def _whisker(axes: Any, place: int, found: Any, ink: str, *, is_filled: bool = True) -> None:
-    axes.plot([found.low, found.high], [place, place], color=ink, linewidth=1.6, solid_capstyle="butt", zorder=2)
+def _whisker(axes: Any, index: int, found: Any, ink: str, *, is_filled: bool = True) -> None:
+    axes.plot([found.low, found.high], [index, index], color=ink, linewidth=1.6, solid_capstyle="butt", zorder=2)
     axes.plot(
-        [found.value], [place], "o", color=ink, markersize=6, markerfacecolor=ink if is_filled else "white", zorder=3
+        [found.value], [index], "o", color=ink, markersize=6, markerfacecolor=ink if is_filled else "white", zorder=3
     )
 
 

@@ -27,7 +27,7 @@ def step_sheet(sight: Sight) -> Image.Image:
     The colours of a row share one scale, so that what fades is seen to fade.
     """
     count = sight.maps.shape[1]
-    steps = sorted({round(place * (count - 1) / max(1, SHOWN - 1)) for place in range(SHOWN)})
+    steps = sorted({round(index * (count - 1) / max(1, SHOWN - 1)) for index in range(SHOWN)})
     cells = [
         [sight.image, *(overlay(sight.image, one, top=float(maps.max())) for one in (*maps[steps], maps.mean(0)))]
         for maps in sight.maps

@@ -105,7 +105,7 @@ def _parts(figures: Mapping[str, Any]) -> str:
         clip = figures["clip"]
         rows[f"CLIP, {clip['sets']:.0f} x {clip['captions']:.0f} held-out captions"] = (
             f"caption to image {clip['caption_to_picture']:.3f}, back {clip['picture_to_caption']:.3f}; "
-            f"told from a caption wrong in one place {clip['wrong_caption']:.3f}"
+            f"preferred to a caption with one error {clip['wrong_caption']:.3f}"
         )
     rows |= {
         f"autoencoder, {figures['autoencoder']['renders']} held-out renders": (

@@ -1,10 +1,10 @@
 """A sheet of the embedded world: every class, coloured objects and pairs, made without guidance from one seed."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from heedful.attention import ImagePipeline
 from heedful.files import write_atomic
 from heedful.image_files import png_bytes
 from heedful.report.grid import Grid, compose
@@ -21,7 +21,7 @@ _PAIRS = (
 )  # fmt: skip
 
 
-def sheet(pipe: Any, path: Path, seed: int = 0) -> Path:
+def sheet(pipe: ImagePipeline, path: Path, seed: int = 0) -> Path:
     """Generate the sheet, 20 steps at guidance scale 3, and write it to `path`; return the path."""
     prompts = (*(f"a {name}" for name in CLASSES), *_COLOURED, *_PAIRS)
     pipe.set_progress_bar_config(disable=True)

@@ -57,7 +57,7 @@ class AttentionScore(Score):
     area: OwnArea = field(default_factory=OwnArea)
     """How a concept's own area is found in the maps."""
     boxes: Boxes | None = field(default_factory=WorldBoxes)
-    """Who says where the objects are, for pointing; None leaves pointing out."""
+    """Who says where the objects are, for pointing; None skips pointing."""
 
     def load(self, prompt: Prompt) -> None:
         """Load the detector of the boxes."""
@@ -74,7 +74,7 @@ class AttentionScore(Score):
         if maps is None or len(maps) == 0:
             raise SettingsError(
                 "Expected the maps of the run that made the images, got none. Pass maps=guided.maps (with "
-                "keep_maps=True), or leave the score 'attention' out for images that lie on disk."
+                "keep_maps=True), or take no score 'attention' for images that lie on disk."
             )
         steps = [Maps(maps.at(step).tokens.float().cpu()) for step in range(len(maps))]
         found = self.boxes(images, prompts) if self.boxes else [dict[str, list[Part]]() for _ in images]

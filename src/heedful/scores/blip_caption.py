@@ -1,7 +1,7 @@
 """BLIP's caption of an image against its prompt, text against text, as Attend-and-Excite measures it.
 
-A caption names what it sees, so a concept that was neglected is missing in
-it; what the caption leaves out for its brevity counts the same.
+A caption names what it sees, so a concept that was neglected is missing in it; what the caption skips for brevity
+counts the same.
 """
 
 from collections.abc import Sequence
@@ -15,15 +15,15 @@ from transformers import BertTokenizer, BlipForConditionalGeneration, BlipImageP
 from heedful.guidance import MapHistory
 from heedful.models import find_device
 from heedful.prompts import Prompt
-from heedful.scores.clip import B16
-from heedful.scores.embedding import cosine, load_embedder
+from heedful.scores.clip import B16, TextScore
+from heedful.scores.embedding import cosine
 from heedful.scores.hub import image_pixels, load_network, load_processor
-from heedful.scores.score import Figure, Score, Values, check_prompts
-from heedful.scores.templates import Templates, sentences, spoken
+from heedful.scores.score import Figure, Values, check_prompts
+from heedful.scores.templates import Templates, spoken
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlipCaption(Score):
+class BlipCaption(TextScore):
     """CLIP's cosine of the caption that BLIP gives an image and the image's prompt (Chefer et al. 2023).
 
     As published, the prompt goes through the 80 templates and the caption through none. The defaults of the search are
@@ -45,19 +45,16 @@ class BlipCaption(Score):
     longest: int = 30
     """Length of the caption in tokens."""
     model: str | None = B16
-    """Hub id or folder of the CLIPModel that compares; None is the embedded world's."""
     templates: Templates = "imagenet"
-    device: str = "auto"
 
     def __call__(
         self, images: Sequence[Image.Image], prompts: Sequence[Prompt], maps: MapHistory | None = None
     ) -> Values:
         """Return the cosine of caption and prompt for each image."""
         check_prompts(images, prompts)
-        embedder = load_embedder(self.model, self.device)
         return {
             "text": [
-                cosine(embedder.text((caption,)), embedder.text(sentences(spoken(prompt.text), self.templates)))
+                cosine(self.embedder().text((caption,)), self.embed(spoken(prompt.text)))
                 for caption, prompt in zip(self.captions(images), prompts, strict=True)
             ]
         }

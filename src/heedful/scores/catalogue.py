@@ -77,10 +77,10 @@ def default_scores(model: Model) -> tuple[Score, ...]:
     For a model of the world its own detector and CLIP, as far as they lie next to it, and the attention figures; else
     the attention figures without pointing, whose boxes would come from the world's detector.
     """
-    place = world.detector_folder(model.folder) if model.is_world else None
-    if place is None:
+    own = world.detector_folder(model.folder) if model.is_world else None
+    if own is None:
         return (AttentionScore(boxes=None),)
-    folder = None if place == world.WEIGHTS else place
+    folder = None if own == world.WEIGHTS else own
     scores = (WorldScore(folder=folder), AttentionScore(boxes=WorldBoxes(folder=folder)))
     if folder is None or model.folder.parent == world.WEIGHTS.parent:
         return (*scores, ClipText())

@@ -15,7 +15,7 @@ from torch import Tensor
 from heedful.guidance import MapHistory
 from heedful.prompts import Prompt
 from heedful.scores.alignment import ImageScore
-from heedful.scores.embedding import cosine, load_embedder
+from heedful.scores.embedding import Embedder, cosine, load_embedder
 from heedful.scores.score import Figure, Score, Values, check_prompts
 from heedful.scores.templates import Templates, halves, sentences, spoken
 
@@ -26,13 +26,31 @@ B32 = "openai/clip-vit-base-patch32"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipText(Score):
+class TextScore(Score):
+    """What compares by a CLIP with the text of a prompt, which is the mean unit vector of its `templates`."""
+
+    model: str | None = None
+    """Hub id or folder of the CLIPModel that compares; None is the embedded world's."""
+    templates: Templates = "plain"
+    """The world's CLIP knows no words of the templates."""
+    device: str = "auto"
+
+    def embedder(self) -> Embedder:
+        """Return the CLIP that compares, loaded once."""
+        return load_embedder(self.model, self.device)
+
+    def embed(self, text: str) -> Float[Tensor, "width"]:
+        """Return the unit vector of a text, or of a part of a prompt, in the templates."""
+        return self.embedder().text(sentences(text, self.templates))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipText(TextScore):
     """Cosine of an image and its prompt, and of the part of the prompt that agrees least (Chefer et al. 2023).
 
     The parts lie between " and ", or else between " with "; a prompt with neither is its own only part, where the
-    published code leaves it out. A text is the mean unit vector of its `templates`. Placeholder tokens are left out.
-    With `model=B16, templates="imagenet"` this is the published protocol; CLIPScore (Hessel et al. 2021) is
-    2.5 max(cosine, 0).
+    published code skips it. Placeholder tokens are skipped. With `model=B16, templates="imagenet"` this is the
+    published protocol; CLIPScore (Hessel et al. 2021) is 2.5 max(cosine, 0).
     """
 
     figures: ClassVar[tuple[Figure, ...]] = (
@@ -42,24 +60,16 @@ class ClipText(Score):
     citations: ClassVar[tuple[str, ...]] = ("radford2021clip", "hessel2021clipscore", "chefer2023attend")
 
     name: str = "clip"
-    model: str | None = None
-    """Hub id or folder of a CLIPModel; None is the embedded world's."""
-    templates: Templates = "plain"
-    """The world's CLIP knows no words of the templates."""
-    device: str = "auto"
 
     def __call__(
         self, images: Sequence[Image.Image], prompts: Sequence[Prompt], maps: MapHistory | None = None
     ) -> Values:
         """Return the cosines of each image with its prompt and with the part that agrees least."""
         check_prompts(images, prompts)
-        embedder = load_embedder(self.model, self.device)
         values: Values = {"text": [], "text_min": []}
-        for vector, prompt in zip(embedder.images(images), prompts, strict=True):
+        for vector, prompt in zip(self.embedder().images(images), prompts, strict=True):
             text = spoken(prompt.text)
-            whole, *parts = (
-                cosine(vector, embedder.text(sentences(part, self.templates))) for part in (text, *halves(text))
-            )
+            whole, *parts = (cosine(vector, self.embed(part)) for part in (text, *halves(text)))
             values["text"].append(whole)
             values["text_min"].append(min(parts))
         return values

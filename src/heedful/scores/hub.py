@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import AutoConfig
 
 from heedful.errors import ModelError, ModelNotFound, UnsafeWeights
-from heedful.models import first_line, hub_says, is_place, refuse_pickles
+from heedful.models import first_line, hub_says, is_path, refuse_pickles
 
 
 @cache
@@ -49,19 +49,19 @@ def _check_kind(kind: type[Any], model: str) -> None:
 
 
 def _from_pretrained(kind: type[Any], model: str, **options: Any) -> Any:
-    place = is_place(model)
-    if place:
+    is_local = is_path(model)
+    if is_local:
         _check_folder(Path(model).expanduser())
-    source = str(Path(model).expanduser()) if place else model
+    source = str(Path(model).expanduser()) if is_local else model
     try:
-        return kind.from_pretrained(source, local_files_only=place, **options)
+        return kind.from_pretrained(source, local_files_only=is_local, **options)
     except (OSError, ValueError, KeyError) as reason:
         if "safetensors" in str(reason):
             raise UnsafeWeights(
                 f"Expected safetensors in the model {model}, but it seems to hold none; other weights can run code "
                 "while they load. Look for a conversion of this model to safetensors."
             ) from reason
-        if place:
+        if is_local:
             raise ModelError(
                 f"Expected to load a {kind.__name__} from {model}, but transformers says: {first_line(reason)} "
                 "See whether the folder is whole."

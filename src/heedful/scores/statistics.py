@@ -1,7 +1,7 @@
 """Intervals and paired tests for means over prompts x seeds, right from three prompts on.
 
 Images of one prompt resemble each other, so prompts, not images, count as independent observations. Intervals are
-Wilson's (1927), with the variance that the prompts show in place of a coin's, and Student's t in place of the normal
+Wilson's (1927), with the variance that the prompts show instead of a coin's, and Student's t instead of the normal
 distribution. They stay inside the range of their value, and the p-values come from the same test that they invert.
 """
 
@@ -47,7 +47,7 @@ class Estimate:
 class Comparison:
     """A paired difference of means with its 95 % interval, images gained and lost, and a two-sided p-value.
 
-    The p-value is below 0.05 exactly where the interval leaves out 0.
+    The p-value is below 0.05 exactly where the interval does not hold 0.
     """
 
     difference: Estimate
@@ -129,9 +129,9 @@ def standard_error(means: np.ndarray) -> float:
     return float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else 0.0
 
 
-def jackknife_error(left_out: np.ndarray) -> float:
-    """Return the standard error of any figure from its values with one cluster left out at a time (Tukey 1958)."""
-    return float(np.sqrt((len(left_out) - 1) * left_out.var()))
+def jackknife_error(without_one: np.ndarray) -> float:
+    """Return the standard error of any figure from its values without each cluster in turn (Tukey 1958)."""
+    return float(np.sqrt((len(without_one) - 1) * without_one.var()))
 
 
 def _spread(shares: np.ndarray, errors: np.ndarray, clusters: int) -> np.ndarray:

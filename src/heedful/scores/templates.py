@@ -1,4 +1,4 @@
-"""The sentences that a text is put into before a CLIP reads it, and what is left out of it.
+"""The sentences that a text is put into before a CLIP reads it, and what is removed from it.
 
 The 80 templates are those that CLIP's authors published for ImageNet (Radford et al. 2021), which Attend-and-Excite
 averages over.
@@ -52,6 +52,6 @@ def spoken(text: str) -> str:
 def halves(text: str) -> tuple[str, ...]:
     """Return the parts of a prompt between " and ", or else between " with "; the prompt itself if it has neither.
 
-    So does Attend-and-Excite's code, which takes the first two parts, and leaves out a prompt that has only one.
+    So does Attend-and-Excite's code, which takes the first two parts, and skips a prompt that has only one.
     """
     return tuple(part for part in text.split(" and " if " and " in text else " with ") if part.strip()) or (text,)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from heedful.attention import find_denoiser
+from heedful.attention import ImagePipeline, find_denoiser
 from heedful.errors import SettingsError
 from heedful.folders import OutputFolder
 from heedful.image_files import png_bytes, read_image
@@ -39,7 +39,7 @@ def read_image_folder(folder: Path, caption: str) -> TrainingImages:
 
 
 def make_class_images(
-    pipe: Any,
+    pipe: ImagePipeline,
     prompts: Sequence[str],
     count: int,
     folder: Path,
@@ -109,7 +109,7 @@ def _name(number: int) -> str:
     return f"{number:05}.png"
 
 
-def _arguments(pipe: Any, options: ClassImageOptions, size: Size) -> dict[str, Any]:
+def _arguments(pipe: ImagePipeline, options: ClassImageOptions, size: Size) -> dict[str, Any]:
     """Return the arguments of the pipeline's call that generates class images."""
     steps, scale = (20, 3.0) if is_world(find_denoiser(pipe)) else (50, 7.5)
     given = options.class_guidance_scale

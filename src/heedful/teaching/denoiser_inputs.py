@@ -8,15 +8,15 @@ from diffusers import UNet2DConditionModel
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.attention import find_denoiser, full_precision
+from heedful.attention import ImagePipeline, TeachablePipeline, find_denoiser, full_precision
 from heedful.errors import UnsupportedPipeline
 from heedful.shapes import Latents
 
 
-def check_pipeline(pipe: Any) -> None:
-    """Raise `UnsupportedPipeline` for a pipeline that cannot be taught."""
+def as_teachable(pipe: ImagePipeline) -> TeachablePipeline:
+    """Return the pipeline if it can be taught; raises `UnsupportedPipeline`."""
     denoiser = find_denoiser(pipe)
-    if not isinstance(denoiser, UNet2DConditionModel):
+    if not (isinstance(denoiser, UNet2DConditionModel) and isinstance(pipe, TeachablePipeline)):
         raise UnsupportedPipeline(
             f"Expected a pipeline with a U-Net (Stable Diffusion 1, 2 or SDXL) to teach, got {type(pipe).__name__}. "
             "Transformers can be guided, but not taught yet."
@@ -27,22 +27,25 @@ def check_pipeline(pipe: Any) -> None:
             f"Expected a denoiser that takes the {channels} channels of the latents alone, got one that takes "
             f"{denoiser.config['in_channels']} (inpainting and the like). Teach the text-to-image model it came from."
         )
+    return pipe
 
 
-def encode_captions(pipe: Any, captions: Sequence[str], resolution: tuple[int, int]) -> dict[str, Any]:
+def encode_captions(pipe: TeachablePipeline, captions: Sequence[str], resolution: tuple[int, int]) -> dict[str, Any]:
     """Return the denoiser's arguments that say what an image shows, one row for each caption.
 
     For SDXL also its size, as an image of `resolution` (height, width) that was not cropped.
     """
+    inner: Any = pipe  # what follows is no promise of diffusers
+    device = inner._execution_device
     encoded = pipe.encode_prompt(
-        prompt=list(captions), device=pipe._execution_device, num_images_per_prompt=1, do_classifier_free_guidance=False
+        prompt=list(captions), device=device, num_images_per_prompt=1, do_classifier_free_guidance=False
     )
     arguments: dict[str, Any] = {"encoder_hidden_states": encoded[0]}
     if getattr(pipe, "text_encoder_2", None) is not None:
         pooled = encoded[2]
-        times = pipe._get_add_time_ids(
+        times = inner._get_add_time_ids(
             resolution, (0, 0), resolution, dtype=pooled.dtype,
-            text_encoder_projection_dim=pipe.text_encoder_2.config.projection_dim,
+            text_encoder_projection_dim=inner.text_encoder_2.config.projection_dim,
         )  # fmt: skip
         times = times.to(pooled.device).repeat(len(captions), 1)
         arguments["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": times}
@@ -51,7 +54,7 @@ def encode_captions(pipe: Any, captions: Sequence[str], resolution: tuple[int, i
 
 @torch.no_grad()
 def encode_images(
-    pipe: Any, pixels: Float[Tensor, "batch 3 pixel_height pixel_width"], generator: torch.Generator
+    pipe: TeachablePipeline, pixels: Float[Tensor, "batch 3 pixel_height pixel_width"], generator: torch.Generator
 ) -> Latents:
     """Return latents of images in [-1, 1], drawn from the autoencoder's distribution, in float32."""
     vae = pipe.vae

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from heedful.attention import find_denoiser
+from heedful.attention import Pipeline, find_denoiser
 from heedful.errors import ConceptsDoNotFit, ModelNotFound, UnsafeWeights
 from heedful.fields import check_fields
 from heedful.files import PICKLES
@@ -63,7 +63,7 @@ class Manifest:
         return json.dumps(asdict(self), indent=2, default=str) + "\n"
 
 
-def architecture(pipe: Any) -> dict[str, Any]:
+def architecture(pipe: Pipeline) -> dict[str, Any]:
     """Return what must agree between the model that learnt and the one that loads: shapes, not weights."""
     denoiser = find_denoiser(pipe)
     config = getattr(denoiser, "config", {})

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from heedful.attention import find_denoiser
+from heedful.attention import ImagePipeline, TeachablePipeline, find_denoiser
 from heedful.errors import ConceptsDoNotFit, require
 from heedful.teaching import folder as files
 from heedful.teaching.concepts import NewConcept
@@ -35,7 +35,7 @@ class TaughtConcepts:
     """The name of its LoRA in the pipeline, for `pipe.set_adapters`; None if it has none."""
 
 
-def load_concepts(pipe: Any, folder: Path | str, *, adapter_name: str = ADAPTER) -> TaughtConcepts:
+def load_concepts(pipe: ImagePipeline, folder: Path | str, *, adapter_name: str = ADAPTER) -> TaughtConcepts:
     """Teach `pipe` what `heedful.teach` has written into `folder`: new words, and the weights that learnt them.
 
     Works for every pipeline with the same denoiser and text encoders: text to image, image to image, inpainting.
@@ -46,30 +46,31 @@ def load_concepts(pipe: Any, folder: Path | str, *, adapter_name: str = ADAPTER)
     Raises `ModelNotFound` and `UnsafeWeights`, and `ConceptsDoNotFit` if the base model has other shapes or knows a
     word already, and for files that are broken or not finite; the pipeline is unchanged then.
     """
-    place = Path(folder)
-    manifest = files.read_manifest(place)
+    path = Path(folder)
+    manifest = files.read_manifest(path)
     here = files.architecture(pipe)
     differ = [
         f"{key} {here[key]} instead of {value}"
         for key, value in manifest.base.items()
         if key in here and here[key] != value
     ]
-    if differ:
+    if differ or not isinstance(pipe, TeachablePipeline):
+        differ = differ or [f"a {type(pipe).__name__}, which takes no new words"]
         words = ", ".join(concept.placeholder for concept in manifest.concepts)
         raise ConceptsDoNotFit(
             f"Expected a pipeline like the one that learnt {words}, got one with {'; '.join(differ)}. "
-            f"Load the base model that {place / files.CARD} names."
+            f"Load the base model that {path / files.CARD} names."
         )
     denoiser: Any = find_denoiser(pipe)
-    vectors = read_embeddings(place, manifest.concepts)
+    vectors = read_embeddings(path, manifest.concepts)
     weights: dict[str, Tensor] = {}
     if manifest.weights == "custom-diffusion":
-        weights = custom_diffusion_weights(denoiser, place / files.CUSTOM_DIFFUSION)
+        weights = custom_diffusion_weights(denoiser, path / files.CUSTOM_DIFFUSION)
     elif manifest.weights == "unet":
-        weights = denoiser_weights(denoiser, place)
+        weights = denoiser_weights(denoiser, path)
     elif manifest.weights == "lora":
         require("peft", "train")
-        read_tensors(place / files.LORA)
+        read_tensors(path / files.LORA)
         if adapter_name in getattr(denoiser, "peft_config", {}):
             raise ConceptsDoNotFit(
                 f"Expected a new name for the LoRA, but the denoiser has one called {adapter_name!r}. "
@@ -80,8 +81,8 @@ def load_concepts(pipe: Any, folder: Path | str, *, adapter_name: str = ADAPTER)
     if manifest.weights == "lora":
         with warnings.catch_warnings():  # peft says so of every second adapter, which is what was asked for
             warnings.filterwarnings("ignore", message="Already found a `peft_config`")
-            pipe.load_lora_weights(str(place), weight_name=files.LORA, adapter_name=adapter_name, local_files_only=True)
-    return taught_concepts(manifest, place, adapter_name)
+            pipe.load_lora_weights(str(path), weight_name=files.LORA, adapter_name=adapter_name, local_files_only=True)
+    return taught_concepts(manifest, path, adapter_name)
 
 
 def taught_concepts(manifest: files.Manifest, folder: Path, adapter_name: str = ADAPTER) -> TaughtConcepts:

@@ -14,7 +14,7 @@ from diffusers import DDPMScheduler
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.attention import Reader, Record, find_denoiser, full_precision
+from heedful.attention import Reader, Record, TeachablePipeline, find_denoiser, full_precision
 from heedful.errors import UnsupportedPipeline
 from heedful.losses import AnyLoss
 from heedful.shapes import Latents
@@ -34,7 +34,7 @@ class Objective:
 
     def __init__(
         self,
-        pipe: Any,
+        pipe: TeachablePipeline,
         loss: AnyLoss | None,
         settings: TeachingSettings,
         concepts: Sequence[NewConcept],

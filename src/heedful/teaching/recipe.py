@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from heedful.attention import find_denoiser
+from heedful.attention import ImagePipeline, find_denoiser
 from heedful.errors import SettingsError
 from heedful.identity import describe_fields
 from heedful.options import TrainingOptions
@@ -23,7 +23,7 @@ _LIBRARIES = ("heedful", "torch", "diffusers", "transformers", "accelerate")
 
 
 def recipe(
-    pipe: Any,
+    pipe: ImagePipeline,
     method: TeachingMethod,
     settings: TeachingSettings,
     images: TrainingImages,
@@ -69,7 +69,7 @@ def check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], folder: Path,
         )
 
 
-def fingerprint(pipe: Any) -> str:
+def fingerprint(pipe: ImagePipeline) -> str:
     """Return 16 hexadecimal digits that change with every number of the weights that decide what is learnt."""
     digits = sha256()
     denoiser: Any = find_denoiser(pipe)

@@ -7,7 +7,7 @@ import torch
 from diffusers import DDPMScheduler
 from PIL import Image
 
-from heedful.attention import Maps, MaskRule, Segment, SiteSelection, capture, find_denoiser
+from heedful.attention import Maps, MaskRule, Segment, SiteSelection, TeachablePipeline, capture, find_denoiser
 from heedful.prompts import Prompt
 from heedful.teaching.concepts import NewConcept, class_prompt
 from heedful.teaching.dataset import Size, TrainingImages, crop, pixels_of
@@ -18,7 +18,7 @@ NOISES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 
 
 def each_alone(
-    pipe: Any,
+    pipe: TeachablePipeline,
     image: Image.Image,
     text: str,
     concepts: Sequence[NewConcept],
@@ -47,7 +47,12 @@ def each_alone(
 
 @torch.no_grad()
 def find_regions(
-    pipe: Any, image: Image.Image, text: str, concepts: Sequence[NewConcept], sites: SiteSelection, seed: int
+    pipe: TeachablePipeline,
+    image: Image.Image,
+    text: str,
+    concepts: Sequence[NewConcept],
+    sites: SiteSelection,
+    seed: int,
 ) -> list[Segment]:
     """Return where the model, as it is, sees each concept's class in an image: the maps of the image under noise.
 

@@ -11,7 +11,7 @@ import torch
 from accelerate import PartialState
 from PIL import Image
 
-from heedful.attention import Reader, find_denoiser
+from heedful.attention import ImagePipeline, Reader, TeachablePipeline, find_denoiser
 from heedful.errors import SettingsError, require
 from heedful.folders import OutputFolder
 from heedful.image_files import to_grey, to_rgb
@@ -21,7 +21,7 @@ from heedful.teaching.card import card
 from heedful.teaching.class_images import CLASS_IMAGES, captions_in, make_class_images
 from heedful.teaching.concepts import NewConcept, check_captions, class_prompt, new_concepts, taught_tokenizer
 from heedful.teaching.dataset import TrainingImages, join
-from heedful.teaching.denoiser_inputs import check_pipeline
+from heedful.teaching.denoiser_inputs import as_teachable
 from heedful.teaching.folder import Manifest
 from heedful.teaching.load import TaughtConcepts, load_concepts, taught_concepts
 from heedful.teaching.methods import TeachingMethod, find_method
@@ -35,7 +35,7 @@ from heedful.world import NAME, WEIGHTS
 
 
 def teach(
-    pipe: Any,
+    pipe: ImagePipeline,
     images: Image.Image | Sequence[Image.Image],
     prompt: str,
     method: TeachingMethod | str = "disendiff",
@@ -72,7 +72,7 @@ def teach(
     not made, and `MissingExtra` for a LoRA without peft.
     """
     # everything that can be refused, before anything is done
-    check_pipeline(pipe)
+    pipe = as_teachable(pipe)
     method = find_method(method)
     if method.rank is not None:
         require("peft", "train")
@@ -134,7 +134,7 @@ def teach(
     return taught_concepts(manifest, output.folder)
 
 
-def _write(pipe: Any, loop: Training, manifest: Manifest, output: OutputFolder, base: str) -> None:
+def _write(pipe: ImagePipeline, loop: Training, manifest: Manifest, output: OutputFolder, base: str) -> None:
     """Write what was learnt, the manifest last, and remove the checkpoint, which is needed no more."""
     denoiser: Any = find_denoiser(pipe)
     content: dict[str, bytes | str] = dict(embedding_files(loop.embeddings.vectors()))
@@ -198,7 +198,7 @@ def _precision(denoiser: Any) -> Precision:
     return names.get(denoiser.dtype, "no")
 
 
-def _side(pipe: Any, asked: int | None) -> int:
+def _side(pipe: TeachablePipeline, asked: int | None) -> int:
     """Return the side of the square that is learnt, in pixels; raises `SettingsError`."""
     denoiser: Any = find_denoiser(pipe)
     side = asked or denoiser.config["sample_size"] * pipe.vae_scale_factor
@@ -211,7 +211,7 @@ def _side(pipe: Any, asked: int | None) -> int:
     return side
 
 
-def _name_of(pipe: Any) -> str:
+def _name_of(pipe: ImagePipeline) -> str:
     """Return the name that a pipeline was loaded by."""
     name = str(getattr(pipe, "name_or_path", None) or "the base model")
     return NAME if name == str(WEIGHTS) else name

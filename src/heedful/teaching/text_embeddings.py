@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from heedful.attention import replaced
+from heedful.attention import Pipeline, TeachablePipeline, replaced
 from heedful.errors import ConceptsDoNotFit
 from heedful.teaching.concepts import NewConcept
 
@@ -20,21 +20,21 @@ RARE = ("ktn", "pll", "ucd")
 Vectors = Float[Tensor, "vector width"]
 
 
-def text_parts(pipe: Any) -> list[tuple[Any, Any]]:
+def text_parts(pipe: Pipeline) -> list[tuple[Any, Any]]:
     """Return tokenizer and text encoder of a pipeline, one pair or, for SDXL, two."""
     names = (("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2"))
     found = [(getattr(pipe, tokenizer, None), getattr(pipe, encoder, None)) for tokenizer, encoder in names]
     return [(tokenizer, encoder) for tokenizer, encoder in found if tokenizer is not None and encoder is not None]
 
 
-def check_vectors(pipe: Any, vectors: Mapping[NewConcept, Sequence[Vectors]]) -> None:
+def check_vectors(pipe: Pipeline, vectors: Mapping[NewConcept, Sequence[Vectors]]) -> None:
     """Raise `ConceptsDoNotFit` if a tokenizer knows a word already, or if the vectors do not fit an encoder."""
     parts = text_parts(pipe)
     for concept, each in vectors.items():
         _check(concept, each, parts)
 
 
-def add_concepts(pipe: Any, vectors: Mapping[NewConcept, Sequence[Vectors]]) -> None:
+def add_concepts(pipe: TeachablePipeline, vectors: Mapping[NewConcept, Sequence[Vectors]]) -> None:
     """Give a pipeline new words; `vectors` holds, for each, what each text encoder reads for it.
 
     It is `load_textual_inversion` of diffusers, after `check_vectors`.
@@ -48,7 +48,7 @@ def add_concepts(pipe: Any, vectors: Mapping[NewConcept, Sequence[Vectors]]) -> 
 
 
 def initial_vectors(
-    pipe: Any, concepts: Sequence[NewConcept], initializers: Sequence[str] | None, count: int = 1
+    pipe: Pipeline, concepts: Sequence[NewConcept], initializers: Sequence[str] | None, count: int = 1
 ) -> dict[NewConcept, list[Vectors]]:
     """Return what new words mean before anything is learnt: `count` times the embedding of another token.
 
@@ -87,7 +87,7 @@ class LearntEmbeddings(nn.Module):
     AdamW, whose weight decay shrinks every other word too, and saves only the new rows.
     """
 
-    def __init__(self, pipe: Any, concepts: Sequence[NewConcept], vectors: int = 1):
+    def __init__(self, pipe: Pipeline, concepts: Sequence[NewConcept], vectors: int = 1):
         super().__init__()
         self._parts = text_parts(pipe)
         self._concepts, self._count = tuple(concepts), vectors

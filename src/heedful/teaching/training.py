@@ -19,7 +19,7 @@ from diffusers.optimization import get_scheduler
 from PIL import Image
 from torch import Tensor, nn
 
-from heedful.attention import find_denoiser, frozen, recomputing
+from heedful.attention import TeachablePipeline, find_denoiser, frozen, recomputing
 from heedful.errors import HeedfulError
 from heedful.folders import OutputFolder
 from heedful.image_files import png_bytes
@@ -68,7 +68,7 @@ class Training:
 
     def __init__(
         self,
-        pipe: Any,
+        pipe: TeachablePipeline,
         method: TeachingMethod,
         settings: TeachingSettings,
         concepts: Sequence[NewConcept],

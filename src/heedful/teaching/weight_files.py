@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from heedful.attention import find_denoiser, find_sites
+from heedful.attention import ImagePipeline, find_denoiser, find_sites
 from heedful.errors import ConceptsDoNotFit, OutputError, require
 from heedful.folders import OutputFolder
 from heedful.teaching.concepts import NewConcept
@@ -79,7 +79,7 @@ def custom_diffusion_weights(denoiser: nn.Module, file: Path) -> dict[str, Tenso
     return _fitting(denoiser, read, file)
 
 
-def lora_file(pipe: Any, adapter: str) -> dict[str, bytes]:
+def lora_file(pipe: ImagePipeline, adapter: str) -> dict[str, bytes]:
     """Return a LoRA in the names that `load_lora_weights` reads; raises `MissingExtra` without peft."""
     peft = require("peft", "train")
     layers = convert_state_dict_to_diffusers(peft.get_peft_model_state_dict(find_denoiser(pipe), adapter_name=adapter))

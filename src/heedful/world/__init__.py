@@ -26,14 +26,15 @@ from heedful.world.instances import (
 )
 from heedful.world.judge import Verdict, expectations, judge
 from heedful.world.looks import Look
-from heedful.world.recognition import Sighting, make_templates, recognise
+from heedful.world.recognition import Sighting, ground_of, make_templates, recognise
 from heedful.world.render import box, layer, render
-from heedful.world.scene import CANVAS, Item, Scene, is_held_out, random_scene
+from heedful.world.scene import CANVAS, NEAR_NATURAL, Item, Scene, is_held_out, random_scene, usual_colour
 from heedful.world.sprites import font_is_installed
 from heedful.world.style import APART, CROWDED, Style
 from heedful.world.tones import Box
 from heedful.world.vocabulary import (
     ANIMALS,
+    BACKGROUNDS,
     CLASSES,
     COLOURS,
     prompt_kind,
@@ -47,6 +48,7 @@ from heedful.world.vocabulary import (
 __all__ = [
     "ANIMALS",
     "APART",
+    "BACKGROUNDS",
     "CANVAS",
     "CLASSES",
     "COLOURS",
@@ -55,6 +57,7 @@ __all__ = [
     "INSTANCES",
     "NAME",
     "NATURAL",
+    "NEAR_NATURAL",
     "WEIGHTS",
     "WORLDS",
     "Box",
@@ -74,6 +77,7 @@ __all__ = [
     "expectations",
     "folder_of",
     "font_is_installed",
+    "ground_of",
     "is_held_out",
     "is_shipped",
     "is_world",
@@ -95,5 +99,6 @@ __all__ = [
     "split_three_concept_prompts",
     "three_concept_prompts",
     "two_concept_prompts",
+    "usual_colour",
     "write_instances",
 ]

@@ -19,7 +19,7 @@ NAME = "embedded world"
 DEFAULT = "sprites"
 WORLDS = {
     "sprites": "small objects apart: its failures are copies",
-    "crowded": "large objects that overlap, captions like alt text: it leaves out and mixes",
+    "crowded": "large objects that overlap, captions like alt text: it forgets and mixes concepts",
     "joint": "objects on a grid by joint attention, as in Stable Diffusion 3",
 }
 """The embedded models by name, with what each is for. Those without weights in the package are recipes with a card."""
@@ -49,8 +49,8 @@ def load(world: Path | str | None = None, **kwargs: Any) -> Any:
     `kwargs` go to the pipeline's `from_pretrained`. All make images of 64x64 px. Weights are kept in half precision and
     computed in float32 unless `dtype` says otherwise. Raises `ModelNotFound`.
     """
-    place = folder_of(world)
-    index = place / "model_index.json"
+    folder = folder_of(world)
+    index = folder / "model_index.json"
     if not index.is_file():
         if world in WORLDS:
             raise ModelNotFound(
@@ -59,19 +59,19 @@ def load(world: Path | str | None = None, **kwargs: Any) -> Any:
             )
         raise ModelNotFound(
             f"Expected a world ({', '.join(WORLDS)}) or a folder that holds one, got {world} "
-            f"(no model_index.json in {place}). Make one with `heedful world train`."
+            f"(no model_index.json in {folder}). Make one with `heedful world train`."
         )
     kind = json.loads(index.read_text(encoding="utf-8")).get("_class_name", "")
     if kind not in _PIPELINES:
         raise ModelNotFound(
-            f"Expected a model of one of the kinds {', '.join(_PIPELINES)} in {place}, got {kind or 'none'}. "
+            f"Expected a model of one of the kinds {', '.join(_PIPELINES)} in {folder}, got {kind or 'none'}. "
             "Name the folder of a world, or make one with `heedful world train`."
         )
     options: dict[str, Any] = {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True}
     if _PIPELINES[kind] is JointPipeline:
         # diffusers asks for them by name, though the model has none
         options |= {"text_encoder_3": None, "tokenizer_3": None}
-    return _PIPELINES[kind].from_pretrained(str(place), **(options | kwargs))
+    return _PIPELINES[kind].from_pretrained(str(folder), **(options | kwargs))
 
 
 def detector_folder(world: Path | str | None = None) -> Path | None:
@@ -79,10 +79,10 @@ def detector_folder(world: Path | str | None = None) -> Path | None:
 
     It is the model's own; the first embedded model's judges those embedded ones that have none.
     """
-    place = folder_of(world)
-    if (place / "detector.safetensors").is_file():
-        return place
-    return WEIGHTS if place.parent == _ALL else None
+    folder = folder_of(world)
+    if (folder / "detector.safetensors").is_file():
+        return folder
+    return WEIGHTS if folder.parent == _ALL else None
 
 
 def load_detector(world: Path | str | None = None) -> Detector:
@@ -95,6 +95,6 @@ def load_clip(world: Path | str | None = None) -> tuple[CLIPModel, CLIPProcessor
 
     An embedded model without one of its own has the first one's.
     """
-    place = folder_of(world)
-    is_shared = place.parent == _ALL and not (place / CLIP_FOLDER).is_dir()
-    return _load_clip(WEIGHTS if is_shared else place)
+    folder = folder_of(world)
+    is_shared = folder.parent == _ALL and not (folder / CLIP_FOLDER).is_dir()
+    return _load_clip(WEIGHTS if is_shared else folder)

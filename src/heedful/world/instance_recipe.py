@@ -209,8 +209,8 @@ def _alone(item: Item) -> np.ndarray:
 def _are_apart(items: Sequence[Item]) -> bool:
     return all(
         max(abs(one.x - other.x), abs(one.y - other.y)) > (one.size + other.size) / 2
-        for place, one in enumerate(items)
-        for other in items[:place]
+        for index, one in enumerate(items)
+        for other in items[:index]
     )
 
 

@@ -103,7 +103,7 @@ def _image(folder: Path, row: dict[str, Any]) -> InstanceImage:
 def _inside(folder: Path, name: str) -> Path:
     """Return a file of `folder`; raises `ValueError` for a name that leads out of it."""
     if Path(name).name != name:
-        raise ValueError(f"{name!r} is no name of a file beside it")
+        raise ValueError(f"{name!r} is no name of a file next to it")
     return folder / name
 
 

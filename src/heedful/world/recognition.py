@@ -17,6 +17,7 @@ from torch import Tensor
 
 from heedful.world.detector import Detection
 from heedful.world.looks import ACCESSORY_KINDS, NATURAL, Look, dressed
+from heedful.world.scene import PASTELS
 from heedful.world.small_sprites import small_sprite
 from heedful.world.sprites import painted
 from heedful.world.vocabulary import CLASSES, COLOURS
@@ -115,9 +116,8 @@ def recognise(
     """
     if not found:
         return []
-    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    ground = np.median(border, axis=0).astype(np.float32)
-    pieces = torch.stack([_pieces(image - ground, found, place) for place in range(len(found))])
+    ground = _ground(image).astype(np.float32)
+    pieces = torch.stack([_pieces(image - ground, found, item) for item in range(len(found))])
     # a template on the ground, less the ground
     drawn = templates.colours - templates.alpha * torch.from_numpy(ground).repeat_interleave(SIDE * SIDE)
     energy = pieces.square().sum(-1)  # -> (object, try)
@@ -132,16 +132,27 @@ def recognise(
     return sightings
 
 
+def ground_of(image: UInt8[np.ndarray, "height width 3"]) -> str:
+    """Return the background whose tint is nearest to the median of an image's border."""
+    tint = _ground(image)
+    return min(PASTELS, key=lambda name: float(np.square(tint - np.array(PASTELS[name])).sum()))
+
+
+def _ground(image: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "3"]:
+    """Return the median colour of an image's border."""
+    return np.median(np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]]), axis=0)
+
+
 def _pieces(
-    lifted: Float[np.ndarray, "height width 3"], found: Sequence[Detection], place: int
+    lifted: Float[np.ndarray, "height width 3"], found: Sequence[Detection], item: int
 ) -> Float[Tensor, "try colour_pixel"]:
     """Return the square around one object, at some shifts and sizes, at the size of templates."""
     height, width = lifted.shape[:2]
     seen = torch.from_numpy(lifted).permute(2, 0, 1)[None].clone()
     rows, columns = np.ogrid[:height, :width]
-    left, top, right, bottom = found[place].box
+    left, top, right, bottom = found[item].box
     mine = (rows + 1 > top) & (rows < bottom) & (columns + 1 > left) & (columns < right)
-    for other in (each for index, each in enumerate(found) if index != place):
+    for other in (each for index, each in enumerate(found) if index != item):
         x0, y0, x1, y1 = other.box
         theirs = (rows + 1 > y0) & (rows < y1) & (columns + 1 > x0) & (columns < x1)
         seen[:, :, torch.from_numpy(theirs & ~mine)] = 0.0

@@ -198,8 +198,8 @@ def _middle(rng: np.random.Generator, half: int, canvas: int, grid: int) -> tupl
 def _visible(items: Sequence[Item]) -> float:
     """The least share of an item's square that the squares of later items leave free."""
     shares = [1.0]
-    for place, item in enumerate(items):
-        for other in items[place + 1 :]:
+    for index, item in enumerate(items):
+        for other in items[index + 1 :]:
             reach = (item.size + other.size) / 2
             width = min(max(reach - abs(item.x - other.x), 0), item.size, other.size)
             height = min(max(reach - abs(item.y - other.y), 0), item.size, other.size)

@@ -21,11 +21,11 @@ _COLUMNS = 8
 def draw_sheet() -> Image.Image:
     """Return all small sprites in one RGBA image, in the order of the classes; needs the emoji font."""
     sheet = Image.new("RGBA", (_COLUMNS * SIZE, SIZE * -(-len(CLASSES) // _COLUMNS)))
-    for place, name in enumerate(CLASSES):
+    for index, name in enumerate(CLASSES):
         whole = sprite(name)
         scale = SIZE / max(whole.size)
         small = whole.resize((round(whole.width * scale), round(whole.height * scale)), Image.Resampling.BOX)
-        sheet.paste(small, _corner(place))
+        sheet.paste(small, _corner(index))
     return sheet
 
 
@@ -43,5 +43,5 @@ def _sheet() -> Image.Image:
         return Image.fromarray(np.asarray(file.convert("RGBA")), "RGBA")
 
 
-def _corner(place: int) -> tuple[int, int]:
-    return place % _COLUMNS * SIZE, place // _COLUMNS * SIZE
+def _corner(index: int) -> tuple[int, int]:
+    return index % _COLUMNS * SIZE, index // _COLUMNS * SIZE

@@ -1,5 +1,6 @@
 """The recipe on a miniature: it makes a model that diffusers loads, and a killed run ends with the same weights."""
 
+import sys
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -9,7 +10,8 @@ import torch
 from diffusers import StableDiffusion3Pipeline, StableDiffusionPipeline
 from safetensors.torch import load_file
 
-from heedful.errors import ModelNotFound
+from heedful.errors import ModelNotFound, OutputError, SettingsError
+from heedful.folders import OutputFolder
 from heedful.world.embedded import WORLDS
 from heedful.world.style import CROWDED
 from heedful.world.training.captions import ALT_TEXT
@@ -80,6 +82,29 @@ def test_training_goes_on_from_a_trained_model(tmp_path: Path, threads: None) ->
         assert before[f"{part}.safetensors"] == after[f"{part}.safetensors"]
     vae = "vae/diffusion_pytorch_model.safetensors"
     assert before[vae] != after[vae]
+
+
+def test_a_folder_has_one_training_and_keeps_what_a_person_has_there(tmp_path: Path) -> None:
+    with OutputFolder(tmp_path / "out").locked(), pytest.raises(OutputError, match="the only run"):
+        train(tmp_path / "out", MINIATURE)
+    (tmp_path / "mine" / "unet").mkdir(parents=True)
+    with pytest.raises(OutputError, match="without unet"):
+        train(tmp_path / "mine", MINIATURE)
+    assert not list((tmp_path / "mine").rglob("*.safetensors"))
+
+
+def test_a_training_of_another_recipe_is_not_joined_unless_its_length_alone_differs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[train.__module__], "_train", lambda *_: None)
+    train(tmp_path, replace(MINIATURE, style=CROWDED))
+    train(tmp_path, replace(MINIATURE, style=CROWDED, detector_steps=99, learning_rate=1e-5))
+    with pytest.raises(SettingsError, match=r"differs in seed, style\. .* remove that file"):
+        train(tmp_path, replace(MINIATURE, seed=1))
+    for broken in ("", "[1]", "{}"):
+        (tmp_path / "training" / "recipe.json").write_text(broken)
+        with pytest.raises(SettingsError, match="differs in"):
+            train(tmp_path, MINIATURE)
 
 
 def test_a_start_without_a_model_is_refused(tmp_path: Path) -> None:

@@ -1,9 +1,108 @@
-"""Heedful: our own method."""
+"""Heedful, our own method: each concept in one location, no two in the same, and no attention to the text in a third.
 
-from heedful.guidance.methods.method import Method
+- `Separability` is Fisher's criterion on where attention lies. An overlap sees only cells that two concepts share, a
+  peak only one cell; neither sees a concept that is in two locations at once, which comes out as two objects. The
+  spread of a map sees it, and the distance between the maps' centres sees the overlap.
+- `Elsewhere`: a second cat seldom shows in the map of "cat". It grows in a third location, out of the words between the
+  concepts and of the end token, which carries the whole caption. What all of them together do there, the start token
+  tells, for the attention of a cell sums to 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from heedful.attention import Maps
+from heedful.guidance.method import Method
 from heedful.guidance.restart import Restart
 from heedful.guidance.settings import EMBEDDED_SITES, Settings
-from heedful.losses import Elsewhere, Separability
+from heedful.losses import Loss, Preparation, at_least_tiny, cell_positions, missing_pair
+from heedful.prompts import Prompt
+from heedful.shapes import PerItem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Separability(Loss):
+    """L = W / (W + B): the share of the variance of location that does not tell the concepts apart.
+
+    Each concept's map, raised to `sharpness` and divided by its sum, is a distribution over the cells. W is the mean
+    over concepts of its variance (squared distance from its own centre), B the variance of the centres. In [0, 1]:
+    0 if each concept looks at one point and the points differ, 1 if all centres fall together; 1 - L is the correlation
+    ratio, and B / W Fisher's criterion (Fisher 1936, The use of multiple measurements in taxonomic problems). How
+    strongly a concept is attended does not count, nor the size of the grid.
+
+    A prompt with fewer than two concepts has nothing to tell apart, so it gets 0 and no gradient.
+    """
+
+    citations = ("fisher1936",)
+
+    sharpness: float = 2.0
+    """Power of the maps: 1 as they are; above, the faint attention far from an object counts less."""
+
+    def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
+        """Return the unexplained share of the variance of each item, in [0, 1]."""
+        groups = Preparation(normalisation="max")(maps, prompts)
+        powers = groups.maps.pow(self.sharpness).flatten(2)
+        shares = powers / at_least_tiny(powers.sum(-1, keepdim=True))  # -> (batch, concept, cell)
+        cells = cell_positions(shares, *maps.size)
+        centres = shares @ cells  # -> (batch, concept, 2)
+        distances = (cells - centres[:, :, None]).square().sum(-1)  # -> (batch, concept, cell)
+        there = groups.is_there.to(shares.dtype)
+        count = there.sum(1).clamp(min=1)
+        within = ((shares * distances).sum(-1) * there).sum(1) / count
+        middle = (centres * there[..., None]).sum(1) / count[:, None]  # -> (batch, 2)
+        between = ((centres - middle[:, None]).square().sum(-1) * there).sum(1) / count
+        return (within / at_least_tiny(within + between)).masked_fill(groups.is_there.sum(1) < 2, 0)
+
+    def idle_for(self, prompt: Prompt) -> tuple[str, ...]:
+        """Return that fewer than two concepts have nothing to tell apart."""
+        return missing_pair("Separability", prompt)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elsewhere(Loss):
+    """L = F / (F + N),   F and N the maximum of H(x) = 1 - A_idle(x) over the cells far from and near the concepts.
+
+    A_idle(x) is what a cell attends to if it heeds nothing: the start token, as CLIP has it first, where end token and
+    padding carry the caption. Text encoders without a start token (T5, large language models) leave such attention
+    to the end token and the padding after it, which are idle then. So H(x) is how much a cell heeds the text.
+
+    A cell is near a concept if it is no farther from the peak of its map than `reach` times the grid's longer side. In
+    [0, 1]: 0 if all attention to the text lies around the concepts, 1/2 if a third location attends as much. No
+    gradient flows through where the peaks are.
+    """
+
+    reach: float = 0.45
+    """An object of the embedded world is up to half an image wide; smaller reaches take its rim for another object."""
+
+    def __call__(self, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
+        """Return the share of each item, in [0, 1]; 0 for a prompt without concepts."""
+        groups = maps.group(prompts)
+        near = (_distance_from_peak(groups.maps) <= self.reach * max(maps.size)) & groups.is_there[..., None]
+        attending = 1 - _idle(maps, prompts)  # -> (batch, cell)
+        is_near = near.any(1)  # -> (batch, cell)
+        far, close = (attending.masked_fill(hidden, 0).amax(-1) for hidden in (is_near, ~is_near))
+        return (far / at_least_tiny(far + close)).masked_fill(~groups.is_there.any(1), 0)
+
+
+def _idle(maps: Maps, prompts: Sequence[Prompt]) -> Float[Tensor, "batch cell"]:
+    """Return how much each cell attends to the tokens that are idle."""
+    length = maps.tokens.shape[1]
+    weights = torch.zeros(len(maps), length)
+    for item, prompt in enumerate(prompts):
+        weights[item, slice(0, 1) if prompt.has_start else slice(prompt.end, length)] = 1
+    return torch.einsum("bt,btc->bc", weights.to(maps.tokens), maps.tokens.flatten(2))
+
+
+def _distance_from_peak(maps: Float[Tensor, "batch concept height width"]) -> Float[Tensor, "batch concept cell"]:
+    """Return how many cells each cell is from the highest of its map."""
+    cells = cell_positions(maps, *maps.shape[-2:])
+    peaks = cells[maps.flatten(-2).argmax(-1)]  # -> (batch, concept, 2)
+    return (cells - peaks[:, :, None]).square().sum(-1).sqrt()  # -> (batch, concept, cell)
+
 
 HEEDFUL = Method(
     name="heedful",
@@ -12,7 +111,7 @@ HEEDFUL = Method(
     embedded=Settings(
         sites=EMBEDDED_SITES,
         scheme="one-pass",
-        condition_alone=True,
+        condition_alone=0.3,
         step_size=25.0,
         decay=(1.0, 0.5),
         guided=0.3,

@@ -1,23 +1,22 @@
-"""The teaching methods by name, one file per paper: what learns, from which losses, and the published numbers.
+"""The teaching methods by name, one file per paper: what learns, its losses, and the published numbers.
 
 `heedful.catalogue` lists them. Each is a constant here as well: `heedful.teaching_methods.DISENDIFF` is the method
-"disendiff".
+"disendiff". So are the losses on maps: `heedful.teaching_methods.Bind`.
 """
 
 from heedful import catalogue
+from heedful.teaching.methods.disendiff import Bind, SeparateAndStrengthen
 from heedful.teaching.methods.method import EMBEDDED, TeachingMethod
 
 METHODS: dict[str, TeachingMethod] = catalogue.members("heedful.teaching.methods", catalogue.TEACHING_METHODS)
 """By the name that `heedful.teach` and the command line know."""
 
-__all__ = ["EMBEDDED", "METHODS", "TeachingMethod", "find_method"]
+__all__ = ["EMBEDDED", "METHODS", "Bind", "SeparateAndStrengthen", "TeachingMethod", "find_method"]
 
 
 def find_method(method: TeachingMethod | str) -> TeachingMethod:
     """Return the teaching method that is given itself or by name; raises `SettingsError`, which lists what there is."""
-    if isinstance(method, TeachingMethod):
-        return method
-    return METHODS[catalogue.check_name(method, METHODS, "a teaching method")]
+    return catalogue.find(method, METHODS, TeachingMethod, "a teaching method")
 
 
 def __getattr__(name: str) -> TeachingMethod:

@@ -58,5 +58,5 @@ def _of_two(rng: np.random.Generator, items: list[Item], noise: CaptionNoise) ->
 
 def _as_said(rng: np.random.Generator, item: Item) -> Item:
     """An object in its usual colour mostly has none in a caption."""
-    is_left_out = item.colour == usual_colour(item.name) and rng.random() >= USUAL_SAID
-    return replace(item, colour=None) if is_left_out else item
+    is_unsaid = item.colour == usual_colour(item.name) and rng.random() >= USUAL_SAID
+    return replace(item, colour=None) if is_unsaid else item

@@ -71,9 +71,9 @@ def wrong_caption(rng: np.random.Generator, scene: Scene) -> str:
         first, second = colours[:2]
         words[first], words[second] = words[second], words[first]
         return " ".join(words)
-    place = int(rng.choice([i for i, word in enumerate(words) if word in CLASSES or i in colours]))
-    pool = COLOURS if place in colours else ANIMALS if words[place] in ANIMALS else OBJECTS
-    words[place] = str(rng.choice([word for word in pool if word not in words]))
+    index = int(rng.choice([i for i, word in enumerate(words) if word in CLASSES or i in colours]))
+    pool = COLOURS if index in colours else ANIMALS if words[index] in ANIMALS else OBJECTS
+    words[index] = str(rng.choice([word for word in pool if word not in words]))
     return " ".join(words)
 
 

@@ -3,34 +3,21 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from heedful.world.architecture import build_scheduler, build_text_encoder, build_unet
 from heedful.world.latents import PatchProjection
-from heedful.world.training.batches import random_scenes, step_rng, to_images
+from heedful.world.training.batches import random_scenes, step_rng
 from heedful.world.training.captions import noisy_caption
 from heedful.world.training.denoising_batch import DenoisingBatch
 from heedful.world.training.loop import Phase
 from heedful.world.training.recipe import Recipe, stage_at
+from heedful.world.training.sample_sheet import SHEET, write_samples
 from heedful.world.training.transplant import begin_with, translate
-
-SHEET = (
-    "a cat", "a elephant", "a bird", "a rabbit", "a blue clock", "a white chair", "a red bench", "a green glasses",
-    "a cat and a blue clock", "a dog and a frog", "a lion with a crown", "a elephant and a mouse",
-    "a red car and a yellow apple", "a white bow and a black clock", "a horse and a pink balloon", "a bird and a bear",
-)  # fmt: skip
-"""The captions of the sheets of samples that training leaves behind."""
-
-
-def sheet_rows(images: np.ndarray) -> np.ndarray:
-    """Put sixteen images (image, 64, 64, 3) into two rows: (128, 512, 3)."""
-    return images.reshape(2, 8, 64, 64, 3).transpose(0, 2, 1, 3, 4).reshape(128, 512, 3)
 
 
 class DenoiserPhase(Phase):
@@ -117,14 +104,13 @@ class DenoiserPhase(Phase):
 
     @torch.no_grad()
     def report(self, folder: Path, step: int) -> None:
-        """A sheet of samples decoded by the plain projection: 20 DDIM steps, guidance scale 3, fixed noise."""
-        scheduler = build_scheduler()
-        scheduler.set_timesteps(20)
-        shape = (len(SHEET), self.unet.config.in_channels, 16, 16)  # pyright: ignore[reportAttributeAccessIssue]
-        latents = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(self.device)
-        embeddings = torch.cat([self._embed([""] * len(SHEET)), self._embed(list(SHEET))])
-        for timestep in scheduler.timesteps:
-            plain, conditional = self.unet(torch.cat([latents, latents]), timestep, embeddings).sample.chunk(2)
-            latents = scheduler.step(plain + 3 * (conditional - plain), timestep, latents).prev_sample  # pyright: ignore
-        rows = sheet_rows(to_images(self.projection.decode(latents.cpu())))
-        Image.fromarray(rows).resize((1024, 256), Image.Resampling.LANCZOS).save(folder / f"samples-{step:05d}.png")
+        """Write a sheet of samples by DDIM."""
+        text = torch.cat([self._embed([""] * len(SHEET)), self._embed(list(SHEET))])
+        write_samples(
+            folder / f"samples-{step:05d}.png",
+            build_scheduler(),
+            lambda latents, timestep: self.unet(latents, timestep, text).sample,
+            self.projection,
+            int(self.unet.config.in_channels),  # pyright: ignore[reportAttributeAccessIssue]
+            self.device,
+        )

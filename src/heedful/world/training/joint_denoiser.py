@@ -5,18 +5,16 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusion3Pipeline
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTokenizer
 
 from heedful.world.joint import build_flow_scheduler, build_joint_text_encoder, build_transformer, encode_captions
 from heedful.world.latents import PatchProjection
-from heedful.world.training.batches import to_images
-from heedful.world.training.denoiser import SHEET, sheet_rows
 from heedful.world.training.denoising_batch import DenoisingBatch
 from heedful.world.training.loop import Phase
 from heedful.world.training.recipe import Recipe, stage_at
+from heedful.world.training.sample_sheet import SHEET, write_samples
 
 NOISE_MEAN, NOISE_SPREAD = 0.5, 1.2
 """Mean and spread of the logit of the noise level. How many objects there will be is settled above 0.85, where a mean
@@ -86,20 +84,22 @@ class JointDenoiserPhase(Phase):
 
     @torch.no_grad()
     def report(self, folder: Path, step: int) -> None:
-        """A sheet of samples decoded by the plain projection: 20 Euler steps, guidance scale 3, fixed noise."""
-        scheduler = build_flow_scheduler()
-        scheduler.set_timesteps(20)
-        shape = (len(SHEET), self.transformer.config.in_channels, 16, 16)  # pyright: ignore[reportAttributeAccessIssue]
-        latents = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(self.device)
+        """Write a sheet of samples by Euler steps."""
         states, pooled = encode_captions(self.tokenizer, self.text_encoders, [""] * len(SHEET) + list(SHEET))
-        for timestep in torch.as_tensor(scheduler.timesteps):
-            predicted = self.transformer(
-                hidden_states=torch.cat([latents, latents]),
+
+        def predict(latents: Tensor, timestep: Tensor) -> Tensor:
+            return self.transformer(
+                hidden_states=latents,
                 encoder_hidden_states=states,
                 pooled_projections=pooled,
-                timestep=timestep.expand(2 * len(SHEET)).to(self.device),
+                timestep=timestep.expand(len(latents)).to(self.device),
             ).sample
-            plain, conditional = predicted.chunk(2)
-            latents = scheduler.step(plain + 3 * (conditional - plain), timestep, latents).prev_sample  # pyright: ignore
-        rows = sheet_rows(to_images(self.projection.decode(latents.cpu())))
-        Image.fromarray(rows).resize((1024, 256), Image.Resampling.LANCZOS).save(folder / f"samples-{step:05d}.png")
+
+        write_samples(
+            folder / f"samples-{step:05d}.png",
+            build_flow_scheduler(),
+            predict,
+            self.projection,
+            int(self.transformer.config.in_channels),  # pyright: ignore[reportAttributeAccessIssue]
+            self.device,
+        )

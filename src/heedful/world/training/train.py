@@ -1,5 +1,6 @@
 """Make the embedded model from nothing, phase by phase, and put it together as a folder that diffusers loads."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,10 @@ import torch
 from diffusers import DiffusionPipeline
 from safetensors.torch import load_file, save
 
-from heedful.errors import OutputError
+from heedful.errors import OutputError, SettingsError
 from heedful.files import make_folder, write_atomic
+from heedful.folders import OutputFolder
+from heedful.identity import identity
 from heedful.world.clip import FOLDER as CLIP_FOLDER
 from heedful.world.clip import build_processor
 from heedful.world.embedded import load, load_clip, load_detector
@@ -30,6 +33,19 @@ from heedful.world.training.text_encoder import TextEncoderPhase
 # called with the phase, the step, the number of steps, and the loss
 OnStep = Callable[[str, int, int, float], None]
 
+WORK = "training"
+"""The folder of checkpoints, losses and sheets below that of the model."""
+PROJECTION = "projection.safetensors"
+PARTS = (
+    "model_index.json", "unet", "transformer", "vae", "scheduler", "text_encoder", "text_encoder_2", "tokenizer",
+    "tokenizer_2", "detector.safetensors", CLIP_FOLDER,
+)  # fmt: skip
+"""What the model is put together of; a person's own folders of these names are not replaced."""
+_LENGTHS = (
+    "stages", "text_encoder_steps", "autoencoder_steps", "detector_steps", "clip_steps", "learning_rate", "warmup",
+    "decay", "ema", "bfloat16",
+)  # fmt: skip
+
 
 def train(
     output: Path | str,
@@ -46,17 +62,52 @@ def train(
     Checkpoints, loss curves and sample sheets go to `output/training`. Killed at any moment, the same call goes on and
     ends with the same weights: bit for bit on a CPU with the same number of threads. `start` names the folder of a
     world model whose denoiser, text encoder, autoencoder and detector are trained further instead of random weights.
-    Raises `OutputError`, and `ModelNotFound` if the sprites' font is missing or `start` holds no model.
+    Raises `OutputError`, `SettingsError` if the folder holds the training of another recipe, and `ModelNotFound` if the
+    sprites' font is missing or `start` holds no model.
     """
-    target = make_folder(output)
-    work = make_folder(target / "training")
-    for left in work.rglob("*.part"):  # by a kill
-        left.unlink(missing_ok=True)
+    folder = OutputFolder(Path(output))
+    with folder.locked():
+        work = make_folder(folder.folder / WORK)
+        if not (work / PROJECTION).exists():  # nothing was trained here before
+            folder.claim(*PARTS)
+        _check_recipe(work / "recipe.json", recipe)
+        for left in work.rglob("*.part"):  # by a kill
+            left.unlink(missing_ok=True)
+        _train(folder.folder, recipe, start, device, checkpoint_every, report_every, on_step)
+    return folder.folder
+
+
+def _check_recipe(path: Path, recipe: Recipe) -> None:
+    """Write what is trained in a folder; raises `SettingsError` if that is something else. Lengths may change."""
+    now = {name: value for name, value in identity(recipe).items() if name not in _LENGTHS}
+    try:
+        there: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else now
+    except (ValueError, TypeError):
+        there = {}
+    if there != now:
+        names = ", ".join(sorted(name for name in there.keys() | now.keys() if there.get(name) != now.get(name)))
+        raise SettingsError(
+            f"Expected the recipe that {path} holds, got one that differs in {names}. Choose another folder, or remove "
+            "that file to go on with the new recipe."
+        )
+    write_atomic(path, json.dumps(now, indent=1) + "\n")
+
+
+def _train(
+    target: Path,
+    recipe: Recipe,
+    start: Path | str | None,
+    device: str,
+    checkpoint_every: int,
+    report_every: int,
+    on_step: OnStep,
+) -> None:
+    work = target / WORK
     chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     tokenizer = build_tokenizer()
     begin = start or recipe.start
     parts: Any = None if begin is None else load(begin)
-    projection = _projection(work / "projection.safetensors", recipe, parts)
+    projection = _projection(work / PROJECTION, recipe, parts)
 
     def run(phase: Phase) -> None:
         run_phase(
@@ -91,7 +142,6 @@ def train(
         run(phase)
     pipeline = denoiser.pipeline(autoencoder.autoencoder)
     _assemble(target, work, pipeline, detector, clip)
-    return target
 
 
 def _projection(path: Path, recipe: Recipe, parts: Any | None) -> PatchProjection:
@@ -124,10 +174,10 @@ def _assemble(target: Path, work: Path, pipeline: DiffusionPipeline, detector: D
         clip.clip.save_pretrained(staged / CLIP_FOLDER)
         build_processor().save_pretrained(staged / CLIP_FOLDER)
         for part in sorted(staged.iterdir(), key=lambda part: part.name == "model_index.json"):
-            place = target / part.name
-            if place.is_dir():
-                shutil.rmtree(place)
-            part.replace(place)
+            kept = target / part.name
+            if kept.is_dir():
+                shutil.rmtree(kept)
+            part.replace(kept)
     except OSError as reason:
         raise OutputError(
             f"Expected to write the model to {target}, but it failed ({reason}). Free some space."
