@@ -104,7 +104,7 @@ def cases() -> Iterator[Any]:
                 yield pytest.param(name, way, scheme, id=f"{name}, {way.__name__}, {scheme}", marks=marks)
 
 
-@pytest.mark.parametrize(("name", "way", "scheme"), cases())
+@pytest.mark.parametrize(("name", "way", "scheme"), list(cases()))
 def test_images_are_those_of_weights_at_hand(
     name: str, way: Callable[[Run, Path], None], scheme: str, tmp_path: Path
 ) -> None:
