@@ -119,6 +119,7 @@ def _pass(unet: Any, whole: int, arguments: dict[str, Any], open_pass: OpenPass)
         return tensor
 
     def there_and_back(run: Callable[[Callable[[], Any]], tuple[int, Any]]) -> tuple[int, int]:
+        saved.clear()
         latents = torch.zeros_like(arguments["sample"]).requires_grad_()
         with open_pass(arguments | {"sample": latents}) as forward:
             with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):

@@ -76,6 +76,7 @@ def gradient_pass(
         return tensor
 
     def there_and_back(run: Callable[[Callable[[], Any]], tuple[int, Any]]) -> tuple[int, int]:
+        saved.clear()
         given, latents = _differentiable(arguments[reader.layout.latents])
         record = Record()
 
