@@ -22,8 +22,8 @@ def test_settings_may_follow_a_method_and_are_part_of_its_name() -> None:
 
 def test_words_and_truths_are_settings_too() -> None:
     method = read_method("heedful@condition_alone=0.1@decay_law=linear")
-    assert method.embedded is not None
-    assert (method.embedded.condition_alone, method.embedded.decay_law) == (0.1, "linear")
+    assert method.embedded is None
+    assert (method.settings.condition_alone, method.settings.decay_law) == (0.1, "linear")
 
 
 @pytest.mark.parametrize(
