@@ -111,10 +111,10 @@ HEEDFUL = Method(
         sites=COARSEST_UP_SITES,
         scheme="one-pass",
         condition_alone=0.3,
-        step_rule="polyak",
-        step_size=0.3,
-        longest=1.0,
-        decay=(1.0, 1.0),
+        step_rule="mean-square",
+        step_size=25 / 2048,
+        longest=8.0,
+        decay=(1.0, 0.5),
         guided=0.3,
         restart=Restart(step=0.25, limit=0.385, tries=4, is_optional=True, loss=Elsewhere()),
     ),
@@ -123,7 +123,10 @@ HEEDFUL = Method(
 (`Elsewhere`). One setting for every model; no number has a unit of one of them:
 
 - sites: the first up block of a U-Net that attends to the text; a transformer's usual ones.
-- A step asks for 30 % of the loss, and after the first it is no longer than what the step before moved the latents by.
+- A step is in proportion to the gradient, so that images whose loss is steep are moved farthest, in a metric that does
+  not depend on the resolution; after the first it is at most 8 times as long as the way of the step before, a safety
+  net that the embedded model does not touch. Polyak's step knows no number of any model at all, but left more concepts
+  missing or mixed.
 - An image restarts with another noise if a third location is attended to by more than 0.385 / (1 - 0.385) = 63 % of
   what the concepts' own get: it would come out with one object too many. Before anything has taken shape it is about
   100 % on any model, so a limit relative to the first step (`Restart.relative`) says no more, and was no better. Runs
