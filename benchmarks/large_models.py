@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.resnet import ResnetBlock2D
 from guidance_operations import Living
 from published_models import Published
 from torch import Tensor, nn
@@ -113,10 +115,17 @@ def _differentiable(latents: Any) -> tuple[Any, Tensor]:
 
 
 def weights(denoiser: nn.Module) -> dict[str, float]:
-    """Count the denoiser's weights, those of linear layers apart, and the largest weight and block."""
+    """Count the denoiser's weights, those of linear layers apart, the largest of these, and the largest block.
+
+    A block here is what is run again on the way back at a time, and can be offloaded by itself.
+    """
     linear = [module.weight for module in denoiser.modules() if isinstance(module, nn.Linear)]
     every = sum(parameter.numel() for parameter in denoiser.parameters())
-    blocks = [block for _, part in denoiser.named_children() if isinstance(part, nn.ModuleList) for block in part]
+    blocks: list[nn.Module] = [
+        one for one in denoiser.modules() if isinstance(one, BasicTransformerBlock | ResnetBlock2D)
+    ]
+    if not blocks:
+        blocks = [block for part in denoiser.children() if isinstance(part, nn.ModuleList) for block in part]
     sizes = [sum(parameter.numel() for parameter in block.parameters()) for block in blocks]
     return {
         "all": every,

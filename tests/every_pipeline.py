@@ -21,6 +21,9 @@ PROMPTS = ["a cat and a blue clock", "a red car and a dog"]
 class Run:
     """A pipeline, and the arguments that it needs beside prompt and seed."""
 
+    frames = 1
+    """Of a video, in the latents."""
+
     def __init__(self, pipe: Any, scale: str = "guidance_scale", **arguments: Any):
         pipe.set_progress_bar_config(disable=True)
         self.pipe = pipe

@@ -3,17 +3,25 @@
 `FAMILY_PIPELINES[name]()` is a `Run`, as in `tests.every_pipeline`.
 """
 
+import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import diffusers
 import torch
+from diffusers.modular_pipelines.qwenimage import QwenImageAutoBlocks
+from diffusers.modular_pipelines.z_image import ZImageAutoBlocks
 from diffusers.pipelines.prx import pipeline_prx
+from PIL import Image
 
+from heedful.attention import held
 from tests import new_transformers as tiny
-from tests.every_pipeline import PROMPTS, SIZE, Run, inpaint, late
-from tests.pipelines import generator
+from tests import single_stream_pipelines as single
+from tests.every_pipeline import PROMPTS, SIZE, T5, Run, inpaint, late, like, pictures
+from tests.more_pipelines import modular
+from tests.pipelines import generator, tiny_pipeline, tiny_sdxl_pipeline
+from tests.transformer_pipelines import tiny_flux
 
 LAYERS: dict[str, Any] = {"text_encoder_out_layers": (0, 1, 2)}
 """Those of language models of two layers."""
@@ -45,7 +53,46 @@ def prefixed(run: Run) -> Run:
 def prx() -> Run:
     if not hasattr(pipeline_prx, "ftfy"):  # it is not installed here, and the pipeline cannot do without
         pipeline_prx.ftfy = SimpleNamespace(fix_text=lambda text: text)  # type: ignore[attr-defined]
-    return UnguidedRun(tiny.tiny_prx(), use_resolution_binning=False, **SIZE)
+    return UnguidedRun(single.tiny_prx(), use_resolution_binning=False, **SIZE)
+
+
+class VideoRun(Run):
+    """Two frames of latents."""
+
+    frames = 2
+
+    def __call__(self, guidance_scale: float = 5.0) -> torch.Tensor:
+        common = {"num_inference_steps": 3, "num_videos_per_prompt": 2, "output_type": "latent", "num_frames": 5}
+        given = common | self.arguments | {"guidance_scale": guidance_scale}
+        return self.pipe(list(PROMPTS), generator=generator(), **given).frames
+
+
+def picture(side: int) -> Image.Image:
+    return Image.fromarray((pictures(1)[0, :, :1, :1].expand(3, side, side) * 255).byte().permute(1, 2, 0).numpy())
+
+
+class EditRun(Run):
+    """Qwen-Image-Edit makes its images as large as a million pixels, which takes too long here."""
+
+    def __call__(self, guidance_scale: float = 5.0) -> torch.Tensor:
+        with held(self.module, "calculate_dimensions", lambda area, ratio: (24, 16, None)):
+            return super().__call__(guidance_scale)
+
+    @property
+    def module(self) -> Any:
+        return sys.modules[type(self.pipe).__module__]
+
+
+def edit(kind: Any) -> Run:
+    tokenizer_and_more = tiny.tiny_qwen_image()
+    processor = tiny.models.qwen_processor(tokenizer_and_more.tokenizer)
+    run = EditRun(like(tokenizer_and_more, kind, processor=processor), "true_cfg_scale", **TRUE_CFG, **SIZE)
+    run.arguments["image"] = [picture(56), picture(56)]
+    return prefixed(run)
+
+
+def pag(pipe: Any, kind: Any, **arguments: Any) -> Run:
+    return Run(like(pipe, kind, pag_applied_layers="mid"), pag_scale=3.0, **arguments)
 
 
 TRUE_CFG: dict[str, Any] = {"negative_prompt": ["a dog", "a cat"], "max_sequence_length": 64}
@@ -60,17 +107,42 @@ FAMILY_PIPELINES: dict[str, Callable[[], Run]] = {
     "QwenImageInpaintPipeline": lambda: prefixed(
         inpaint(tiny.tiny_qwen_image(), diffusers.QwenImageInpaintPipeline, "true_cfg_scale", **TRUE_CFG)
     ),
-    "ZImagePipeline": lambda: Run(tiny.tiny_z_image(), max_sequence_length=64, **SIZE),
+    "ZImagePipeline": lambda: Run(single.tiny_z_image(), max_sequence_length=64, **SIZE),
     "SanaPipeline": lambda: Run(
-        tiny.tiny_sana(), complex_human_instruction=["say more", "of: "], max_sequence_length=32,
+        single.tiny_sana(), complex_human_instruction=["say more", "of: "], max_sequence_length=32,
         use_resolution_binning=False, height=128, width=192,
     ),
-    "HunyuanDiTPipeline": lambda: Run(tiny.tiny_hunyuan_dit(), use_resolution_binning=False, height=64, width=96),
+    "HunyuanDiTPipeline": lambda: Run(single.tiny_hunyuan_dit(), use_resolution_binning=False, height=64, width=96),
     "ChromaPipeline": lambda: Run(tiny.tiny_chroma(), max_sequence_length=32, **SIZE),
+    "OvisImagePipeline": lambda: Run(tiny.tiny_ovis_image(), max_sequence_length=192, **SIZE),
     "AuraFlowPipeline": lambda: Run(tiny.tiny_aura_flow(), max_sequence_length=32, **SIZE),
     "BriaPipeline": lambda: Run(tiny.tiny_bria(), max_sequence_length=32, **SIZE),
-    "CogView4Pipeline": lambda: Run(tiny.tiny_cogview4(), max_sequence_length=32, height=32, width=48),
-    "Lumina2Pipeline": lambda: Run(tiny.tiny_lumina2(), max_sequence_length=256, height=64, width=96),
+    "CogView4Pipeline": lambda: Run(single.tiny_cogview4(), max_sequence_length=32, height=32, width=48),
+    "Lumina2Pipeline": lambda: Run(single.tiny_lumina2(), max_sequence_length=256, height=64, width=96),
     "PRXPipeline": prx,
+    "KolorsPipeline": lambda: Run(single.tiny_kolors(), max_sequence_length=32, **SIZE),
+    "FluxKontextPipeline": lambda: Run(
+        like(tiny_flux(), diffusers.FluxKontextPipeline), _auto_resize=False, max_area=16 * 24, image=pictures(2),
+        **T5, **SIZE,
+    ),
+    "Flux2KleinPipeline, with an image": lambda: Run(
+        tiny.tiny_klein(), max_sequence_length=64, image=picture(64), **LAYERS, **SIZE
+    ),
+    "Flux2Pipeline, with an image": lambda: Run(
+        tiny.tiny_flux2(), max_sequence_length=256, image=picture(64), **LAYERS, **SIZE
+    ),
+    "QwenImageEditPipeline": lambda: edit(diffusers.QwenImageEditPipeline),
+    "WanPipeline": lambda: VideoRun(single.tiny_wan(), max_sequence_length=32, height=32, width=48),
+    "StableDiffusionPAGPipeline": lambda: pag(tiny_pipeline(), diffusers.StableDiffusionPAGPipeline, **SIZE),
+    "StableDiffusionXLPAGPipeline": lambda: pag(
+        tiny_sdxl_pipeline(), diffusers.StableDiffusionXLPAGPipeline, **SIZE
+    ),
+    "QwenImageModularPipeline": lambda: modular(
+        QwenImageAutoBlocks, tiny.tiny_qwen_image(), max_sequence_length=128, negative_prompt=["a dog", "a cat"],
+        output_type="pt", output="latents",
+    ),
+    "ZImageModularPipeline": lambda: modular(
+        ZImageAutoBlocks, single.tiny_z_image(vae=single.smaller_vae(4)), max_sequence_length=64, height=64, width=96
+    ),
     "HunyuanImagePipeline": lambda: GuiderRun(tiny.tiny_hunyuan_image(), **SIZE),
 }  # fmt: skip

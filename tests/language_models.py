@@ -18,6 +18,8 @@ from transformers import (
     ProcessorMixin,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
+    Qwen2VLImageProcessorPil,
+    Qwen2VLProcessor,
     Qwen3Config,
     Qwen3ForCausalLM,
     Qwen3Model,
@@ -27,7 +29,7 @@ from transformers import (
     UMT5EncoderModel,
 )
 
-from tests.tokenizers import build_mistral
+from tests.tokenizers import build_mistral, kolors
 
 TEXT: dict[str, Any] = {
     "hidden_size": 16,
@@ -114,6 +116,35 @@ def tiny_mistral3(length: int) -> Mistral3ForConditionalGeneration:
     )
     text = MistralConfig(vocab_size=length, **TEXT)
     return Mistral3ForConditionalGeneration(Mistral3Config(text_config=text, vision_config=vision)).eval()
+
+
+class TextAndImage(Qwen2VLProcessor):
+    """Qwen's own processor without its part for videos, which asks for torchvision."""
+
+    def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None):
+        self.image_token, self.video_token = "<|image_pad|>", "<|video_pad|>"
+        self.image_token_id, self.video_token_id = tokenizer.convert_tokens_to_ids([self.image_token, self.video_token])
+        ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
+
+
+def qwen_processor(tokenizer: Any) -> TextAndImage:
+    """Reads images beside text."""
+    return TextAndImage(Qwen2VLImageProcessorPil(max_pixels=56 * 56), tokenizer, tokenizer.chat_template)
+
+
+def tiny_chat_glm(length: int) -> Any:
+    """For a vocabulary of `length` tokens; diffusers' own, for Kolors."""
+    torch.manual_seed(0)
+    module = kolors("text_encoder")
+    config = module.ChatGLMConfig(
+        num_layers=2, padded_vocab_size=length, hidden_size=16, ffn_hidden_size=32, kv_channels=8,
+        num_attention_heads=2, seq_length=64, add_bias_linear=False, add_qkv_bias=True, original_rope=True,
+    )  # fmt: skip
+    model = module.ChatGLMModel(config, empty_init=False).eval()
+    for name, parameter in model.named_parameters():
+        if "layernorm" in name:
+            torch.nn.init.ones_(parameter)  # it is made without a value
+    return model
 
 
 class TextOnly(ProcessorMixin):

@@ -166,14 +166,14 @@ class ModularRun(Run):
             self.pipe.update_components(guider=diffusers.ClassifierFreeGuidance(guidance_scale=guidance_scale))
         common = {"num_inference_steps": 3, "num_images_per_prompt": 2, "output_type": "latent"}
         return self.pipe(
-            **({"prompt": PROMPTS, "generator": generator(), "output": "images"} | common | self.arguments)
+            **({"prompt": list(PROMPTS), "generator": generator(), "output": "images"} | common | self.arguments)
         )
 
 
 def modular(blocks: Any, pipe: Any, **arguments: Any) -> ModularRun:
     made = blocks().init_pipeline()
     made.update_components(**{name: pipe.components[name] for name in made.components if name in pipe.components})
-    return ModularRun(made, **arguments, **SIZE)
+    return ModularRun(made, **(SIZE | arguments))
 
 
 MORE_PIPELINES: dict[str, Callable[[], Run]] = {

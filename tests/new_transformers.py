@@ -18,7 +18,7 @@ from transformers import ByT5Tokenizer
 
 from tests import language_models as models
 from tests.language_models import pixtral_processor, tiny_mistral3, tiny_qwen3
-from tests.tokenizers import build_bert, build_gemma, build_glm, build_qwen, build_t5
+from tests.tokenizers import build_qwen, build_t5
 from tests.transformer_pipelines import sharpened, shifted_vae, tiny_t5
 
 
@@ -77,15 +77,6 @@ def tiny_flux2() -> Flux2Pipeline:
     )
 
 
-def smaller_vae(levels: int) -> diffusers.AutoencoderKL:
-    """Smaller latents, for pipelines that ask for images of a multiple of 16 pixels."""
-    vae = shifted_vae()
-    torch.manual_seed(0)
-    deep = {"block_out_channels": (4,) * levels, "down_block_types": ("DownEncoderBlock2D",) * levels}
-    config = dict(vae.config) | deep | {"up_block_types": ("UpDecoderBlock2D",) * levels}
-    return diffusers.AutoencoderKL.from_config(config).eval()
-
-
 def qwen_vae() -> diffusers.AutoencoderKLQwenImage:
     torch.manual_seed(0)
     return diffusers.AutoencoderKLQwenImage(
@@ -131,97 +122,6 @@ def tiny_qwen_image(kind: Any = diffusers.QwenImagePipeline, **parts: Any) -> An
     return with_prefix(pipe)
 
 
-def tiny_z_image(kind: Any = diffusers.ZImagePipeline) -> Any:
-    torch.manual_seed(0)
-    transformer = diffusers.ZImageTransformer2DModel(
-        in_channels=4,
-        dim=32,
-        n_layers=2,
-        n_refiner_layers=1,
-        n_heads=2,
-        n_kv_heads=2,
-        cap_feat_dim=16,
-        axes_dims=[4, 6, 6],
-        axes_lens=[128, 64, 64],
-    )
-    for token in (transformer.x_pad_token, transformer.cap_pad_token):
-        torch.nn.init.normal_(token)  # made empty
-    tokenizer = build_qwen()
-    return kind(
-        scheduler=FlowMatchEulerDiscreteScheduler(),
-        vae=shifted_vae(),
-        text_encoder=models.tiny_qwen3_model(len(tokenizer)),
-        tokenizer=tokenizer,
-        transformer=sharpened(transformer),
-    )
-
-
-def tiny_sana() -> diffusers.SanaPipeline:
-    torch.manual_seed(0)
-    vae = diffusers.AutoencoderDC(
-        latent_channels=4,
-        encoder_block_out_channels=(4,) * 6,
-        decoder_block_out_channels=(4,) * 6,
-        encoder_layers_per_block=(1,) * 6,
-        decoder_layers_per_block=(1,) * 6,
-        encoder_qkv_multiscales=((),) * 6,
-        decoder_qkv_multiscales=((),) * 6,
-    ).eval()
-    transformer = diffusers.SanaTransformer2DModel(
-        in_channels=4,
-        out_channels=4,
-        num_attention_heads=2,
-        attention_head_dim=8,
-        num_layers=2,
-        num_cross_attention_heads=2,
-        cross_attention_head_dim=8,
-        cross_attention_dim=16,
-        caption_channels=16,
-        sample_size=4,
-    )
-    tokenizer = build_gemma()
-    return diffusers.SanaPipeline(
-        tokenizer=tokenizer,  # pyright: ignore[reportArgumentType]
-        text_encoder=models.tiny_gemma2(len(tokenizer)),
-        vae=vae,
-        transformer=sharpened(transformer),
-        scheduler=diffusers.DPMSolverMultistepScheduler(
-            use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=3.0
-        ),
-    )
-
-
-def tiny_hunyuan_dit() -> diffusers.HunyuanDiTPipeline:
-    torch.manual_seed(0)
-    transformer = diffusers.HunyuanDiT2DModel(
-        num_attention_heads=2,
-        attention_head_dim=8,
-        in_channels=4,
-        patch_size=2,
-        sample_size=8,
-        hidden_size=16,
-        num_layers=2,
-        mlp_ratio=2.0,
-        cross_attention_dim=16,
-        cross_attention_dim_t5=16,
-        pooled_projection_dim=16,
-        use_style_cond_and_image_meta_size=False,
-    )
-    first, second = build_bert(), build_t5()
-    return diffusers.HunyuanDiTPipeline(
-        vae=smaller_vae(4),
-        text_encoder=models.tiny_bert(len(first)),
-        tokenizer=first,
-        transformer=sharpened(transformer),
-        scheduler=diffusers.DDPMScheduler(prediction_type="v_prediction"),
-        safety_checker=None,  # pyright: ignore[reportArgumentType]
-        feature_extractor=None,  # pyright: ignore[reportArgumentType]
-        requires_safety_checker=False,
-        text_encoder_2=tiny_t5(len(second)),
-        tokenizer_2=second,  # pyright: ignore[reportArgumentType]
-    )
-
-
 def tiny_chroma() -> diffusers.ChromaPipeline:
     torch.manual_seed(0)
     transformer = diffusers.ChromaTransformer2DModel(
@@ -242,6 +142,28 @@ def tiny_chroma() -> diffusers.ChromaPipeline:
         vae=shifted_vae(),
         text_encoder=tiny_t5(len(tokenizer)),
         tokenizer=tokenizer,  # pyright: ignore[reportArgumentType]
+        transformer=sharpened(transformer),
+    )
+
+
+def tiny_ovis_image() -> diffusers.OvisImagePipeline:
+    torch.manual_seed(0)
+    transformer = diffusers.OvisImageTransformer2DModel(
+        in_channels=16,
+        out_channels=16,
+        num_layers=1,
+        num_single_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=16,
+        axes_dims_rope=(4, 6, 6),
+    )
+    tokenizer = build_qwen()
+    return diffusers.OvisImagePipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=shifted_vae(),
+        text_encoder=models.tiny_qwen3_model(len(tokenizer)),
+        tokenizer=tokenizer,
         transformer=sharpened(transformer),
     )
 
@@ -291,79 +213,6 @@ def tiny_bria() -> diffusers.BriaPipeline:
     )
 
 
-def tiny_cogview4() -> diffusers.CogView4Pipeline:
-    torch.manual_seed(0)
-    transformer = diffusers.CogView4Transformer2DModel(
-        patch_size=2,
-        in_channels=4,
-        out_channels=4,
-        num_layers=2,
-        attention_head_dim=8,
-        num_attention_heads=2,
-        text_embed_dim=16,
-        time_embed_dim=8,
-        condition_dim=4,
-        sample_size=8,
-        rope_axes_dim=(16, 16),
-    )
-    tokenizer = build_glm()
-    return diffusers.CogView4Pipeline(
-        tokenizer=tokenizer,  # pyright: ignore[reportArgumentType]
-        text_encoder=models.tiny_glm(len(tokenizer)),
-        vae=smaller_vae(3),
-        transformer=sharpened(transformer),
-        scheduler=FlowMatchEulerDiscreteScheduler(),
-    )
-
-
-def tiny_lumina2() -> diffusers.Lumina2Pipeline:
-    torch.manual_seed(0)
-    transformer = diffusers.Lumina2Transformer2DModel(
-        sample_size=8,
-        patch_size=2,
-        in_channels=4,
-        hidden_size=16,
-        num_layers=2,
-        num_refiner_layers=1,
-        num_attention_heads=2,
-        num_kv_heads=1,
-        multiple_of=8,
-        axes_dim_rope=(4, 2, 2),
-        axes_lens=(300, 64, 64),
-        cap_feat_dim=16,
-    )
-    tokenizer = build_gemma(512)
-    return diffusers.Lumina2Pipeline(
-        transformer=sharpened(transformer),
-        scheduler=FlowMatchEulerDiscreteScheduler(),
-        vae=shifted_vae(),
-        text_encoder=models.tiny_gemma2(len(tokenizer)),
-        tokenizer=tokenizer,  # pyright: ignore[reportArgumentType]
-    )
-
-
-def tiny_prx() -> diffusers.PRXPipeline:
-    torch.manual_seed(0)
-    transformer = diffusers.PRXTransformer2DModel(
-        in_channels=4,
-        patch_size=2,
-        context_in_dim=16,
-        hidden_size=16,
-        mlp_ratio=2.0,
-        num_heads=2,
-        depth=2,
-        axes_dim=[4, 4],
-    )
-    tokenizer = build_gemma()
-    return diffusers.PRXPipeline(
-        transformer=sharpened(transformer),
-        scheduler=FlowMatchEulerDiscreteScheduler(),
-        text_encoder=models.tiny_t5_gemma(len(tokenizer)),
-        tokenizer=tokenizer,  # pyright: ignore[reportArgumentType]
-        vae=shifted_vae(),
-    )
-
-
 def tiny_hunyuan_image() -> diffusers.HunyuanImagePipeline:
     torch.manual_seed(0)
     vae = diffusers.AutoencoderKLHunyuanImage(
@@ -401,5 +250,5 @@ def tiny_hunyuan_image() -> diffusers.HunyuanImagePipeline:
         guider=guider,
         ocr_guider=guider,
     )
-    pipe.tokenizer_max_length = 64
+    pipe.tokenizer_max_length, pipe.tokenizer_2_max_length = 32, 8
     return with_prefix(pipe)

@@ -3,8 +3,14 @@
 Import as `from tests.tokenizers import build_clip, build_t5`.
 """
 
+import warnings
+from importlib import import_module
+from typing import Any
+
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import BertTokenizer, CLIPTokenizer, PreTrainedTokenizerFast, Qwen2Tokenizer
+
+from heedful.attention import held
 
 # Words that are one token; every other word falls into pieces, most of them single characters.
 WHOLE = ["a", "an", "and", "the", "cat", "dog", "car", "red", "blue", "clock", "on", "mat", "with", "'", "'s", "<cat1>"]
@@ -138,3 +144,39 @@ def build_bert(max_length: int = 77) -> BertTokenizer:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WHOLE, *letters, *(f"##{letter}" for letter in letters)]
     vocabulary = {word: index for index, word in enumerate(dict.fromkeys(words))}
     return BertTokenizer(vocab=vocabulary, model_max_length=max_length)
+
+
+class Pieces:
+    """What Kolors' tokenizer asks of SentencePiece, which is not installed: pieces, and their numbers."""
+
+    def __init__(self, path: str):
+        self._backend = build_t5().backend_tokenizer
+        self.n_words = self._backend.get_vocab_size()
+        self.bos_id, self.eos_id, self.pad_id = 1, 1, 0
+        names = ["[MASK]", "[gMASK]", "[sMASK]", "sop", "eop", "<|system|>", "<|user|>"]
+        self.special_tokens = {name: self.n_words + index for index, name in enumerate(names)}
+        self.index_special_tokens = {index: name for name, index in self.special_tokens.items()}
+        self.n_words += len(names)
+
+    def tokenize(self, text: str, encode_special_tokens: bool = False) -> list[str]:
+        return self._backend.encode(text, add_special_tokens=False).tokens
+
+    def convert_token_to_id(self, token: str) -> int:
+        return self.special_tokens.get(token, self._backend.token_to_id(token))
+
+    def convert_id_to_token(self, index: int) -> str:
+        return self.index_special_tokens.get(index) or self._backend.id_to_token(index)
+
+
+def build_chat_glm() -> Any:
+    """Return Kolors' own tokenizer: without offsets, two tokens before the text, padded on the left."""
+    module = kolors("tokenizer")
+    with held(module, "SPTokenizer", Pieces):
+        return module.ChatGLMTokenizer("none")
+
+
+def kolors(name: str) -> Any:
+    """Return a module of diffusers' Kolors, which warns of its own old ways when it is imported."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return import_module(f"diffusers.pipelines.kolors.{name}")

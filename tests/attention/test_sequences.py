@@ -16,8 +16,8 @@ from heedful.attention.tap import joint_attention, mean_attention, ragged_attent
 from tests.every_pipeline import PIPELINES
 from tests.family_pipelines import FAMILY_PIPELINES
 
-CROSS = ("SanaPipeline", "HunyuanDiTPipeline")
-NAMES = [name for name in FAMILY_PIPELINES if name not in CROSS and "Img2Img" not in name and "Inpaint" not in name]
+CROSS = ("Sana", "HunyuanDiT", "Kolors", "Wan", "StableDiffusion", "Img2Img", "Inpaint")
+NAMES = [name for name in FAMILY_PIPELINES if not any(part in name for part in CROSS)]
 ALL = PIPELINES | FAMILY_PIPELINES
 REFINERS = ("context_refiner", "noise_refiner", "token_refiner")
 """Blocks before the first site in which texts or images look at themselves."""

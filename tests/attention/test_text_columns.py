@@ -73,6 +73,7 @@ def names(pipe: Any, which: str, ids: list[int]) -> str:
 TOKENIZERS = {
     "StableDiffusion3Pipeline": ("tokenizer", "tokenizer_3"),
     "FluxPipeline": ("tokenizer_2",),
+    "FluxKontextPipeline": ("tokenizer_2",),
     "HunyuanDiTPipeline": ("tokenizer", "tokenizer_2"),
 }
 """Those whose tokens stand for a concept, one after the other; most pipelines have one."""

@@ -1,5 +1,6 @@
 from types import SimpleNamespace
 
+import pytest
 import torch
 
 from heedful.attention import SiteSelection, layout_of
@@ -40,6 +41,7 @@ def test_where_nobody_has_published_any_the_first_half_is_read() -> None:
     assert usual_sites((), sites) == SiteSelection(depth=(0.0, 0.5))
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated.*:FutureWarning")
 def test_families_say_who_found_their_blocks() -> None:
     for denoiser in (tiny_sd3().transformer, tiny_flux().transformer, tiny_chroma().transformer):
         layout = layout_of(denoiser)

@@ -11,6 +11,7 @@ ACROSS = {"benchmarks", "docs", "end_to_end", "floors", "parity", "properties"}
 FACTS = {
     "attention/test_joint_attention.py",
     "attention/test_self_attention.py",
+    "attention/test_text_columns.py",
     "bench/test_killed.py",
     "cli/test_bad_input.py",
     "cli/test_broken_files.py",

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import diffusers
 import pytest
 import torch
 
@@ -78,31 +77,6 @@ def test_two_prompts_with_equal_seeds_are_two_images_each(name: str, guidance_sc
             assert run(guidance_scale).equal(plain)
         assert guided.trace.images == 4
         assert guided.maps["cat"].isnan().flatten(1).any(1).tolist() == [False, False, True, True]
-
-
-def perturbed() -> Any:
-    sd = tiny_pipeline()
-    pipe = like(sd, diffusers.StableDiffusionPAGPipeline)
-    pipe.set_pag_applied_layers(["mid"])
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-@pytest.mark.parametrize("method", [NONE, EXCITE], ids=["none", "excite"])
-def test_perturbed_attention_guidance_is_refused_and_works_when_it_is_off(method: Method) -> None:
-    pipe = perturbed()
-    run = PIPELINES["StableDiffusionPipeline"]()
-    common: dict[str, Any] = {"num_inference_steps": 2, "output_type": "latent"}
-    for guidance_scale in (0.0, 5.0):
-        with (
-            guide(pipe, "a cat and a dog", method, settings=settings_of(run, 0.0)),
-            pytest.raises(UnsupportedPipeline, match=r"perturbed attention.*pag_scale=0"),
-        ):
-            pipe("a cat and a dog", guidance_scale=guidance_scale, **common)
-    plain = pipe("a cat and a dog", pag_scale=0.0, generator=generator(), **common).images
-    with guide(pipe, "a cat and a dog", method, settings=settings_of(run, 0.0)) as guided:
-        assert pipe("a cat and a dog", pag_scale=0.0, generator=generator(), **common).images.equal(plain)
-    assert guided.trace.images == 1
 
 
 def test_pipelines_whose_rows_are_no_images_are_refused_on_entry() -> None:

@@ -59,7 +59,7 @@ def test_loss_falls_and_all_else_stays(name: str, guidance_scale: float) -> None
         images = run(guidance_scale)
     assert len(guided.trace) == 3
     half = len(images) // 2
-    assert guided.maps["cat"].shape == (2 * half, 3, 4, 6)
+    assert guided.maps["cat"].shape == (2 * half, 3, 4 * run.frames, 6)
     assert guided.maps["cat"].isnan().flatten(1).any(1).tolist() == [False] * half + [True] * half
     assert (images - plain).abs().flatten(1).amax(1).min() > 1e-3
     assert sum(guided.trace[-1].loss) < sum(still.trace[-1].loss)

@@ -52,3 +52,32 @@ def test_repr_round_trips() -> None:
     names = vars(guidance) | {"SiteSelection": SiteSelection}
     assert eval(repr(settings), names) == settings
     assert settings.sites == PUBLISHED_SITES
+
+
+@pytest.mark.parametrize(
+    ("steps", "a_third", "half", "targets", "selection"),
+    [
+        (1, 1, 1, [0], 0),
+        (2, 1, 1, [0, 1], 1),
+        (4, 1, 2, [0, 1, 2], 1),
+        (8, 2, 4, [0, 2, 3], 2),
+        (50, 15, 25, [0, 10, 20], 10),
+    ],
+)
+def test_shares_of_a_run_of_few_steps(steps: int, a_third: int, half: int, targets: list[int], selection: int) -> None:
+    """The table of docs/guidance.md."""
+    assert Settings(guided=0.3).guided_steps(steps) == a_third
+    assert Settings(guided=0.5).guided_steps(steps) == half
+    assert Settings(guided=0).guided_steps(steps) == 0
+    assert sorted(ATTEND_AND_EXCITE.settings.target_steps(steps)) == targets
+    assert Settings(scheme="select").restart_step(steps) == selection
+
+
+def test_last_of_several_targets_on_one_step_is_asked_for() -> None:
+    assert Settings(targets=((0.0, 0.9), (0.2, 0.5), (0.4, 0.2))).target_steps(1) == {0: 0.2}
+
+
+def test_scheme_without_gradients_has_no_guided_step() -> None:
+    settings = Settings(scheme="select", targets=((0.0, 0.5),))
+    assert (settings.guided_steps(50), settings.target_steps(50)) == (0, {})
+    assert not settings.needs_gradient

@@ -5,10 +5,12 @@ Guidance and training both use it.
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
 from heedful.attention.capture import PassEnded
@@ -34,17 +36,24 @@ def frozen(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def recomputing(denoiser: nn.Module, wanted: bool = True) -> Iterator[None]:
+def recomputing(denoiser: nn.Module, wanted: bool = True, *, weights_move: bool = False) -> Iterator[None]:
     """Let a pass with gradients keep what goes into each block alone; the way back runs the block again.
 
     The same gradient, less memory, about one forward more (Chen et al. 2016, arXiv 1604.06174). If it is not `wanted`,
     no block is run twice, whatever was set before.
+
+    If `weights_move`, something puts others in the place of a module's weights after each use, as offloading does.
+    Then a block is run again to its end, where they are taken away once more, and the way back has them until it has
+    left it.
     """
     blocks = [module for module in denoiser.modules() if hasattr(module, "gradient_checkpointing")]
+    run_twice = partial(_run_twice, weights_move=weights_move)
     with ExitStack() as stack:
         for block in blocks:
             stack.enter_context(held(block, "gradient_checkpointing", wanted))
-            stack.enter_context(held(block, "_gradient_checkpointing_func", _run_twice))
+            stack.enter_context(held(block, "_gradient_checkpointing_func", run_twice))
+        if weights_move:
+            stack.enter_context(set_checkpoint_early_stop(False))
         yield
 
 
@@ -53,11 +62,10 @@ def keeping_weights() -> Iterator[None]:
     """Let the way back see the weights of a pass as they were in it, whatever has taken their place since.
 
     Group offloading and layerwise casting swap what a parameter holds after each use, and autograd keeps the parameter.
-    Here it keeps what the parameter held. So the weights of a pass stay in memory until its way back, unless
-    `recomputing` brings them back block by block; a block is then run again to its end, where offloading takes them
-    away.
+    Here it keeps what the parameter held. So the weights of a pass stay in memory until its way back, but for those of
+    blocks that are run again (`recomputing`).
     """
-    with torch.autograd.graph.saved_tensors_hooks(_as_it_is, _unchanged), set_checkpoint_early_stop(False):
+    with torch.autograd.graph.saved_tensors_hooks(_as_it_is, _unchanged):
         yield
 
 
@@ -70,7 +78,23 @@ def _unchanged(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _run_twice(block: Callable[..., Any], *args: Any) -> Any:
+class _OfTheirOwn(TorchFunctionMode):
+    """Gives each operation tensors of their own on the memory of parameters.
+
+    In a block that is run again, no hook of ours is asked what is kept. What is put into a parameter goes there.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.__name__ == "__set__":
+            return func(*args, **(kwargs or {}))
+        return func(*map(_of_its_own, args), **{name: _of_its_own(value) for name, value in (kwargs or {}).items()})
+
+
+def _of_its_own(value: Any) -> Any:
+    return value.detach() if isinstance(value, nn.Parameter) else value
+
+
+def _run_twice(block: Callable[..., Any], *args: Any, weights_move: bool = False) -> Any:
     """Run a block, and again on the way back; a pass that ends in it ends after it has been left in good order.
 
     A denoiser scales its LoRA layers for the length of a forward, which is over when the block runs again.
@@ -83,6 +107,8 @@ def _run_twice(block: Callable[..., Any], *args: Any) -> Any:
         with ExitStack() as stack:
             for layer, scaling in scalings:
                 stack.enter_context(held(layer, "scaling", dict(scaling)))
+            if weights_move:
+                stack.enter_context(_OfTheirOwn())
             try:
                 return block(*args)
             except PassEnded:

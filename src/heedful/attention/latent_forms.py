@@ -30,11 +30,14 @@ class Form:
         """Return how many cells an input holds, those of other images included; None if it holds one grid alone."""
         return latents.shape[1] if self.kind == "packed" else None
 
+    def frames(self, latents: Any) -> int:
+        """Return how many frames an input has; 1 for images."""
+        return latents.shape[2] if self.kind == "frames" else 1
+
     def size(self, latents: Any) -> Size:
         """Return height and width of an input that is not packed; frames count as height."""
         shape = latents[0].shape[-2:] if self.kind == "listed" else latents.shape[-2:]
-        frames = latents.shape[2] if self.kind == "frames" else 1
-        return frames * shape[0], shape[1]
+        return self.frames(latents) * shape[0], shape[1]
 
     def unpack(self, latents: Any, size: Size) -> Latents:
         """Return a denoiser's input as a grid, without the cells of other images."""

@@ -99,7 +99,7 @@ class Layout:
     channels: str = "out_channels"
     """The number in the denoiser's config that says how many channels latents have, where its input has more."""
     row_lists: tuple[str, ...] = ()
-    """Arguments that are lists with an item for each row."""
+    """Arguments that are lists with an item for each row, where they have as many."""
     guidance: GuidanceRows = "doubled"
     """How its pipelines ask for the unconditional prediction; some pipelines differ from their family (`batching`)."""
     residuals: tuple[str, ...] = ()
@@ -119,7 +119,7 @@ class Layout:
         bound = inspect.signature(type(denoiser).forward).bind(denoiser, *args, **kwargs).arguments
         return {name: value for name, value in bound.items() if value is not denoiser}
 
-    def read(self, pipe: Any, text: str, concepts: Sequence[str] | None, options: Mapping[str, Any]) -> Prompt:
+    def read(self, pipe: object, text: str, concepts: Sequence[str] | None, options: Mapping[str, Any]) -> Prompt:
         """Return the prompt `text` with its concepts as `pipe` reads it; raises what `Prompt.parse` raises."""
         names = (kind.__name__ for kind in type(pipe).__mro__)
         own = next((self.other_readings[name] for name in names if name in self.other_readings), self.read_prompt)
@@ -139,6 +139,10 @@ class Layout:
         if self.packed_size is not None:
             return self.packed_size(arguments)
         return self.grid.size(arguments[self.latents])
+
+    def frames(self, arguments: dict[str, Any]) -> int:
+        """Return how many frames stand one below the other in the maps; 1 for images."""
+        return self.grid.frames(arguments[self.latents])
 
     def latent_channels(self, denoiser: Any) -> int:
         """Return how many channels latents have: an inpainting denoiser takes more, PixArt's predicts more."""

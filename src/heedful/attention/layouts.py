@@ -3,14 +3,12 @@
 A new family is one more `Layout` in the list.
 """
 
-from typing import Any
-
 from torch import nn
 
 from heedful.attention.layout import Layout
 from heedful.attention.one_stream import COGVIEW_4, LUMINA_2, PRX, Z_IMAGE
 from heedful.attention.sites import Site
-from heedful.attention.transformers import HUNYUAN_DIT, PIXART, SANA
+from heedful.attention.transformers import HUNYUAN_DIT, PIXART, SANA, WAN
 from heedful.attention.two_streams import (
     AURA_FLOW,
     BRIA,
@@ -18,6 +16,7 @@ from heedful.attention.two_streams import (
     FLUX,
     FLUX_2,
     HUNYUAN_IMAGE,
+    OVIS_IMAGE,
     QWEN_IMAGE,
     STABLE_DIFFUSION_3,
 )
@@ -35,16 +34,18 @@ LAYOUTS = (
     QWEN_IMAGE,
     CHROMA,
     BRIA,
+    OVIS_IMAGE,
     AURA_FLOW,
     HUNYUAN_IMAGE,
     Z_IMAGE,
     LUMINA_2,
     COGVIEW_4,
     PRX,
+    WAN,
 )
 
 
-def find_denoiser(pipe: Any) -> nn.Module | None:
+def find_denoiser(pipe: object) -> nn.Module | None:
     """Return the U-Net or transformer of a pipeline, or None if it has neither."""
     # compared with None: whether a compiled module is true cannot be asked
     parts = (getattr(pipe, name, None) for name in ("unet", "transformer"))

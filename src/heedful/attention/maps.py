@@ -66,6 +66,13 @@ class Maps:
             return Maps(tokens)
         return Maps(tokens, filters.resize_both(self.self_attention, height, width))
 
+    def by_frame(self, frames: int) -> "Maps":
+        """Return the maps of videos, whose `frames` stand one below the other, as an item for each frame."""
+        if frames == 1:
+            return self
+        apart = self.tokens.unflatten(-2, (frames, -1))  # -> (batch, token, frame, height, width)
+        return Maps(apart.transpose(1, 2).flatten(0, 1))
+
     def smooth(self, sigma: float = 0.5, size: int = 3, convention: filters.Convention = "reference") -> "Maps":
         """Return the maps smoothed by a Gaussian of `sigma` cells; see `filters.gaussian_kernel` for `convention`.
 

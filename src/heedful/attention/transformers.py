@@ -1,4 +1,4 @@
-"""Transformers whose image positions look at text in cross-attention: PixArt, Sana, HunyuanDiT."""
+"""Transformers whose image positions look at text in cross-attention: PixArt, Sana, HunyuanDiT, and Wan for videos."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -51,4 +51,22 @@ HUNYUAN_DIT = Layout(
     read_prompt=_read_twice,
     text=("encoder_hidden_states", "encoder_hidden_states_t5"),
     residuals=("controlnet_block_samples",),
+)
+
+
+def _plain(pipe: Any, text: str, clean_caption: bool) -> str:
+    """Return `text` as Wan's pipeline cleans it: without HTML entities and more than one space between words."""
+    from diffusers.pipelines.wan import pipeline_wan
+
+    return pipeline_wan.prompt_clean(text)
+
+
+WAN = Layout(
+    name="Wan",
+    denoisers=("WanTransformer3DModel",),
+    find_sites=in_blocks("blocks.attn2"),  # its self-attention looks across frames
+    read_prompt=reader("tokenizer"),
+    rewritten=_plain,
+    form="frames",
+    guidance="apart",
 )

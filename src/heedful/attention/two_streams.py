@@ -10,7 +10,15 @@ from torch import Tensor
 
 from heedful.attention.layout import Layout
 from heedful.attention.sites import Size
-from heedful.attention.texts import chat, filled_template, reader, system_chat, tokenizer_of
+from heedful.attention.texts import (
+    chat,
+    chat_with_system,
+    filled_after_images,
+    filled_template,
+    reader,
+    system_chat,
+    tokenizer_of,
+)
 from heedful.attention.usual_sites import Usual, in_blocks
 from heedful.errors import PromptTooLong, UnsupportedPipeline
 from heedful.prompts import Prompt
@@ -20,9 +28,9 @@ def _size_by_ids(arguments: dict[str, Any]) -> Size:
     """Return height and width of packed latents; `img_ids` says for each cell which image it is of, and where."""
     ids: Tensor = arguments["img_ids"]
     ids = ids[0] if ids.ndim == 3 else ids
-    own = ids[(ids[:, 0] == 0).int().cumprod(0).bool()]  # the cells of another image have another first number
-    height, width = (int(own[:, axis].max()) + 1 if len(own) else 0 for axis in (1, 2))
-    if height * width != len(own) or len(own) == 0:
+    own = ids[(ids[:, 0] == ids[0, 0]).int().cumprod(0).bool()]  # the cells of another image have another first number
+    height, width = (int(own[:, axis].max() - own[:, axis].min()) + 1 for axis in (1, 2))
+    if height * width != len(own):
         raise UnsupportedPipeline(
             f"Expected latents that begin with those of one image, of {height}x{width} cells, got {len(own)} cells of "
             "the first image. This pipeline packs them in an order that heedful does not know."
@@ -30,7 +38,7 @@ def _size_by_ids(arguments: dict[str, Any]) -> Size:
     return height, width
 
 
-def _read_twice(pipe: Any, text: str, concepts: Sequence[str] | None, options: Mapping[str, Any]) -> Prompt:
+def _read_twice(pipe: object, text: str, concepts: Sequence[str] | None, options: Mapping[str, Any]) -> Prompt:
     """Return the prompt as Stable Diffusion 3 reads it: by CLIP and by T5; a concept has its tokens of both."""
     clip = tokenizer_of(pipe, "tokenizer")
     try:
@@ -83,7 +91,12 @@ FLUX_2 = replace(
     read_prompt=reader("tokenizer", template=system_chat),
     other_readings={
         name: reader("tokenizer", template=chat(add_generation_prompt=True, enable_thinking=False))
-        for name in ("Flux2KleinPipeline", "Flux2KleinInpaintPipeline", "Flux2KleinModularPipeline")
+        for name in (
+            "Flux2KleinPipeline",
+            "Flux2KleinInpaintPipeline",
+            "Flux2KleinModularPipeline",
+            "Flux2KleinBaseModularPipeline",
+        )
     },
     rewritten=lambda pipe, text, clean_caption: text.replace("[IMG]", ""),
     prompt_arguments=("prompt",),
@@ -105,6 +118,14 @@ BRIA = replace(
     denoisers=("BriaTransformer2DModel",),
     guidance="doubled",
     times=(0.0, 1.0),
+    usual=(),
+)
+
+OVIS_IMAGE = replace(
+    CHROMA,
+    name="Ovis-Image",
+    denoisers=("OvisImageTransformer2DModel",),
+    read_prompt=reader("tokenizer", template=chat_with_system),
     usual=(),
 )
 
@@ -144,10 +165,15 @@ QWEN_IMAGE = Layout(
     denoisers=("QwenImageTransformer2DModel",),
     find_sites=in_blocks("transformer_blocks.attn", patch=None),
     read_prompt=reader("tokenizer", template=filled_template),
+    other_readings={
+        name: reader("tokenizer", template=filled_after_images)
+        for name in ("QwenImageEditPlusPipeline", "QwenImageEditPlusModularPipeline")
+    },
     text_place="before image",
     text_end=_masked_end("encoder_hidden_states_mask"),
     form="packed",
     packed_size=_size_by_shapes,
+    row_lists=("img_shapes",),
     channels="in_channels",  # its output channels are those of one of the four pixels in a cell
     guidance="apart",
     residuals=("controlnet_block_samples",),

@@ -1,5 +1,6 @@
 """How the rows of a denoiser's call stand for a pipeline's images: a fact of each pipeline, as data."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -19,8 +20,16 @@ REFUSED = {
     "LEditsPPPipelineStableDiffusionXL": "its batch holds a row for each edit",
     "SemanticStableDiffusionPipeline": "its batch holds a row for each edit",
     "StableDiffusionPanoramaPipeline": "its batch holds a row for each window of one image",
+    "Flux2KleinKVPipeline": "it keeps keys of reference images of its first step, which later passes would lack",
+    "QwenImageLayeredPipeline": "it makes several layers in one row",
+    "QwenImageLayeredModularPipeline": "it makes several layers in one row",
+    "SanaSprintPipeline": "its denoiser sees latents on another scale than its scheduler",
+    "SanaSprintImg2ImgPipeline": "its denoiser sees latents on another scale than its scheduler",
+    "StableDiffusion3PAGPipeline": "it perturbs the attention that is to be read",
+    "StableDiffusion3PAGImg2ImgPipeline": "it perturbs the attention that is to be read",
+    "ZImageOmniPipeline": "its rows are lists of images",
 }
-"""Pipelines whose rows are not whole images, and what they are."""
+"""Pipelines whose rows are not whole images that can be guided, and why."""
 
 _ROWS: dict[GuidanceRows, tuple[int, int]] = {
     "apart": (1, -1),
@@ -31,27 +40,23 @@ _ROWS: dict[GuidanceRows, tuple[int, int]] = {
 """Rows per image in a call under guidance, and which of them has the whole condition."""
 
 
-def check_rows(pipe: Any) -> None:
+def check_rows(pipe: object) -> None:
     """Raise `UnsupportedPipeline` if the rows of this pipeline's batch are no images."""
+    if getattr(pipe, "transformer_2", None) is not None:
+        raise UnsupportedPipeline(
+            f"Expected one denoiser, got the two of {type(pipe).__name__}, the second of which makes the late steps. "
+            "Use a model with one, such as Wan 2.1."
+        )
     for name in _names(pipe):
         if name in REFUSED:
             raise UnsupportedPipeline(
-                f"Expected a pipeline whose batch holds whole images, got {type(pipe).__name__}: {REFUSED[name]}. "
-                "Use a pipeline of docs/pipelines.md."
+                f"Expected a pipeline whose rows are images that can be guided, got {type(pipe).__name__}: "
+                f"{REFUSED[name]}. Use a pipeline of docs/pipelines.md."
             )
 
 
-def check_call(pipe: Any) -> None:
-    """Raise `UnsupportedPipeline` if the pipeline is called with a kind of guidance whose rows cannot be guided."""
-    if getattr(pipe, "do_perturbed_attention_guidance", False):
-        raise UnsupportedPipeline(
-            f"Expected a batch of conditional and unconditional rows, got a call of {type(pipe).__name__} that adds "
-            "rows with perturbed attention, which cannot be guided. Pass pag_scale=0 to the pipeline."
-        )
-
-
 def copies_in(
-    pipe: Any,
+    pipe: object,
     layout: Layout,
     arguments: dict[str, Any],
     prompts: int,
@@ -72,10 +77,13 @@ def copies_in(
         return 1, -1
     own: list[GuidanceRows] = [OWN_ROWS[name] for name in _names(pipe) if name in OWN_ROWS]
     kind = own[0] if own else layout.guidance
+    is_perturbed = getattr(pipe, "do_perturbed_attention_guidance", False)
     is_guided = getattr(pipe, "do_classifier_free_guidance", is_guided)
     if is_guided is None:
         is_guided = batch % (2 * prompts) == 0 and _is_doubled(arguments[layout.latents], arguments[layout.text[0]])
     copies, condition = _ROWS[kind] if is_guided else (1, -1)
+    if is_perturbed:  # one more row per image, with the condition and another attention, behind all others
+        copies, condition = copies + 1, condition % copies
     if batch % (copies * prompts) != 0:
         raise SettingsError(
             f"Expected the prompts that were given to heedful.guide ({prompts}) in the pipeline's call, got "
@@ -84,16 +92,16 @@ def copies_in(
     return copies, condition
 
 
-def _is_doubled(latents: Tensor, text: Tensor) -> bool:
+def _is_doubled(latents: Sequence[Tensor] | Tensor, text: Sequence[Tensor] | Tensor) -> bool:
     """Return whether a batch shows the same latents twice, under different text."""
     return _is_repeated(latents) and not _is_repeated(text)
 
 
-def _is_repeated(rows: Tensor) -> bool:
+def _is_repeated(rows: Sequence[Tensor] | Tensor) -> bool:
     """Return whether the second half of a batch is the first half again."""
-    first, second = rows.chunk(2)
-    return first.equal(second)
+    half = len(rows) // 2
+    return all(first.equal(second) for first, second in zip(rows[:half], rows[half:], strict=False))
 
 
-def _names(pipe: Any) -> tuple[str, ...]:
+def _names(pipe: object) -> tuple[str, ...]:
     return tuple(kind.__name__ for kind in type(pipe).__mro__)

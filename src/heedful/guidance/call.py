@@ -29,6 +29,8 @@ class Call:
     """Which of the copies has the whole condition: the last one, in most pipelines."""
     positional: int = 0
     """How many of the arguments the pipeline passed by position: the first ones."""
+    is_joined: bool = False
+    """Whether rows of one kind cannot run without the others, as with perturbed attention."""
 
     def through(self, forward: Forward) -> Forward:
         """Return `forward` for arguments by name, which passes on by position what the pipeline passed so."""
@@ -56,6 +58,11 @@ class Call:
         return latents.to(torch.promote_types(latents.dtype, torch.float32))
 
     @property
+    def frames(self) -> int:
+        """How many frames each image has; 1 unless it is a video."""
+        return self.layout.frames(self.arguments)
+
+    @property
     def time(self) -> Any:
         """The time as the pipeline tells the denoiser."""
         return self.arguments[self.layout.time]
@@ -79,9 +86,17 @@ class Call:
 
     def unconditional(self) -> dict[str, Any] | None:
         """Return the arguments of a call for all rows but the conditional ones; None if there are no others."""
-        own = set(self.conditional_rows)
-        rows = [row for row in range(self.batch) if row not in own]
-        return self._rows(rows) if rows else None
+        return self._rows(self._other_rows) if self._other_rows else None
+
+    def predict_others(self, forward: Forward) -> Any:
+        """Return the output of `forward` for all rows but the conditional ones; None if there are no others."""
+        others = self.unconditional()
+        if others is None:
+            return None
+        if self.is_joined:
+            output = forward(**self.arguments)
+            return _like(output, prediction(output)[self._other_rows])
+        return forward(**others)
 
     def whole(self, conditional: Any, others: Any) -> Any:
         """Return the output for all rows, from those of the conditional and of all `others`."""
@@ -129,6 +144,11 @@ class Call:
         return list(range(first, first + self.images))
 
     @property
+    def _other_rows(self) -> list[int]:
+        own = set(self.conditional_rows)
+        return [row for row in range(self.batch) if row not in own]
+
+    @property
     def _input(self) -> Any:
         return self.arguments[self.layout.latents]
 
@@ -142,7 +162,7 @@ class Call:
         lists = self.layout.row_lists
         return {
             name: [value[row] for row in rows]
-            if name in lists and value is not None
+            if name in lists and value is not None and len(value) == self.batch
             else _take(value, rows, self.batch)
             for name, value in self.arguments.items()
         }

@@ -170,7 +170,7 @@ def _method(method: str | Method | AnyLoss) -> Method:
     return Method(name="custom", loss=method)
 
 
-def denoiser_of(pipe: Any) -> nn.Module:
+def denoiser_of(pipe: object) -> nn.Module:
     """Return the denoiser of a pipeline; raises `UnsupportedPipeline` if it has none that heedful can read."""
     denoiser = find_denoiser(pipe)
     if denoiser is None or getattr(pipe, "scheduler", None) is None:
@@ -187,7 +187,9 @@ def denoiser_of(pipe: Any) -> nn.Module:
     return denoiser
 
 
-def _prompts(pipe: Any, prompt: str | Prompt | Sequence[str | Prompt], concepts: Concepts | None) -> tuple[Prompt, ...]:
+def _prompts(
+    pipe: object, prompt: str | Prompt | Sequence[str | Prompt], concepts: Concepts | None
+) -> tuple[Prompt, ...]:
     """Return the prompts with their concepts."""
     texts = [prompt] if isinstance(prompt, str | Prompt) else list(prompt)
     if not texts:

@@ -16,9 +16,11 @@ from heedful.guidance.checks import takes_weights_away
 from heedful.guidance.gradient import Differentiated, differentiate
 from heedful.guidance.initial_noise import InitialNoise, Scores
 from heedful.guidance.method import Method
+from heedful.guidance.perturbed import unperturbed
 from heedful.guidance.run import Run
 from heedful.guidance.update import Look
-from heedful.losses import loss_at, needs_self_attention
+from heedful.losses import AnyLoss, loss_at, needs_self_attention
+from heedful.prompts import Prompt
 from heedful.shapes import Latents, PerItem
 
 
@@ -39,7 +41,7 @@ class Passes:
         needed = needs_self_attention(self._method.loss)
 
         def look(items: Sequence[int], latents: Latents) -> tuple[PerItem, Latents]:
-            return self._gradient(call, run, items, latents, lambda maps: self._loss(maps, run, items), needed)
+            return self._gradient(call, run, items, latents, lambda maps: self._loss(maps, call, run, items), needed)
 
         return look
 
@@ -61,13 +63,14 @@ class Passes:
         items = list(range(call.images))
         run.trace.look_rows += len(items)
         record = Record()
-        self._reader.run(
-            call.through(self._forward),
-            call.conditional(items, call.latents),
-            record,
-            after_last="stop",
-            self_attention=self_attention,
-        )
+        with unperturbed(self._denoiser):
+            self._reader.run(
+                call.through(self._forward),
+                call.conditional(items, call.latents),
+                record,
+                after_last="stop",
+                self_attention=self_attention,
+            )
         return record.maps().detach()
 
     def predict(self, call: Call, run: Run) -> Differentiated:
@@ -76,7 +79,7 @@ class Passes:
         run.trace.backward_rows += len(items)
         needed = needs_self_attention(self._method.loss)
         return self._differentiate(
-            call, items, call.latents, lambda maps: self._loss(maps, run, items), needed, predict=True
+            call, items, call.latents, lambda maps: self._loss(maps, call, run, items), needed, predict=True
         )
 
     def _gradient(
@@ -106,8 +109,9 @@ class Passes:
         recomputes = moves if self._recomputes is None else self._recomputes
         with ExitStack() as stack:
             stack.enter_context(frozen(self._denoiser))
-            stack.enter_context(recomputing(self._denoiser, wanted=recomputes))
+            stack.enter_context(recomputing(self._denoiser, wanted=recomputes, weights_move=moves))
             stack.enter_context(quantised(self._denoiser))
+            stack.enter_context(unperturbed(self._denoiser))
             if moves:
                 stack.enter_context(keeping_weights())
             return differentiate(
@@ -121,14 +125,23 @@ class Passes:
                 predict=predict,
             )
 
-    def _loss(self, maps: Maps, run: Run, items: Sequence[int]) -> PerItem:
+    def _loss(self, maps: Maps, call: Call, run: Run, items: Sequence[int]) -> PerItem:
         """Return the method's loss; raises `SettingsError` if it is not one value per item."""
         previous = None if run.previous is None else run.previous.select(items)
         assert self._method.loss is not None
-        loss = loss_at(self._method.loss, run.progress)(maps, [run.prompts[item] for item in items], previous)
+        prompts = [run.prompts[item] for item in items]
+        loss = loss_of(loss_at(self._method.loss, run.progress), call, maps, prompts, previous)
         if tuple(loss.shape) != (len(items),):
             raise SettingsError(
                 f"Expected a loss with one value per item, of shape ({len(items)},), got {tuple(loss.shape)} from "
                 f"{self._method.loss}. Sum over the other axes, not over the batch."
             )
         return loss
+
+
+def loss_of(loss: AnyLoss, call: Call, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
+    """Return what a loss says of the maps of some images of `call`; of a video, the mean over its frames."""
+    frames = call.frames
+    each = [prompt for prompt in prompts for _ in range(frames)]
+    value = loss(maps.by_frame(frames), each, None if previous is None else previous.by_frame(frames))
+    return value.unflatten(0, (-1, frames)).mean(1) if frames > 1 and value.shape == (len(each),) else value

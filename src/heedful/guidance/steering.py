@@ -17,9 +17,9 @@ from torch import Tensor
 
 from heedful.attention import Reader, Replaced, find_denoiser, held, replaced
 from heedful.errors import PipelineError, SettingsError, UnsupportedPipeline
-from heedful.guidance.batching import check_call, copies_in
+from heedful.guidance.batching import copies_in
 from heedful.guidance.call import Call
-from heedful.guidance.checks import check_hooks, guided_once
+from heedful.guidance.checks import check_hooks, check_streams, guided_once
 from heedful.guidance.past import Past
 from heedful.guidance.run import Run
 from heedful.guidance.step import Steps, Task
@@ -71,7 +71,6 @@ class Steering:
     def encode_prompt(self, *args: Any, **kwargs: Any) -> Any:
         """Encode the prompt, and remember which one it was."""
         self._check_parts()
-        check_call(self._pipe)  # before the pipeline changes its processors
         encode = self._encode_prompt.original
         bound = inspect.signature(encode).bind(*args, **kwargs)
         bound.apply_defaults()
@@ -131,11 +130,15 @@ class Steering:
                     f"Set it before the block."
                 )
 
+    @property
+    def _needs_gradient(self) -> bool:
+        """Whether any pass goes back to the latents."""
+        return self._task.policy is not None and self._settings.needs_gradient
+
     def _begin(self, arguments: dict[str, Any], positional: int) -> tuple[Call, Run]:
         """Return the denoiser's call and the run that it belongs to."""
         self._check_parts()
-        needs_gradient = self._task.policy is not None and self._settings.needs_gradient
-        if needs_gradient and torch.is_inference_mode_enabled():
+        if self._needs_gradient and torch.is_inference_mode_enabled():
             raise PipelineError(
                 "Expected torch.no_grad, got torch.inference_mode, which forbids gradients. Leave it out, or pass "
                 'settings with scheme="select", which needs none.'
@@ -147,7 +150,8 @@ class Steering:
             copies, condition = copies_in(self._pipe, layout, arguments, len(self._prompts), self._is_doubled, images)
         else:  # a later call of the same step need not have the copies of the first
             copies, condition = layout.rows(arguments) // len(run.prompts), -1
-        call = Call(layout, arguments, copies, self._channels, condition, positional)
+        is_joined = bool(getattr(self._pipe, "do_perturbed_attention_guidance", False))
+        call = Call(layout, arguments, copies, self._channels, condition, positional, is_joined)
         if run is None or is_new:
             run = self.run = self._new_run(call)
             self._is_new_run = False
@@ -162,6 +166,8 @@ class Steering:
     def _new_run(self, call: Call) -> Run:
         """Return a run that begins with `call`: image-to-image begins in the middle of the scheduler's timesteps."""
         check_hooks(self._denoiser)
+        if self._needs_gradient:
+            check_streams(self._denoiser)
         encoded, self._encoded = self._encoded, []
         prompts = call.placed(prompts_of_images(self._pipe, call.layout, self._prompts, encoded, call.images))
         self._check_condition(call)
@@ -218,7 +224,7 @@ class Steering:
         if hasattr(self._pipe, "encode_prompt"):
             return
         text = call.conditional(range(call.images), call.latents)[call.layout.text[0]]
-        if is_empty_text(self._pipe, text):
+        if isinstance(text, Tensor) and is_empty_text(self._pipe, text):
             raise PipelineError(
                 "Expected the prediction with the prompt first, got the one with the empty prompt. In a loop of your "
                 "own, ask for the conditional prediction first in each step, or for both in one call, the "

@@ -9,13 +9,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from heedful.attention import Forward, Reader, Record, full_precision, text_keys
+from heedful.attention import Forward, Pipeline, Reader, Record, full_precision, text_keys
 from heedful.errors import SettingsError
 from heedful.guidance.call import Call, joined
 from heedful.guidance.initial_noise import InitialNoise, choose_noise
 from heedful.guidance.method import Method
-from heedful.guidance.passes import Passes
+from heedful.guidance.passes import Passes, loss_of
 from heedful.guidance.past import Commit, input_scale
+from heedful.guidance.perturbed import unperturbed
 from heedful.guidance.policy import Policy
 from heedful.guidance.restart import Restart
 from heedful.guidance.restart_images import restart_images
@@ -32,7 +33,7 @@ from heedful.shapes import Latents, PerItem
 class Task:
     """What `heedful.guide` was asked for."""
 
-    pipe: Any
+    pipe: Pipeline
     denoiser: nn.Module
     prompts: tuple[Prompt, ...]
     """One per prompt, not per image."""
@@ -77,7 +78,8 @@ class Steps:
         if run.is_condition_alone and call.copies > 1:
             run.trace.spared_rows += call.batch - call.images
             alone = call.again(range(call.images), call.latents, call.time)
-            return joined(*[self._predict(alone, run)] * call.copies)
+            with unperturbed(self._denoiser):
+                return joined(*[self._predict(alone, run)] * call.copies)
         return self._predict(call, run)
 
     def _predict(self, call: Call, run: Run) -> Any:
@@ -99,10 +101,8 @@ class Steps:
         if shift is None or run.now.calls > 1 or run.step >= step_at(shift.guided, run.steps):
             return nullcontext()
 
-        prompts = call.placed(run.prompts)
-
         def moved(site: str, keys: Tensor) -> Tensor:
-            return shift.moved(site, keys, call.conditional_rows, prompts)
+            return shift.moved(site, keys, call.conditional_rows, run.prompts)
 
         return text_keys(self._denoiser, call.arguments, moved)
 
@@ -132,9 +132,7 @@ class Steps:
         if run.is_condition_alone:
             run.trace.spared_rows += call.batch - call.images
             return joined(*[found.output] * call.copies)
-        others = call.unconditional()
-        forward = call.through(self._forward)
-        return call.whole(found.output, None if others is None else forward(**others))
+        return call.whole(found.output, call.predict_others(call.through(self._forward)))
 
     def _steer(self, call: Call, run: Run) -> None:
         """Make this step's update, if one is due and the scheduler will keep it."""
@@ -201,11 +199,11 @@ class Steps:
             assert maps is not None
             run.previous = maps
             with full_precision(call.latents.device.type):
-                value = loss_at(loss, max(run.step - 1, 0) / run.steps)(maps, run.prompts, None)
+                value = loss_of(loss_at(loss, max(run.step - 1, 0) / run.steps), call, maps, run.prompts)
                 if not settings.relative:
                     return value
                 first = maps if run.first is None else run.first  # a run of one step has no other
-                return value / at_least_tiny(loss_at(loss, 0.0)(first, run.prompts, None))
+                return value / at_least_tiny(loss_of(loss_at(loss, 0.0), call, first, run.prompts))
 
         def predict(call: Call, run: Run) -> tuple[Tensor, Commit]:
             predicted = call.predicted(self.predict(call, run))

@@ -13,7 +13,7 @@ from heedful.errors import PromptError, UnsupportedPipeline
 from heedful.prompts import Concept, Prompt
 
 
-def parse_prompt(pipe: Any, text: str, concepts: Sequence[str] | None = None) -> Prompt:
+def parse_prompt(pipe: object, text: str, concepts: Sequence[str] | None = None) -> Prompt:
     """Return the prompt `text` with its concepts, as `pipe` will read it; raises what `Prompt.parse` raises.
 
     Raises `UnsupportedPipeline` for a pipeline without a denoiser that heedful can read, or without a tokenizer.
@@ -51,7 +51,7 @@ class Encoded:
 
 
 def prompts_of_images(
-    pipe: Any, layout: Layout, prompts: Sequence[Prompt], encoded: Sequence[Encoded], images: int
+    pipe: object, layout: Layout, prompts: Sequence[Prompt], encoded: Sequence[Encoded], images: int
 ) -> list[Prompt]:
     """Return the prompt of each image, as the pipeline has just encoded it.
 
@@ -86,7 +86,7 @@ def _default(pipe: Any, name: str) -> Any:
     return inspect.signature(pipe.__call__).parameters[name].default
 
 
-def _read_again(pipe: Any, layout: Layout, prompt: Prompt, text: str, options: dict[str, Any]) -> Prompt:
+def _read_again(pipe: object, layout: Layout, prompt: Prompt, text: str, options: dict[str, Any]) -> Prompt:
     """Return `prompt` with its concepts in `text`, which the pipeline made of it, under the options of its call."""
     try:
         return layout.read(pipe, text, [_written(concept) for concept in prompt.concepts], options)
@@ -110,7 +110,7 @@ def _other_text(texts: list[str], prompts: Sequence[Prompt]) -> PromptError:
     )
 
 
-def is_empty_text(pipe: Any, rows: Tensor) -> bool:
+def is_empty_text(pipe: object, rows: Tensor) -> bool:
     """Return whether `rows` are what the text encoder of a hand-written loop makes of the empty prompt."""
     encoder, tokenizer = (getattr(pipe, name, None) for name in ("text_encoder", "tokenizer"))
     if encoder is None or tokenizer is None or rows.shape[1] > tokenizer.model_max_length:

@@ -124,7 +124,10 @@ def align(text: str, tokenizer: Tokenizer, *, template: Template = NO_TEMPLATE, 
     kept = template.seen(kept)
     ids: list[int] = [encoded["input_ids"][index] for index in kept]
     is_special: list[int] = [encoded["special_tokens_mask"][index] for index in kept]
-    offsets = [template.inside(*encoded["offset_mapping"][index], len(expanded.text)) for index in kept]
+    offsets = [
+        template.inside(start, end, len(expanded.text))
+        for start, end in (encoded["offset_mapping"][index] for index in kept)
+    ]
     is_foreign = [int(special or at is None) for at, special in zip(offsets, is_special, strict=True)]
     spans = tuple(
         Span(0, 0) if foreign or at is None else _without_space(text, expanded, *at)
