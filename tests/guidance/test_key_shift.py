@@ -53,7 +53,7 @@ def test_shift_is_so_many_standard_deviations_of_the_nouns_in_the_chosen_head_an
         for concept in prompt.concepts:
             expected[row, 1, list(concept.token_indices), 0] = 3.0 * 2.0
     assert moved.equal(expected)
-    assert shift.moved("transformer_blocks.1.attn", keys, Rows(), prompts) is keys  # type: ignore[arg-type]
+    assert shift.moved("transformer_blocks.1.attn", keys, (2, 3), prompts) is keys
 
 
 def test_control_has_the_same_heads_and_lengths_in_directions_of_a_seed() -> None:

@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from heedful import catalogue
-from heedful.attention import SiteSelection, find_sites
+from heedful.attention import SiteSelection, find_sites, layout_of
 from heedful.errors import SettingsError
 from heedful.guidance import EMBEDDED_SITES, METHODS, Method, find_method, methods
 from heedful.guidance.methods import (
@@ -92,7 +92,7 @@ def test_transformers_are_read_at_their_usual_sites_with_the_published_numbers()
         if method is FOCUS:  # which was published for them
             assert settings is FOCUS.settings
             continue
-        assert settings.sites.depth == (0.0, 0.5)
+        assert settings.sites == layout_of(transformer).usual_sites(transformer)
         assert replace(settings, sites=method.settings.sites) == method.settings
 
 
