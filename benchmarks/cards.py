@@ -12,7 +12,7 @@ RESERVE = 1.0
 """GiB of a card that are left to CUDA, the gaps of the allocator and the desktop: an assumption."""
 BITS = {"bf16": 16.0, "int8": 8.1, "int4": 4.5}
 """Bits of a weight of a linear layer, with its scales; all other weights stay in bf16."""
-WAYS = ("plain, select", "exact, checkpoint", "one-pass, checkpoint", "exact", "one-pass")
+WAYS = ("plain, select", "guided, checkpoint", "guided")
 
 Found = dict[str, Any]
 
@@ -26,7 +26,12 @@ def needs_offloaded(found: Found) -> dict[str, float]:
     """Return the GiB that it needs with its blocks offloaded one by one, in bf16: two of them are there at a time."""
     sizes = found["weights"]
     there = (2 * sizes["block"] + sizes["outside"]) * 2 / GIB
-    return {way: there + gib for way, gib in activations(found, "bf16").items() if way in WAYS[:3]}
+    return {way: there + gib for way, gib in activations(found, "bf16").items() if way != "guided"}
+
+
+def default(found: Found) -> dict[str, dict[str, float]]:
+    """Return the gradient passes up to the default sites."""
+    return next(passes for name, passes in found["passes"].items() if name.startswith("default"))
 
 
 def weights_gib(found: Found, precision: str) -> float:
@@ -38,15 +43,13 @@ def weights_gib(found: Found, precision: str) -> float:
 
 def activations(found: Found, precision: str) -> dict[str, float]:
     """Return the GiB that live at once beside the weights, by way of guidance; one weight at a time is dequantised."""
-    passes = found["passes"]["default"]
+    passes = default(found)
     one = 0.0 if precision == "bf16" else found["weights"]["largest"] * 2 / GIB
     plain = found["rows"] * found["plain_gib"]  # all rows of a step go together
     peaks = {
         "plain, select": plain,
-        "exact, checkpoint": max(passes["stop, checkpoint"]["peak_gib"], plain),
-        "one-pass, checkpoint": max(passes["detach, checkpoint"]["peak_gib"], plain),
-        "exact": max(passes["stop"]["peak_gib"], plain),
-        "one-pass": max(passes["detach"]["peak_gib"], plain),
+        "guided, checkpoint": max(passes["checkpoint"]["peak_gib"], plain),
+        "guided": max(passes["kept"]["peak_gib"], plain),
     }
     return {way: peak + one for way, peak in peaks.items()}
 
@@ -64,7 +67,7 @@ def _passes(found: dict[str, Found]) -> str:
     ]
     for name, counted in found.items():
         for sites, passes in counted["passes"].items():
-            one, again = passes["stop"], passes["stop, checkpoint"]
+            one, again = passes["kept"], passes["checkpoint"]
             rows = counted["rows"]
             steps = [
                 1 + (one["forward"] + one["backward"]) / rows,
@@ -73,7 +76,7 @@ def _passes(found: dict[str, Found]) -> str:
                 1 + again["backward"] / rows,
             ]
             lines.append(
-                f"| {name} | {counted['flops'] / 1e12:.2f} | {sites}: {one['sites']} | {one['forward']:.3f} "
+                f"| {name} | {counted['flops'] / 1e12:.2f} | {sites}: {one['sites']:.0f} | {one['forward']:.3f} "
                 f"| {one['backward']:.3f} | {steps[0]:.2f} | {steps[1]:.2f} | {steps[2]:.2f}, {steps[3]:.2f} "
                 f"| {one['saved_gib']:.2f} | {one['peak_gib']:.2f} | {again['peak_gib']:.2f} |"
             )
@@ -89,8 +92,7 @@ def _runs(found: dict[str, Found]) -> str:
         steps, rows = counted["steps"], counted["rows"]
         guided = Settings(guided=0.5).guided_steps(steps)
         looked_at = Settings(scheme="select").restart_step(steps) or 0
-        passes = counted["passes"]["default"]
-        one, again = passes["stop"], passes["stop, checkpoint"]
+        one, again = default(counted)["kept"], default(counted)["checkpoint"]
         extra = [
             guided * (one["forward"] + one["backward"]),
             guided * one["backward"],
@@ -131,11 +133,11 @@ def best(found: Found, card: float) -> str:
     room = card - RESERVE
     for precision in BITS:
         ways = needs(found, precision)
-        for way, written in (("exact", precision), ("exact, checkpoint", f"{precision}, checkpoint")):
+        for way, written in (("guided", precision), ("guided, checkpoint", f"{precision}, checkpoint")):
             if ways[way] <= room:
                 return written
     offloaded = needs_offloaded(found)
-    if offloaded["exact, checkpoint"] <= room:
+    if offloaded["guided, checkpoint"] <= room:
         return "bf16, offloaded block by block"
     fits = [precision for precision in BITS if needs(found, precision)["plain, select"] <= room]
     if fits:

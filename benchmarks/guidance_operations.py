@@ -109,7 +109,6 @@ def _in_the_open(unet: Any, sites: SiteSelection) -> OpenPass:
 
 def _pass(unet: Any, whole: int, arguments: dict[str, Any], open_pass: OpenPass) -> dict[str, float]:
     """Count a gradient pass, what it keeps for the way back besides the parameters, and the most that lives at once."""
-    latents = torch.zeros_like(arguments["sample"]).requires_grad_()
     own = {parameter.untyped_storage()._cdata for parameter in unet.parameters()}
     saved: dict[int, int] = {}
 
@@ -119,10 +118,18 @@ def _pass(unet: Any, whole: int, arguments: dict[str, Any], open_pass: OpenPass)
             saved[storage._cdata] = storage.nbytes()
         return tensor
 
-    with Living() as living, open_pass(arguments | {"sample": latents}) as forward:
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            there, value = operations(forward)
-        back, _ = operations(lambda: torch.autograd.grad(value, latents))
+    def there_and_back(run: Callable[[Callable[[], Any]], tuple[int, Any]]) -> tuple[int, int]:
+        saved.clear()
+        latents = torch.zeros_like(arguments["sample"]).requires_grad_()
+        with open_pass(arguments | {"sample": latents}) as forward:
+            with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+                there, value = run(forward)
+            back, _ = run(lambda: torch.autograd.grad(value, latents))
+        return there, back
+
+    with Living() as living:  # not while operations are counted, which keeps what is run twice
+        there_and_back(lambda run: (0, run()))
+    there, back = there_and_back(operations)
     return {
         "forward": there / whole,
         "backward": back / whole,

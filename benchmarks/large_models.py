@@ -4,7 +4,7 @@ Fake tensors have shapes and no values. One image of 1024x1024 pixels, in bfloat
 means for a card is in `cards.py`.
 """
 
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,13 +16,11 @@ from published_models import Published
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from heedful.attention import AfterLast, Reader, Record, SiteSelection, recomputing
+from heedful.attention import Reader, Record, SiteSelection, recomputing
 from heedful.guidance.cost import operations
 from heedful.guidance.methods import ATTEND_AND_EXCITE
 
 GIB = 2**30
-ENDS: tuple[AfterLast, ...] = ("stop", "detach")
-"""How a gradient pass ends: at the last site (exact), or with a prediction (one-pass, prediction)."""
 
 
 def count_model(published: Published) -> dict[str, Any]:
@@ -31,29 +29,27 @@ def count_model(published: Published) -> dict[str, Any]:
         denoiser = published.build()
         arguments = published.arguments()
         counted: dict[str, Any] = {"weights": weights(denoiser), "rows": published.rows, "steps": published.steps}
-        with torch.no_grad(), Living() as living:
+        with torch.no_grad():
+            with Living() as living:
+                denoiser(**arguments)
             whole, _ = operations(lambda: denoiser(**arguments))
         counted |= {"flops": whole, "plain_gib": living.peak / GIB, "passes": {}}
         for name, sites in choices(denoiser).items():
             counted["passes"][name] = {
-                f"{after_last}{', checkpoint' * checkpoint}": gradient_pass(
-                    denoiser, arguments, published, sites, after_last, whole, checkpoint=checkpoint
-                )
-                for after_last in ENDS
-                for checkpoint in (False, True)
+                way: gradient_pass(denoiser, arguments, published, sites, whole, checkpoint=way == "checkpoint")
+                for way in ("kept", "checkpoint")
             }
     return counted
 
 
 def choices(denoiser: Any) -> dict[str, SiteSelection]:
-    """The sites that are read by default, and cheaper ones."""
+    """The sites that are read by default, and others: the first half or quarter of the blocks, or the down blocks."""
     default = ATTEND_AND_EXCITE.settings_for(denoiser).sites
-    found = {"default": default}
-    if default.names is None and default.depth is None:
-        return found | {"those of the down blocks": replace(default, blocks=("down",))}
-    if default.depth is None:
-        found |= {"first half of the blocks": SiteSelection(depth=(0.0, 0.5))}
-    return found | {"first quarter of the blocks": SiteSelection(depth=(0.0, 0.25))}
+    if default.names is not None:
+        return {"default, published blocks": default, "first half of the blocks": SiteSelection(depth=(0.0, 0.5))}
+    if default.depth is not None:
+        return {"default, first half of the blocks": default, "first quarter": SiteSelection(depth=(0.0, 0.25))}
+    return {"default, 32x32": default, "32x32, down blocks": replace(default, blocks=("down",))}
 
 
 def gradient_pass(
@@ -61,7 +57,6 @@ def gradient_pass(
     arguments: dict[str, Any],
     published: Published,
     sites: SiteSelection,
-    after_last: AfterLast,
     whole: int,
     *,
     checkpoint: bool,
@@ -70,10 +65,8 @@ def gradient_pass(
     reader = Reader(denoiser, sites)
     if reader.layout.packed_size is not None:  # which reads values that are not there
         reader.layout = replace(reader.layout, packed_size=lambda arguments: published.size)
-    name = reader.layout.latents
-    given, latents = _differentiable(arguments[name])
-    record = Record()
     own = {parameter.untyped_storage()._cdata for parameter in denoiser.parameters()}
+    found: dict[str, float] = {}
     saved: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -82,21 +75,29 @@ def gradient_pass(
             saved[storage._cdata] = storage.nbytes()
         return tensor
 
-    def forward() -> Tensor:
-        once(denoiser.forward)
-        torch.set_grad_enabled(True)
-        return record.maps().tokens.square().sum()
+    def there_and_back(run: Callable[[Callable[[], Any]], tuple[int, Any]]) -> tuple[int, int]:
+        saved.clear()
+        given, latents = _differentiable(arguments[reader.layout.latents])
+        record = Record()
 
-    with ExitStack() as stack:
-        living = stack.enter_context(Living())
-        stack.enter_context(torch.enable_grad())
-        stack.enter_context(recomputing(denoiser, wanted=checkpoint))
-        once = stack.enter_context(reader.reading(arguments | {name: given}, record, after_last=after_last))
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            there, value = operations(forward)
-        back, _ = operations(lambda: torch.autograd.grad(value, latents))
-    return {
-        "sites": len(record),
+        def forward() -> Tensor:
+            once(denoiser.forward)
+            torch.set_grad_enabled(True)
+            found["sites"] = len(record)
+            return record.maps().tokens.square().sum()
+
+        changed = arguments | {reader.layout.latents: given}
+        with reader.reading(changed, record, after_last="stop") as once:
+            with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+                there, value = run(forward)
+            back, _ = run(lambda: torch.autograd.grad(value, latents))
+        return there, back
+
+    with torch.enable_grad(), recomputing(denoiser, wanted=checkpoint):
+        with Living() as living:  # not while operations are counted, which keeps what is run twice
+            there_and_back(lambda run: (0, run()))
+        there, back = there_and_back(operations)
+    return found | {
         "forward": there / whole,
         "backward": back / whole,
         "saved_gib": sum(saved.values()) / GIB,

@@ -36,23 +36,25 @@ def frozen(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def recomputing(denoiser: nn.Module, wanted: bool = True, *, weights_move: bool = False) -> Iterator[None]:
+def recomputing(
+    denoiser: nn.Module, wanted: bool = True, *, brings_weights: Callable[[nn.Module], bool] | None = None
+) -> Iterator[None]:
     """Let a pass with gradients keep what goes into each block alone; the way back runs the block again.
 
     The same gradient, less memory, about one forward more (Chen et al. 2016, arXiv 1604.06174). If it is not `wanted`,
     no block is run twice, whatever was set before.
 
-    If `weights_move`, something puts others in the place of a module's weights after each use, as offloading does.
-    Then a block is run again to its end, where they are taken away once more, and the way back has them until it has
-    left it.
+    `brings_weights` is given if something puts others in the place of a module's weights after each use, as offloading
+    does: it says whether a block that is run by itself has its weights. Those that do are run again to their end, where
+    they are taken away once more, and the way back has them until it has left the block; others are run once.
     """
     blocks = [module for module in denoiser.modules() if hasattr(module, "gradient_checkpointing")]
-    run_twice = partial(_run_twice, weights_move=weights_move)
+    run_twice = partial(_run_twice, brings_weights=brings_weights)
     with ExitStack() as stack:
         for block in blocks:
             stack.enter_context(held(block, "gradient_checkpointing", wanted))
             stack.enter_context(held(block, "_gradient_checkpointing_func", run_twice))
-        if weights_move:
+        if brings_weights is not None:
             stack.enter_context(set_checkpoint_early_stop(False))
         yield
 
@@ -79,26 +81,31 @@ def _unchanged(tensor: Tensor) -> Tensor:
 
 
 class _OfTheirOwn(TorchFunctionMode):
-    """Gives each operation tensors of their own on the memory of parameters.
+    """Gives each operation of a graph tensors of their own on the memory of parameters.
 
-    In a block that is run again, no hook of ours is asked what is kept. What is put into a parameter goes there.
+    In a block that is run again, no hook of ours is asked what is kept. What brings weights and takes them away is in
+    no graph, and gets the parameters themselves.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.__name__ == "__set__":
-            return func(*args, **(kwargs or {}))
-        return func(*map(_of_its_own, args), **{name: _of_its_own(value) for name, value in (kwargs or {}).items()})
+        kwargs = kwargs or {}
+        if any(isinstance(value, Tensor) and value.requires_grad for value in [*args, *kwargs.values()]):
+            args = tuple(map(_of_its_own, args))
+            kwargs = {name: _of_its_own(value) for name, value in kwargs.items()}
+        return func(*args, **kwargs)
 
 
 def _of_its_own(value: Any) -> Any:
     return value.detach() if isinstance(value, nn.Parameter) else value
 
 
-def _run_twice(block: Callable[..., Any], *args: Any, weights_move: bool = False) -> Any:
+def _run_twice(block: Callable[..., Any], *args: Any, brings_weights: Callable[[nn.Module], bool] | None = None) -> Any:
     """Run a block, and again on the way back; a pass that ends in it ends after it has been left in good order.
 
     A denoiser scales its LoRA layers for the length of a forward, which is over when the block runs again.
     """
+    if brings_weights is not None and not (isinstance(block, nn.Module) and brings_weights(block)):
+        return block(*args)
     has_ended = False
     scalings = _scalings(block)
 
@@ -107,7 +114,7 @@ def _run_twice(block: Callable[..., Any], *args: Any, weights_move: bool = False
         with ExitStack() as stack:
             for layer, scaling in scalings:
                 stack.enter_context(held(layer, "scaling", dict(scaling)))
-            if weights_move:
+            if brings_weights is not None:
                 stack.enter_context(_OfTheirOwn())
             try:
                 return block(*args)

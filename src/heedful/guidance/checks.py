@@ -36,6 +36,18 @@ def takes_weights_away(denoiser: nn.Module) -> bool:
     )
 
 
+def brings_weights(block: nn.Module) -> bool:
+    """Return whether offloading brings all weights of `block` when it is run by itself, and takes them away after it.
+
+    It does not where they belong to a group that another block begins or ends, or a larger block.
+    """
+    parts = set(block.modules())
+    groups = [hook.group for module in parts if (hook := _hooks(module).get("group_offloading")) is not None]
+    if groups:
+        return all(group.onload_leader in parts and group.offload_leader in parts for group in groups)
+    return any(_offloads(getattr(module, "_hf_hook", None)) or _hooks(module) for module in parts)
+
+
 def check_streams(denoiser: nn.Module) -> None:
     """Raise `UnsupportedPipeline` if groups of weights are fetched ahead of use, which a way back cannot follow."""
     for name, module in denoiser.named_modules():

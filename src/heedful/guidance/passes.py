@@ -12,7 +12,7 @@ from torch import Tensor
 from heedful.attention import Forward, Maps, Reader, Record, frozen, keeping_weights, quantised, recomputing
 from heedful.errors import SettingsError
 from heedful.guidance.call import Call
-from heedful.guidance.checks import takes_weights_away
+from heedful.guidance.checks import brings_weights, takes_weights_away
 from heedful.guidance.gradient import Differentiated, differentiate
 from heedful.guidance.initial_noise import InitialNoise, Scores
 from heedful.guidance.method import Method
@@ -109,7 +109,9 @@ class Passes:
         recomputes = moves if self._recomputes is None else self._recomputes
         with ExitStack() as stack:
             stack.enter_context(frozen(self._denoiser))
-            stack.enter_context(recomputing(self._denoiser, wanted=recomputes, weights_move=moves))
+            stack.enter_context(
+                recomputing(self._denoiser, recomputes, brings_weights=brings_weights if moves else None)
+            )
             stack.enter_context(quantised(self._denoiser))
             stack.enter_context(unperturbed(self._denoiser))
             if moves:

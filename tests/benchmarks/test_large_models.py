@@ -1,0 +1,75 @@
+"""What guidance costs large models is counted on miniatures of them; which card they fit is arithmetic."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from cards import BITS, best, needs, needs_offloaded, tables
+from large_models import GIB, count_model
+from published_models import MODELS, Published
+
+SMALL: dict[str, Any] = {
+    "num_layers": 0,
+    "attention_head_dim": 128,
+    "num_attention_heads": 1,
+    "joint_attention_dim": 32,
+    "pooled_projection_dim": 32,
+    "guidance_embeds": True,
+}
+
+
+def arguments() -> dict[str, Any]:
+    numbers = {name: torch.zeros(*shape, dtype=torch.bfloat16) for name, shape in {
+        "hidden_states": (1, 64, 64), "encoder_hidden_states": (1, 16, 32), "pooled_projections": (1, 32),
+        "timestep": (1,), "img_ids": (64, 3), "txt_ids": (16, 3), "guidance": (1,),
+    }.items()}  # fmt: skip
+    return dict(numbers)
+
+
+def small(blocks: int) -> Published:
+    config = SMALL | {"num_single_layers": blocks}
+    return replace(MODELS["FLUX.1-dev"], config=config, arguments=arguments, size=(8, 8))
+
+
+def test_a_block_that_runs_twice_adds_its_input_to_the_peak_and_no_more() -> None:
+    two, four = (next(iter(count_model(small(blocks))["passes"].values())) for blocks in (8, 16))
+    kept = four["kept"]["peak_gib"] - two["kept"]["peak_gib"]
+    again = four["checkpoint"]["peak_gib"] - two["checkpoint"]["peak_gib"]
+    assert 0 < again < 0.35 * kept
+    assert four["kept"]["sites"] == 2 * two["kept"]["sites"]
+    assert four["checkpoint"]["backward"] > four["kept"]["backward"]
+    assert four["checkpoint"]["forward"] == four["kept"]["forward"]
+
+
+def found(weights_gib: float, plain: float, checkpoint: float, kept: float) -> dict[str, Any]:
+    numbers = weights_gib * GIB / 2
+    one = {"forward": 0.5, "backward": 0.6, "saved_gib": 1.0, "sites": 3}
+    return {
+        "weights": {"all": numbers, "linear": numbers, "largest": 0, "block": numbers / 20, "outside": numbers / 50},
+        "rows": 1,
+        "steps": 4,
+        "flops": 1e12,
+        "plain_gib": plain,
+        "passes": {"default": {"kept": one | {"peak_gib": kept}, "checkpoint": one | {"peak_gib": checkpoint}}},
+    }
+
+
+def test_the_most_precise_way_that_fits_a_card_is_named() -> None:
+    model = found(12.0, 0.5, 2.0, 9.0)
+    assert needs(model, "bf16") == {"plain, select": 12.5, "guided, checkpoint": 14.0, "guided": 21.0}
+    assert [best(model, card) for card in (24, 16, 12, 8)] == [
+        "bf16",
+        "bf16, checkpoint",
+        "int8, checkpoint",
+        "int4, checkpoint",
+    ]
+    assert needs_offloaded(model)["guided, checkpoint"] == 12.0 * (0.1 + 0.02) + 2.0
+    assert best(found(40.0, 0.5, 2.0, 9.0), 8) == "bf16, offloaded block by block"
+    assert best(found(40.0, 0.5, 30.0, 30.0), 12) == "bf16, offloaded block by block, select"
+    assert best(found(40.0, 30.0, 30.0, 30.0), 12) == "none"
+
+
+def test_tables_name_every_model_and_precision() -> None:
+    text = tables({"a model": found(12.0, 0.5, 2.0, 9.0)})
+    assert all(f"a model, {precision}" in text for precision in BITS)
+    assert "| a model, 2 of 4 steps | 1.55 | 1.30 | 1.55 | 2.00 |" in text
