@@ -38,7 +38,7 @@ class Run:
             "generator": generator(),
             self._scale: guidance_scale,
         }
-        return self.pipe(prompt=list(PROMPTS), **(common | self.arguments)).images
+        return self.pipe(**({"prompt": list(PROMPTS)} | common | self.arguments)).images
 
 
 SIZE: dict[str, Any] = {"height": 16, "width": 24}

@@ -10,6 +10,7 @@ from typing import Any
 
 import diffusers
 import torch
+from diffusers.modular_pipelines.flux2 import Flux2KleinAutoBlocks
 from diffusers.modular_pipelines.qwenimage import QwenImageAutoBlocks
 from diffusers.modular_pipelines.z_image import ZImageAutoBlocks
 from diffusers.pipelines.prx import pipeline_prx
@@ -21,6 +22,7 @@ from tests import single_stream_pipelines as single
 from tests.every_pipeline import PROMPTS, SIZE, T5, Run, inpaint, late, like, pictures
 from tests.more_pipelines import modular
 from tests.pipelines import generator, tiny_pipeline, tiny_sdxl_pipeline
+from tests.tokenizers import kolors
 from tests.transformer_pipelines import tiny_flux
 
 LAYERS: dict[str, Any] = {"text_encoder_out_layers": (0, 1, 2)}
@@ -75,7 +77,8 @@ class EditRun(Run):
     """Qwen-Image-Edit makes its images as large as a million pixels, which takes too long here."""
 
     def __call__(self, guidance_scale: float = 5.0) -> torch.Tensor:
-        with held(self.module, "calculate_dimensions", lambda area, ratio: (24, 16, None)):
+        size = (24, 16) if "plus" in self.module.__name__ else (24, 16, None)
+        with held(self.module, "calculate_dimensions", lambda area, ratio: size):
             return super().__call__(guidance_scale)
 
     @property
@@ -143,6 +146,18 @@ FAMILY_PIPELINES: dict[str, Callable[[], Run]] = {
     ),
     "ZImageModularPipeline": lambda: modular(
         ZImageAutoBlocks, single.tiny_z_image(vae=single.smaller_vae(4)), max_sequence_length=64, height=64, width=96
+    ),
+    "ZImageImg2ImgPipeline": lambda: late(
+        single.tiny_z_image(), diffusers.ZImageImg2ImgPipeline, max_sequence_length=64, **SIZE
+    ),
+    "ChromaImg2ImgPipeline": lambda: late(
+        tiny.tiny_chroma(), diffusers.ChromaImg2ImgPipeline, max_sequence_length=32, **SIZE
+    ),
+    "KolorsImg2ImgPipeline": lambda: late(
+        single.tiny_kolors(), kolors("pipeline_kolors_img2img").KolorsImg2ImgPipeline, max_sequence_length=32, **SIZE
+    ),
+    "Flux2KleinModularPipeline": lambda: modular(
+        Flux2KleinAutoBlocks, tiny.tiny_klein(), max_sequence_length=64, **LAYERS
     ),
     "HunyuanImagePipeline": lambda: GuiderRun(tiny.tiny_hunyuan_image(), **SIZE),
 }  # fmt: skip

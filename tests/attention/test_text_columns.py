@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import diffusers
 import pytest
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from heedful.attention.intercept import replaced
 from heedful.guidance import NONE, guide
 from heedful.guidance.batching import copies_in
 from tests.every_pipeline import PIPELINES, PROMPTS
-from tests.family_pipelines import FAMILY_PIPELINES
+from tests.family_pipelines import FAMILY_PIPELINES, edit, picture
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning"),
@@ -105,6 +106,25 @@ def test_tokens_of_each_concept_are_read_from_its_own_columns(name: str) -> None
                 share = len(tokens) // len(which)
                 found = [names(run.pipe, one, tokens[i * share : (i + 1) * share]) for i, one in enumerate(which)]
                 assert found == [wanted] * len(which)
+
+
+def test_images_may_stand_between_a_template_and_its_prompt() -> None:
+    """Qwen-Image-Edit-Plus, whose pipeline takes one prompt at a time."""
+    run = edit(diffusers.QwenImageEditPlusPipeline)
+    run.arguments |= {"image": [picture(56)] * 2, "prompt": PROMPTS[0], "negative_prompt": "a dog"}
+    run.arguments |= {"num_inference_steps": 1, "num_images_per_prompt": 1}
+    seen: list[Tensor] = []
+
+    def listen(module: Any, args: Any, kwargs: Any) -> None:
+        seen.append(kwargs["encoder_hidden_states"][0, :, 0].round())
+
+    handle = run.pipe.transformer.register_forward_pre_hook(listen, with_kwargs=True)
+    with reading_ids(run.pipe), guide(run.pipe, PROMPTS[0], NONE) as guided:
+        run()
+    handle.remove()
+    (prompt,) = guided.maps.prompts
+    for concept in prompt.concepts:
+        assert names(run.pipe, "tokenizer", [int(seen[0][index]) for index in concept.token_indices]) == concept.noun
 
 
 def text_of(layout: Any, arguments: dict[str, Any]) -> list[Tensor]:
