@@ -11,6 +11,7 @@ from heedful.errors import SettingsError
 from heedful.guidance import InitialNoise, Method, Restart, Settings, guide
 from heedful.guidance.levels import INTERVALS
 from heedful.guidance.methods import AttendAndExciteLoss, SelfConflict
+from heedful.guidance.past import graft
 from tests.every_pipeline import PIPELINES, PROMPTS
 from tests.guidance.test_every_pipeline import EXCITE, settings_of
 from tests.guidance.test_guide import state
