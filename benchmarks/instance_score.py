@@ -144,11 +144,11 @@ def _draw(vae: Any, images: Sequence[InstanceImage], path: Path) -> None:
     for image, error in zip(images, errors, strict=True):
         typer.echo(f"{image.name}: {10 * np.log10(255**2 / error):.1f} dB")
     pairs = [tuple(range(start, min(start + 2, len(images)))) for start in range(0, len(images), 2)]
-    cells = [[Image.fromarray(each[place]) for place in pair for each in (given, decoded)] for pair in pairs]
+    cells = [[Image.fromarray(each[index]) for index in pair for each in (given, decoded)] for pair in pairs]
     grid = Grid(
         title="One-image concepts",
         columns=["given", "decoded"] * 2,
-        rows=[", ".join(images[place].name for place in pair) for pair in pairs],
+        rows=[", ".join(images[index].name for index in pair) for pair in pairs],
         cells=[[*row, *[None] * (4 - len(row))] for row in cells],
     )
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -138,7 +138,7 @@ def _single(half: str) -> tuple[str, ...]:
     texts = single_concept_prompts()
     order = np.random.default_rng(SPLIT_SEED).permutation(len(texts))
     middle = len(order) // 2
-    return tuple(texts[place] for place in (order[:middle] if half == "development" else order[middle:]))
+    return tuple(texts[index] for index in (order[:middle] if half == "development" else order[middle:]))
 
 
 def _measure(
@@ -155,15 +155,15 @@ def _measure(
             continue
         segments = object_masks(arrays[item], [each.box for each in detections[item]])
         truth = segments[[list(detections[item]).index(each) for each in located]]
-        for place, detection in enumerate(located):
-            mine = {name: each[item][place] for name, each in masks.items()}
+        for index, detection in enumerate(located):
+            mine = {name: each[item][index] for name, each in masks.items()}
             objects.append(
                 Covered(
                     text,
                     seed,
                     detection.name,
-                    {name: _iou(mask, truth[place]) for name, mask in mine.items()},
-                    {name: _box_iou(mask, truth[place]) for name, mask in mine.items()},
+                    {name: _iou(mask, truth[index]) for name, mask in mine.items()},
+                    {name: _box_iou(mask, truth[index]) for name, mask in mine.items()},
                 )
             )
         shown = [truth, masks[BASELINE][item], masks[ALONE][item], masks[WHOLE][item]]

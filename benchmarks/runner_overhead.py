@@ -71,7 +71,7 @@ def _measure(folder: Path, cases: int, images: bool, batch_size: int) -> None:
         seeds_first=True,
         sampling=SamplingOptions(batch_size=batch_size),
     )
-    model, place = open_model(ModelOptions(device="cpu")), BenchFolder(folder / "out")
+    model, output = open_model(ModelOptions(device="cpu")), BenchFolder(folder / "out")
     png = encode(Image.effect_noise((64, 64), 64).convert("RGB"), Entry({})) if images else None
     scores = dict.fromkeys(WorldScore().columns, 0.0)
 
@@ -84,19 +84,19 @@ def _measure(folder: Path, cases: int, images: bool, batch_size: int) -> None:
         if progress.images // 1000 > len(memory):
             memory.append((progress.images, _memory()))
 
-    with place.locked():
-        plan, planning = _timed(lambda: place.plan(model, request))
+    with output.locked():
+        plan, planning = _timed(lambda: output.plan(model, request))
         run = describe_run(plan)
-        place.write_run(run, lines)
+        output.write_run(run, lines)
         progress, running = _timed(
             lambda: run_bench(
-                place, request.suite, run["run"], lambda: make, plan.batches(), run_serially, on_progress=look
+                output, request.suite, run["run"], lambda: make, plan.batches(), run_serially, on_progress=look
             )
         )
-        again, replanning = _timed(lambda: place.plan(model, request))
-        tallied, reading = _timed(lambda: tally(read_records(place.folder)))
+        again, replanning = _timed(lambda: output.plan(model, request))
+        tallied, reading = _timed(lambda: tally(read_records(output.folder)))
     assert progress.images == len(plan) == sum(line.done for line in tallied) and again.todo == 0
-    size = shard(place.folder).stat().st_size
+    size = shard(output.folder).stat().st_size
     rows = {
         "cases": f"{len(plan)}, in batches of {batch_size}",
         "planning, nothing done": str(planning),

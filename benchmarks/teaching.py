@@ -212,7 +212,7 @@ def _painted(
     lines = find_suite(f"one-image-concepts{'-three' * (len(photo.instances) == 3)}/{photo.name}").lines
     tokenizer = _with_placeholders(photo) if pipe is None else pipe.tokenizer
     prompts = [Prompt.parse(line.prompt, tokenizer, line.concepts) for line in lines]
-    noises = [1000 * place + seed for place in range(len(lines))]
+    noises = [1000 * index + seed for index in range(len(lines))]
     with torch.autocast("cpu", torch.bfloat16) if bfloat16 else nullcontext():
         if variant.answer is not None:
             painted = variant.answer(photo, [line.prompt for line in lines], seed)
@@ -223,15 +223,15 @@ def _painted(
     judged["image"] = [None] * len(lines)
     nouns = [each.nouns for each in photo.prompts]
     for group in set(nouns):
-        places = [place for place, own in enumerate(nouns) if own == group]
+        indices = [index for index, own in enumerate(nouns) if own == group]
         alike = ClipImage(originals=instance_originals(photo, group), boxes=None)
-        values = alike([painted[place] for place in places], [prompts[place] for place in places])["image"]
-        for place, value in zip(places, values, strict=True):
-            judged["image"][place] = value
+        values = alike([painted[index] for index in indices], [prompts[index] for index in indices])["image"]
+        for index, value in zip(indices, values, strict=True):
+            judged["image"][index] = value
     return [
         {"prompt": line.prompt, "nouns": own, "seed": seed, "teaching_seconds": round(seconds, 1)}
-        | {name: judged[name][place] for name in FIGURES}
-        for place, (line, own) in enumerate(zip(lines, nouns, strict=True))
+        | {name: judged[name][index] for name in FIGURES}
+        for index, (line, own) in enumerate(zip(lines, nouns, strict=True))
     ]
 
 

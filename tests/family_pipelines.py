@@ -42,7 +42,7 @@ class GuiderRun(Run):
             guidance_scale=guidance_scale, enabled=guidance_scale > 1
         )
         common = {"num_inference_steps": 3, "num_images_per_prompt": 2, "output_type": "latent"}
-        return self.pipe(PROMPTS, generator=generator(), **(common | self.arguments)).images
+        return self.pipe(list(PROMPTS), **({"generator": generator()} | common | self.arguments)).images
 
 
 def prefixed(run: Run) -> Run:
@@ -63,8 +63,8 @@ class VideoRun(Run):
 
     def __call__(self, guidance_scale: float = 5.0) -> torch.Tensor:
         common = {"num_inference_steps": 3, "num_videos_per_prompt": 2, "output_type": "latent", "num_frames": 5}
-        given = common | self.arguments | {"guidance_scale": guidance_scale}
-        return self.pipe(list(PROMPTS), generator=generator(), **given).frames
+        given = {"generator": generator(), "guidance_scale": guidance_scale} | common | self.arguments
+        return self.pipe(list(PROMPTS), **given).frames
 
 
 def picture(side: int) -> Image.Image:

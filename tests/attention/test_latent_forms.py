@@ -47,6 +47,6 @@ def test_scheduler_gets_the_form_that_it_has(kind: Any) -> None:
 
 def test_prediction_of_a_list_is_one_tensor_with_the_sign_of_its_pipeline() -> None:
     rows = given("listed")
-    assert Form("listed").predicted(rows, 3, -1).equal(-torch.stack(rows).squeeze(2)[:, :3])
+    assert Form("listed").predicted(rows, 3, SIZE, -1).equal(-torch.stack(rows).squeeze(2)[:, :3])
     packed = given("packed")
-    assert Form("packed").predicted(packed, 3, 1).equal(packed)
+    assert Form("packed").predicted(packed, 3, SIZE, 1).equal(packed[:, :24])

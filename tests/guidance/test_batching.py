@@ -8,12 +8,14 @@ import torch
 from heedful.attention import layout_of
 from heedful.errors import UnsupportedPipeline
 from heedful.guidance import NONE, Method, guide
-from heedful.guidance.batching import copies_in
+from heedful.guidance.batching import REFUSED, copies_in
 from heedful.guidance.call import Call
 from heedful.guidance.methods import AttendAndExciteLoss
 from tests.every_pipeline import PIPELINES, PROMPTS, like
+from tests.family_pipelines import FAMILY_PIPELINES
 from tests.guidance.test_every_pipeline import settings_of
 from tests.pipelines import generator, tiny_pipeline, tiny_unet
+from tests.single_stream_pipelines import tiny_wan
 
 # diffusers' schedulers hand tensors to numpy in a way that numpy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
@@ -84,3 +86,33 @@ def test_pipelines_whose_rows_are_no_images_are_refused_on_entry() -> None:
     pipe = like(tiny_pipeline(), panorama)
     with pytest.raises(UnsupportedPipeline, match="window of one image"), guide(pipe, "a cat and a dog", NONE):
         pass
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_every_refusal_says_why(name: str) -> None:
+    pipe = like(tiny_pipeline(), type(name, (type(tiny_pipeline()),), {}))
+    with pytest.raises(UnsupportedPipeline, match=REFUSED[name]), guide(pipe, "a cat and a dog", NONE):
+        pass
+
+
+def test_second_denoiser_is_refused_on_entry() -> None:
+    pipe = tiny_wan()
+    pipe.register_modules(transformer_2=pipe.transformer)
+    with (
+        pytest.raises(UnsupportedPipeline, match="the second of which makes the late steps"),
+        guide(pipe, "a cat", NONE),
+    ):
+        pass
+
+
+def test_guidance_that_is_over_in_later_steps_leaves_the_condition_alone() -> None:
+    """Z-Image asks without the negative prompt once a share of the steps is made."""
+    run = FAMILY_PIPELINES["ZImagePipeline"]()
+    run.arguments["cfg_truncation"] = 0.4
+    plain = run()
+    with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.0)) as still:
+        assert run().equal(plain)
+    with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.3)) as guided:
+        run()
+    assert guided.trace.plain_rows < 3 * 8
+    assert sum(guided.trace[-1].loss) < sum(still.trace[-1].loss)

@@ -66,16 +66,35 @@ def test_loss_falls_and_all_else_stays(name: str, guidance_scale: float) -> None
     assert run(guidance_scale).equal(plain)
 
 
-@pytest.mark.parametrize("name", [*PIPELINES, *family(fast=True), *more(fast=False)])
-def test_one_pass_scheme(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "scheme"),
+    [(name, "one-pass") for name in PIPELINES]
+    + family("one-pass", fast=True)
+    + family("prediction", fast=False)
+    + more("one-pass", fast=False),
+)
+def test_schemes_that_update_in_the_pass_that_predicts(name: str, scheme: str) -> None:
     run = ALL[name]()
     plain = run()
     with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.0)) as still:
         run()
-    # in one pass, the conditional rows run apart, so sums may be added in another order
-    with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.0, "one-pass")):
+    # the conditional rows run apart, so sums may be added in another order
+    with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.0, scheme)):
         torch.testing.assert_close(run(), plain, rtol=1e-3, atol=1e-3)
-    with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.3, "one-pass")) as guided:
+    with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.3, scheme)) as guided:
         run()
     assert sum(guided.trace[-1].loss) < sum(still.trace[-1].loss)
+    assert run().equal(plain)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in FAMILY_PIPELINES if "Img2Img" not in name])
+def test_scheme_without_gradients(name: str) -> None:
+    run = ALL[name]()
+    plain = run()
+    with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.0, "select")) as guided:
+        images = run()
+    kept = [restart.chosen == 0 for restart in guided.trace.restarts]
+    assert not all(kept)
+    assert [bool((one - other).abs().max() < 1e-3) for one, other in zip(images, plain, strict=True)] == kept
     assert run().equal(plain)

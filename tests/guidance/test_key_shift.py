@@ -42,7 +42,7 @@ def test_keys_of_the_concepts_move_and_all_is_as_before_afterwards(make: Any) ->
 def test_shift_is_so_many_standard_deviations_of_the_nouns_in_the_chosen_head_and_the_conditional_rows() -> None:
     pipe: Any = tiny_sd3()
     shift = KeyShift(heads=(head_of(pipe, number=1),), strength=3.0)
-    keys = torch.zeros(4, 2, 100, pipe.transformer.config.attention_head_dim)
+    keys = torch.zeros(4, 2, 200, pipe.transformer.config.attention_head_dim)
     prompts = []
     with guide(pipe, [TWO, "a frog"], NONE) as guided:
         prompts = list(guided.prompts)

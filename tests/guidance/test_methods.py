@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from heedful import catalogue
-from heedful.attention import SiteSelection
+from heedful.attention import SiteSelection, find_sites
 from heedful.errors import SettingsError
 from heedful.guidance import EMBEDDED_SITES, METHODS, Method, find_method, methods
 from heedful.guidance.methods import (
@@ -66,9 +66,23 @@ def test_embedded_world_gets_its_own_settings() -> None:
     world = build_unet()
     for method in METHODS.values():
         assert method.settings_for(tiny_unet()) is method.settings
+        if method is HEEDFUL:  # which has one setting for all
+            assert method.embedded is None and method.settings_for(world) is method.settings
+            continue
         assert method.settings_for(world) is method.embedded
         assert method.settings_for(world).sites in (EMBEDDED_SITES, SiteSelection(scale=2))
-    assert HEEDFUL.settings_for(world).sites == EMBEDDED_SITES
+
+
+def test_our_own_sites_are_those_of_the_embedded_models_and_the_published_ones_of_the_up_blocks() -> None:
+    """By rule: the first up block that attends to the text."""
+    for unet, blocks in ((build_unet(), EMBEDDED_SITES), (tiny_unet(), None)):
+        sites = find_sites(unet)
+        size = (unet.config.sample_size,) * 2
+        chosen = HEEDFUL.settings_for(unet).sites.choose(sites, size)
+        if blocks is not None:
+            assert chosen == blocks.choose(sites, size)
+        assert {site.block for site in chosen} == {"up"}
+        assert {site.scale for site in chosen} == {max(site.scale for site in sites if site.block == "up")}
 
 
 def test_transformers_are_read_at_their_usual_sites_with_the_published_numbers() -> None:

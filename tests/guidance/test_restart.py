@@ -196,6 +196,22 @@ def test_run_that_does_not_begin_with_noise_is_refused() -> None:
         pipe(TWO, image=torch.rand(1, 3, 16, 16), strength=0.5, num_inference_steps=4, generator=generator(0))
 
 
+def test_run_that_cannot_be_made_again_goes_on_without_a_restart_that_is_optional() -> None:
+    pipe = diffusers.StableDiffusionImg2ImgPipeline(**tiny_pipeline().components)
+    pipe.set_progress_bar_config(disable=True)
+    settings = restarting([0.9], [0.1])
+    assert settings.restart is not None
+    settings = replace(settings, restart=replace(settings.restart, is_optional=True))
+    arguments: dict[str, Any] = {"image": torch.rand(1, 3, 16, 16), "strength": 0.5, "num_inference_steps": 4}
+    with (
+        pytest.warns(UserWarning, match="does not begin with noise"),
+        guide(pipe, TWO, METHOD, settings=settings) as guided,
+    ):
+        pipe(TWO, generator=generator(0), **arguments)
+    assert guided.trace.restarts == ()
+    assert sum(step.is_guided for step in guided.trace) == 2
+
+
 def test_restart_without_a_loss_is_refused(pipe: Any) -> None:
     settings = replace(PLAIN, restart=Restart(limit=0.5))
     with (

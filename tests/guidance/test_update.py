@@ -98,13 +98,20 @@ def test_rms_rule_leaves_a_zero_gradient_alone() -> None:
         assert Direction("rms", kind, [0])([0], zero, torch.ones(1)).abs().max() == 0  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("rule", ["raw", "rms", "first", "polyak"])
+@pytest.mark.parametrize("rule", ["raw", "mean-square", "rms", "first", "polyak"])
 def test_random_directions_are_as_long_as_what_they_replace(rule: str) -> None:
     gradient = torch.randn(2, 4, 5, 5) * 7
     true = Direction(rule, "gradient", [0, 1])([0, 1], gradient, torch.ones(2))  # type: ignore[arg-type]
     random = Direction(rule, "random", [0, 1])([0, 1], gradient, torch.ones(2))  # type: ignore[arg-type]
     torch.testing.assert_close(random.flatten(1).norm(dim=1), true.flatten(1).norm(dim=1))
     assert torch.cosine_similarity(random.flatten(1), true.flatten(1)).abs().max() < 0.5
+
+
+def test_mean_square_rule_means_the_same_at_every_resolution() -> None:
+    """A loss of the mean of the latents: twice as many of them share its gradient, and move as far."""
+    for side in (4, 8):
+        gradient = torch.full((1, 2, side, side), 1 / (2 * side * side))
+        assert Direction("mean-square", "gradient", [0])([0], gradient, torch.ones(1)).unique().tolist() == [1.0]
 
 
 def test_first_rule_measures_all_updates_of_an_image_by_its_first_gradient() -> None:

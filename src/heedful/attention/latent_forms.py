@@ -68,7 +68,7 @@ class Form:
         """Return latents in the form in which the scheduler has them as a grid."""
         return latents if self.kind == "listed" else self.unpack(latents, size)
 
-    def predicted(self, output: Any, channels: int, sign: int) -> Tensor:
-        """Return a denoiser's prediction as the scheduler gets it: one tensor, of the latents' `channels` alone."""
+    def predicted(self, output: Any, channels: int, size: Size, sign: int) -> Tensor:
+        """Return a denoiser's prediction as the scheduler gets it: one tensor, of latents of `size` and `channels`."""
         whole = torch.stack(list(output)).squeeze(2) if self.kind == "listed" else output
-        return sign * (whole if self.kind == "packed" else whole[:, :channels])
+        return sign * (whole[:, : size[0] * size[1]] if self.kind == "packed" else whole[:, :channels])

@@ -113,7 +113,7 @@ class MaskRule:
         if not prompt.has_start:
             raise SettingsError(
                 "Expected a text encoder with a start token, such as CLIP, which holds what no word explains, got one "
-                "without (T5, as in FLUX and PixArt). Masks cannot be made there yet."
+                "without (T5, or a language model, as in most transformers). Masks cannot be made there yet."
             )
         shares = self._shares(steps, prompt)
         says_nothing = shares.amax((-2, -1)) - shares.amin((-2, -1)) <= _FLAT  # edges would make something of rounding

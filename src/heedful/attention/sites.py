@@ -58,8 +58,8 @@ class SiteSelection:
     depth: tuple[float, float] | None = None
     """A share of the denoiser's sites in the order of its forward: (0, 0.5) is the first half of them."""
     coarsest: bool = False
-    """Of those that pass the other conditions, only the ones with the fewest cells: among the up blocks of a U-Net, the
-    first that looks at the text, whatever its size is."""
+    """Only the sites with the fewest cells, of those that pass the other conditions: among the up blocks of a U-Net,
+    the first that looks at the text, whatever its size is."""
     rows: Rows | None = None
     """Which side of joint attention is read; None: "image". Cross-attention has no "text"."""
 

@@ -8,11 +8,13 @@ from heedful.guidance.initial_noise import InitialNoise
 from heedful.guidance.key_shift import Head, KeyShift
 from heedful.guidance.method import EMBEDDED, Method
 from heedful.guidance.methods import METHODS, find_method
-from heedful.guidance.methods.controls import NONE
 from heedful.guidance.restart import Restart
 from heedful.guidance.settings import EMBEDDED_SITES, PUBLISHED_SITES, Settings
 from heedful.guidance.texts import parse_prompt
 from heedful.guidance.trace import NoiseTrace, RestartTrace, StepTrace, Trace
+
+NONE: Method = METHODS["none"]
+"""No guidance: what everything is compared with."""
 
 __all__ = [
     "EMBEDDED",

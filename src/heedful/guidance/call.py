@@ -135,7 +135,7 @@ class Call:
 
     def predicted(self, output: Any) -> Tensor:
         """Return what the scheduler gets of a denoiser's output."""
-        return self.layout.grid.predicted(prediction(output), self.channels, self.layout.sign)
+        return self.layout.grid.predicted(prediction(output), self.channels, self.size, self.layout.sign)
 
     @property
     def conditional_rows(self) -> list[int]:

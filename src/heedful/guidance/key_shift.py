@@ -23,9 +23,9 @@ class Head:
     site: str
     """Name of the attention module in the denoiser."""
     number: int
-    """Of the head, counted from 0."""
+    """Number of the head, counted from 0."""
     direction: tuple[float, ...]
-    """Of length 1: mean key of concepts that are absent from their image less that of those that are there."""
+    """A vector of length 1: mean key of concepts that are absent from their image less that of those that are there."""
     spread: float
     """Standard deviation of the keys along it."""
     score: float

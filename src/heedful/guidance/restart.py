@@ -28,6 +28,9 @@ class Restart:
     has taken shape: 0.8 asks that it has fallen by a fifth. Then no limit belongs to one model."""
     tries: int = 2
     """Other noises tried, at most."""
+    is_optional: bool = False
+    """Whether a run that cannot be made again from another noise (image-to-image, a ControlNet's) goes on without
+    restarts, with a warning, instead of being refused."""
     loss: AnyLoss | None = None
     """What predicts a failure; None for the method's own loss."""
 

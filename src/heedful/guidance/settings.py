@@ -50,6 +50,8 @@ class Settings:
     """What the step size multiplies.
 
     - "raw": the gradient.
+    - "mean-square": the gradient in the metric in which the length of latents is their root mean square, which is the
+      raw one times their number, 2048 in the embedded models; so a step size means the same at every resolution.
     - "rms": the gradient over its root mean square, for each image.
     - "first": the gradient over the root mean square of the image's first one, so that the first update is as long as
       the step size says, whatever the model, and the others shorten as the gradient does.

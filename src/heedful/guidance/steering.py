@@ -7,6 +7,7 @@ were counted is refused, whatever the method.
 """
 
 import inspect
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -38,6 +39,7 @@ class Steering:
         self._prompts = task.prompts
         self._settings = task.settings
         self._is_new_run = True
+        self._has_warned = False
         self._encoded: list[Encoded] = []
         """What the pipeline has encoded for the run to come."""
         self._is_doubled: bool | None = None
@@ -176,7 +178,8 @@ class Steering:
         first = getattr(self._scheduler, "begin_index", None)
         if first is None:
             first = timesteps.index(call.timestep) if call.timestep in timesteps else 0
-        if first > 0 and not (self._settings.initial_noise is None and self._settings.selection is None):
+        is_restartable = self._can_restart(call, first)
+        if first > 0 and (self._settings.initial_noise is not None or is_restartable):
             raise SettingsError(
                 "Expected a run that begins with noise, for which an initial noise can be chosen, got one that begins "
                 f"at step {first} of {len(timesteps)}. For image-to-image, pass settings with initial_noise=None, "
@@ -190,14 +193,29 @@ class Steering:
             method=self._task.method,
             settings=self._settings,
         )
-        if self._settings.selection is not None:
+        if is_restartable:
             run.past = Past(self._scheduler)
         return run
 
+    def _can_restart(self, call: Call, first: int) -> bool:
+        """Return whether images of a run may restart; says so where they might have, but are made as they are."""
+        restart = self._settings.selection
+        if restart is None or not restart.is_optional or not (first or _residuals(call)):
+            return restart is not None
+        if not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                "No image of this run restarts with another noise, as the method would have it: "
+                + ("the run does not begin with noise." if first else "a ControlNet's residuals belong to one noise."),
+                UserWarning,
+                stacklevel=2,
+            )
+        return False
+
     def _check_condition(self, call: Call) -> None:
         """Raise an error if `call`, the first of a run, cannot be one with the condition, or cannot be made again."""
-        residuals = [name for name in call.layout.residuals if call.arguments.get(name) is not None]
-        if residuals and self._settings.selection is not None:
+        restart = self._settings.selection
+        if restart is not None and not restart.is_optional and _residuals(call):
             raise SettingsError(
                 "Expected steps that can be made again from another noise, got steps with the residuals of a "
                 "ControlNet, which belong to the noise that it saw. Pass settings with restart=None, and another "
@@ -212,3 +230,8 @@ class Steering:
                 "own, ask for the conditional prediction first in each step, or for both in one call, the "
                 "unconditional rows before the conditional ones."
             )
+
+
+def _residuals(call: Call) -> list[str]:
+    """Return which arguments of a call hold what a ControlNet computed for it."""
+    return [name for name in call.layout.residuals if call.arguments.get(name) is not None]

@@ -206,7 +206,8 @@ class Steps:
                 return value / at_least_tiny(loss_of(loss_at(loss, 0.0), call, first, run.prompts))
 
         def predict(call: Call, run: Run) -> tuple[Tensor, Commit]:
-            predicted = call.predicted(self.predict(call, run))
+            with unperturbed(self._denoiser):
+                predicted = call.predicted(self.predict(call, run))
             commit = partial(run.now.commit, call.layout.grid)
             run.advance(keep_maps=self._keep_maps)
             return predicted, commit

@@ -65,7 +65,7 @@ class RestartTrace:
     chosen: int = 0
     """Which noise went on: 0 is the pipeline's own, 1 the first of the others."""
     losses: tuple[float, ...] = ()
-    """Of every noise that was looked at, the pipeline's own first."""
+    """The loss of every noise that was looked at, the pipeline's own first."""
 
 
 @dataclass

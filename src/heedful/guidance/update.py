@@ -21,7 +21,7 @@ Look = Callable[[Sequence[int], Latents], tuple[PerItem, Latents]]
 Direct = Callable[[Sequence[int], Latents, PerItem], Latents]
 """(items, their gradients and losses) -> the direction in which each goes downhill, times -1, before the step size."""
 
-Rule = Literal["raw", "rms", "first", "polyak"]
+Rule = Literal["raw", "mean-square", "rms", "first", "polyak"]
 """What a step size multiplies: see `Settings.step_rule`."""
 
 
@@ -124,7 +124,9 @@ class Direction:
     def __call__(self, items: Sequence[int], gradient: Latents, loss: PerItem) -> Latents:
         """Return the directions of `items`, whose gradients are `gradient` and whose losses are `loss`."""
         direction = gradient
-        if self._rule == "rms":
+        if self._rule == "mean-square":
+            direction = gradient * gradient[0].numel()
+        elif self._rule == "rms":
             direction = gradient / _rms(gradient, floor=True)
         elif self._rule == "first":
             for item, scale in zip(items, _rms(gradient, floor=True), strict=True):

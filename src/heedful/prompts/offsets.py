@@ -35,5 +35,5 @@ def offsets_of_pieces(text: str, pieces: Sequence[str]) -> list[tuple[int, int]]
 
 
 def _past_space(text: str, at: int) -> int:
-    """Return the next place that holds no space."""
+    """Return the next position that holds no space."""
     return len(text) - len(text[at:].lstrip())

@@ -18,10 +18,10 @@ class Template:
     """Whether more tokens than these may stand before the prompt, such as those of an image, so that its own are
     counted from the end."""
 
-    def seen(self, places: Sequence[int]) -> list[int]:
-        """Return those of `places` that the denoiser sees."""
+    def seen(self, positions: Sequence[int]) -> list[int]:
+        """Return those of `positions` that the denoiser sees."""
         first, end = self.dropped
-        return [*places[:first], *places[end:]]
+        return [*positions[:first], *positions[end:]]
 
     def inside(self, start: int, end: int, length: int) -> tuple[int, int] | None:
         """Return where the characters `start` to `end` of the whole text stand in a prompt of `length` characters.

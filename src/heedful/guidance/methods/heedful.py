@@ -18,7 +18,7 @@ from torch import Tensor
 from heedful.attention import Maps
 from heedful.guidance.method import Method
 from heedful.guidance.restart import Restart
-from heedful.guidance.settings import EMBEDDED_SITES, Settings
+from heedful.guidance.settings import COARSEST_UP_SITES, Settings
 from heedful.losses import Loss, Preparation, at_least_tiny, cell_positions, missing_pair
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
@@ -107,24 +107,33 @@ def _distance_from_peak(maps: Float[Tensor, "batch concept height width"]) -> Fl
 HEEDFUL = Method(
     name="heedful",
     loss=Separability() + 3.0 * Elsewhere(),
-    settings=Settings(step_size=25.0, decay=(1.0, 0.5), guided=0.3),
-    embedded=Settings(
-        sites=EMBEDDED_SITES,
+    settings=Settings(
+        sites=COARSEST_UP_SITES,
         scheme="one-pass",
         condition_alone=0.3,
-        step_size=25.0,
+        step_rule="mean-square",
+        step_size=25 / 2048,
+        longest=8.0,
         decay=(1.0, 0.5),
         guided=0.3,
-        restart=Restart(step=0.25, limit=0.385, tries=4, loss=Elsewhere()),
+        restart=Restart(step=0.25, limit=0.385, tries=4, is_optional=True, loss=Elsewhere()),
     ),
 )
 """Each concept in one location, no two in the same (`Separability`), and no attention to the text in a third
-(`Elsewhere`).
+(`Elsewhere`). One setting for every model; no number has a unit of one of them:
 
-- Embedded models: the steps are one-pass and ask the condition alone, which makes them cheaper than plain ones, and an
-  image that attends to the text in a third location all the same restarts with another noise: it would come out with
-  one object too many. Guided in 30 % or in half of the run did as well: the cheaper was taken; what it saves is spent
-  on other noises.
-- Other models: the same numbers at the published sites, exact and without restarts, whose limit belongs to the embedded
-  world. Nobody has tried them on Stable Diffusion.
+- sites: the first up block of a U-Net that attends to the text; a transformer's usual ones.
+- A step is in proportion to the gradient, so that images whose loss is steep are moved farthest, in a metric that does
+  not depend on the resolution; after the first it is at most 8 times as long as the way of the step before, a safety
+  net that the embedded model does not touch. Polyak's step knows no number of any model at all, but left more concepts
+  missing or mixed.
+- An image restarts with another noise if a third location is attended to by more than 0.385 / (1 - 0.385) = 63 % of
+  what the concepts' own get: it would come out with one object too many. Before anything has taken shape it is about
+  100 % on any model, so a limit relative to the first step (`Restart.relative`) says no more, and was no better. Runs
+  that do not begin with noise go on without restarts.
+- Steps are one-pass and ask the condition alone, which makes them cheaper than plain ones; what that saves is spent on
+  other noises.
+
+Chosen on development prompts of the embedded model `sprites`; docs/guidance.md says what was tried. Nobody has tried it
+on Stable Diffusion.
 """

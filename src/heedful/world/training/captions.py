@@ -26,7 +26,7 @@ class CaptionNoise:
 
 
 TRUE_CAPTIONS = CaptionNoise()
-ALT_TEXT = CaptionNoise(absent=0.2, unnamed=0.03, swapped=0.35, colourless=0.1, largest_first=0.7)
+ALT_TEXT = CaptionNoise(absent=0.05, unnamed=0.01, swapped=0.3, colourless=0.08, largest_first=0.7)
 
 
 def noisy_caption(rng: np.random.Generator, scene: Scene, noise: CaptionNoise) -> str:

@@ -34,7 +34,8 @@ JOINT = Recipe(
     ema=0.995,
     stages=(
         Stage(name="objects", steps=1400, batch=128, canvas=32, mix=(1.0, 0.0, 0.0), sizes=(22, 30)),
-        Stage(name="scenes", steps=3100, batch=48, canvas=64, mix=(0.5, 0.47, 0.03)),
+        Stage(name="scenes", steps=9000, batch=48, canvas=64, mix=(0.5, 0.47, 0.03)),
+        Stage(name="singles", steps=1600, batch=48, canvas=64, mix=(0.75, 0.23, 0.02)),
     ),
     autoencoder_steps=0,
     detector_steps=0,
@@ -56,10 +57,12 @@ CROWDED = Recipe(
     stages=(
         Stage(name="crowd", steps=700, batch=32, canvas=64, mix=(0.6, 0.38, 0.02), half_weight_snr=0.1),
         Stage(name="pairs", steps=1000, batch=32, canvas=64, mix=(0.5, 0.48, 0.02), half_weight_snr=0.05),
+        Stage(name="more pairs", steps=2200, batch=32, canvas=64, mix=(0.5, 0.48, 0.02), half_weight_snr=0.04),
+        Stage(name="mostly pairs", steps=1900, batch=32, canvas=64, mix=(0.35, 0.63, 0.02), half_weight_snr=0.04),
     ),
     denoiser_config=tuple(CROWDED_UNET.items()),
     autoencoder_steps=0,
-    detector_steps=400,
+    detector_steps=1500,
     clip_steps=0,
 )
 
