@@ -8,9 +8,9 @@ import torch
 
 from heedful.attention import SiteSelection
 from heedful.errors import SettingsError
-from heedful.guidance import InitialNoise, Method, Restart, Settings, guide
+from heedful.guidance import Method, Restart, Settings, guide
 from heedful.guidance.levels import INTERVALS
-from heedful.guidance.methods import AttendAndExciteLoss, SelfConflict
+from heedful.guidance.methods import INITNO, AttendAndExciteLoss, SelfConflict
 from heedful.guidance.past import graft
 from tests.every_pipeline import PIPELINES, PROMPTS
 from tests.guidance.test_every_pipeline import EXCITE, settings_of
@@ -176,6 +176,6 @@ def test_compiled_denoiser_runs_plainly_only_where_it_is_read() -> None:
 
 def test_what_needs_a_gradient_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"initial noise.*select"):
-        Settings(scheme="select", initial_noise=InitialNoise())
+        replace(INITNO.settings, scheme="select", targets=())
     with pytest.raises(SettingsError, match="condition_alone"):
         Settings(scheme="select", condition_alone=0.5)
