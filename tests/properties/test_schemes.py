@@ -13,7 +13,6 @@ from heedful.errors import UnsupportedScheduler
 from heedful.guidance import Restart, Settings, guide
 from heedful.guidance.levels import INTERVALS
 from heedful.guidance.prediction import prediction_weight, shifted
-from heedful.losses import AttendAndExcite
 from tests.guidance.test_policy import make
 from tests.guidance.test_prediction import CASES, FIRST_ORDER, stepped
 from tests.pipelines import generator, latents_of, tiny_pipeline
