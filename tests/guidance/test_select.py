@@ -176,6 +176,6 @@ def test_compiled_denoiser_runs_plainly_only_where_it_is_read() -> None:
 
 def test_what_needs_a_gradient_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"initial noise.*select"):
-        Settings(scheme="select", initial_noise=INITNO.settings.initial_noise)
+        replace(INITNO.settings, scheme="select", targets=())
     with pytest.raises(SettingsError, match="condition_alone"):
         Settings(scheme="select", condition_alone=0.5)

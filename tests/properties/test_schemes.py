@@ -12,8 +12,8 @@ from heedful.attention import SiteSelection
 from heedful.errors import UnsupportedScheduler
 from heedful.guidance import Restart, Settings, guide
 from heedful.guidance.levels import INTERVALS
+from heedful.guidance.methods import AttendAndExciteLoss
 from heedful.guidance.prediction import prediction_weight, shifted
-from heedful.losses import AttendAndExcite
 from tests.guidance.test_policy import make
 from tests.guidance.test_prediction import CASES, FIRST_ORDER, stepped
 from tests.pipelines import generator, latents_of, tiny_pipeline
@@ -55,7 +55,7 @@ def test_step_size_of_0_is_the_plain_run(name: str, scheme: str) -> None:
     pipe: Any = tiny_pipeline(scheduler=make(name))
     plain = latents_of(pipe, TWO, num_inference_steps=3)
     try:
-        with guide(pipe, TWO, AttendAndExcite(), settings=SCHEMES[scheme]) as guided:
+        with guide(pipe, TWO, AttendAndExciteLoss(), settings=SCHEMES[scheme]) as guided:
             found = latents_of(pipe, TWO, num_inference_steps=3)
     except UnsupportedScheduler as error:
         assert scheme in ("exact", "one-pass") and 'scheme="prediction"' in str(error)
