@@ -34,7 +34,7 @@ def test_card_says_how_the_model_was_made_and_what_it_cannot_do(run: Run) -> Non
 def test_embedded_models_are_listed_and_chosen_by_name(run: Run, call: Call) -> None:
     listed = json.loads(run("list", "--json"))
     assert [row["name"] for row in listed] == ["sprites", "crowded", "joint"]
-    assert [row["megabytes"] > 5 for row in listed] == [row["shipped"] for row in listed] == [True, False, False]
+    assert all(5 < row["megabytes"] < 25 for row in listed)
     assert run("card", "sprites") == run("card")
     assert "# The crowded world" in run("card", "crowded")
     unknown = call("world", "card", "atlantis")

@@ -31,8 +31,8 @@ TEXTS = (
     "a red",
     "a cat with a crown",
     "a frog and a blue clock",
-    "a <cat1> cat",  # of this and the next the pictures are those that two looks are taught from
-    "a <cat1> cat",
+    "a <cat1> cat",  # of this and the next the images are those that two looks are taught from
+    "a <cat1> cat and a dog on a green background",
 )
 STEPS, CELLS = 3, 4
 HELD_OUT = 4

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from heedful import world
 from heedful.errors import ModelNotFound
@@ -37,13 +38,30 @@ def test_a_folder_without_a_detector_has_no_judge(tmp_path: Path) -> None:
     assert world.detector_folder() == world.WEIGHTS
 
 
+@pytest.mark.parametrize("name", world.WORLDS)
+def test_every_model_loads_by_name_and_makes_an_image_that_its_judge_sees(name: str) -> None:
+    model = open_model(ModelOptions(model=f"world:{name}"))
+    assert model.is_world and model.folder == world.folder_of(name)
+    pipe = world.load(name)
+    pipe.set_progress_bar_config(disable=True)
+    generator = torch.Generator().manual_seed(3)
+    image = pipe("a red car", num_inference_steps=10, guidance_scale=3.0, generator=generator, output_type="np").images
+    assert image.shape == (1, 64, 64, 3)
+    (found,) = world.load_detector(name)((image * 255).round().astype("uint8"))
+    assert [(each.name, each.colour) for each in found] == [("car", "red")]
+
+
 @pytest.mark.parametrize("name", ["crowded", "joint"])
-def test_a_model_without_weights_says_how_it_is_made(name: str) -> None:
-    assert not world.is_shipped(name)
-    with pytest.raises(ModelNotFound, match=f"heedful world train {name}"):
-        world.load(name)
-    with pytest.raises(ModelNotFound, match=f"heedful world train {name}"):
-        open_model(ModelOptions(model=f"world:{name}"))
+def test_parts_are_small_and_ordinary(name: str) -> None:
+    files = [path for path in world.folder_of(name).rglob("*.safetensors") if path.stem != "detector"]
+    assert sum(path.stat().st_size for path in files) <= 12e6
+    index = json.loads((world.folder_of(name) / "model_index.json").read_text(encoding="utf-8"))
+    assert index["_class_name"].startswith("StableDiffusion")
+    assert {library for library, _ in (pair for pair in index.values() if isinstance(pair, list))} <= {
+        "diffusers",
+        "transformers",
+        None,
+    }
 
 
 def test_the_first_embedded_model_is_opened_by_name_with_its_judge() -> None:

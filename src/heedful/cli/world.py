@@ -24,14 +24,13 @@ for command in (evaluate, audit, agreement):
 @app.command(name="list")
 def list_worlds(*, as_json: options.Json = False) -> None:
     """List the embedded models by name; `--model world:NAME` takes one of them anywhere."""
-    from heedful.world import WORLDS, folder_of, is_shipped
+    from heedful.world import WORLDS, folder_of
 
     rows = [
         {
             "name": name,
             "what": what,
             "folder": str(folder_of(name)),
-            "shipped": is_shipped(name),
             "megabytes": round(
                 sum(file.stat().st_size for file in folder_of(name).rglob("*") if file.is_file()) / 1e6, 1
             ),
@@ -41,8 +40,7 @@ def list_worlds(*, as_json: options.Json = False) -> None:
     if as_json:
         say_json(rows)
     else:
-        sizes = (f"{row['megabytes']} MB" if row["shipped"] else "recipe and card, no weights yet" for row in rows)
-        say("\n".join(f"{row['name']}: {row['what']} ({size})" for row, size in zip(rows, sizes, strict=True)))
+        say("\n".join(f"{row['name']}: {row['what']} ({row['megabytes']} MB)" for row in rows))
 
 
 @app.command

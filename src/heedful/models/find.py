@@ -32,11 +32,6 @@ def embedded_name(model: str | None) -> str | None:
     if name not in world.WORLDS:
         known = ", ".join(f"{WORLD}{each}" for each in world.WORLDS)
         raise ModelNotFound(f"Expected an embedded model ({known}), got {model}. Take one of these.")
-    if not world.is_shipped(name):
-        raise ModelNotFound(
-            f"Expected an embedded model with weights, but those of {name} are not shipped yet: its card says why. "
-            f"Make a model of this kind with `heedful world train {name}`, then name its folder."
-        )
     return name
 
 

@@ -22,7 +22,7 @@ WORLDS = {
     "crowded": "large objects that overlap, captions like alt text: it forgets and mixes concepts",
     "joint": "objects on a grid by joint attention, as in Stable Diffusion 3",
 }
-"""The embedded models by name, with what each is for. Those without weights in the package are recipes with a card."""
+"""The embedded models by name, with what each is for."""
 _ALL = Path(__file__).parent / "weights"
 WEIGHTS = _ALL / DEFAULT
 _PIPELINES: dict[str, type[DiffusionPipeline]] = {
@@ -38,11 +38,6 @@ def folder_of(world: Path | str | None = None) -> Path:
     return _ALL / world if isinstance(world, str) and world in WORLDS else Path(world)
 
 
-def is_shipped(world: str) -> bool:
-    """Return whether the package holds the weights of an embedded model."""
-    return (folder_of(world) / "model_index.json").is_file()
-
-
 def load(world: Path | str | None = None, **kwargs: Any) -> Any:
     """Load an embedded model by name, or one that `heedful world train` made in a folder, as a diffusers pipeline.
 
@@ -52,11 +47,6 @@ def load(world: Path | str | None = None, **kwargs: Any) -> Any:
     folder = folder_of(world)
     index = folder / "model_index.json"
     if not index.is_file():
-        if world in WORLDS:
-            raise ModelNotFound(
-                f"Expected the weights of {world} in the package, but they are not shipped yet: its card says why. "
-                f"Make a model of this kind with `heedful world train {world}`, then name its folder."
-            )
         raise ModelNotFound(
             f"Expected a world ({', '.join(WORLDS)}) or a folder that holds one, got {world} "
             f"(no model_index.json in {folder}). Make one with `heedful world train`."
