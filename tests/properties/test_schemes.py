@@ -30,11 +30,11 @@ SCHEMES: dict[str, Settings] = {
 }
 
 
-@given(case=st.sampled_from(CASES), steps=st.integers(2, 60), place=st.floats(0, 1), size=st.floats(0.01, 1))
+@given(case=st.sampled_from(CASES), steps=st.integers(2, 50), place=st.floats(0, 1), size=st.floats(0.01, 1))
 def test_update_is_as_long_in_the_prediction_as_in_the_latents(
     case: tuple[str, str], steps: int, place: float, size: float
 ) -> None:
-    """Whatever the number of steps, and wherever in the run."""
+    """Whatever the number of steps, and wherever in the run; LCM and TCD take 50 at most."""
     name, kind = case
     scheduler = make(name, prediction_type=kind, **FIRST_ORDER[name])
     scheduler.set_timesteps(steps)
