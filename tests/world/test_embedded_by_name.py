@@ -45,7 +45,7 @@ def test_every_model_loads_by_name_and_makes_an_image_that_its_judge_sees(name: 
     pipe = world.load(name)
     pipe.set_progress_bar_config(disable=True)
     generator = torch.Generator().manual_seed(3)
-    image = pipe("a red car", num_inference_steps=10, guidance_scale=3.0, generator=generator, output_type="np").images
+    image = pipe("a red car", num_inference_steps=20, guidance_scale=3.0, generator=generator, output_type="np").images
     assert image.shape == (1, 64, 64, 3)
     (found,) = world.load_detector(name)((image * 255).round().astype("uint8"))
     assert [(each.name, each.colour) for each in found] == [("car", "red")]

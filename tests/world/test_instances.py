@@ -112,7 +112,7 @@ def test_a_folder_without_them_or_that_names_files_elsewhere_is_refused(tmp_path
     shutil.copytree(INSTANCES, copy)
     rows = json.loads((copy / INDEX).read_text())
     for change, why in (
-        ({"file": "../secret.png"}, "no name of a file beside it"),
+        ({"file": "../secret.png"}, "no name of a file next to it"),
         ({"instances": [{**rows[0]["instances"][0], "look": {"kind": "zigzag"}}]}, "cannot be read"),
     ):
         (copy / INDEX).write_text(json.dumps([rows[0] | change]))
