@@ -11,6 +11,7 @@ from heedful.errors import ModelNotFound
 from heedful.models import ModelOptions, open_model
 from heedful.report import with_figures
 from heedful.scores import default_scores
+from heedful.world.judge import judge
 
 
 def test_names_lead_to_folders_of_the_package_and_paths_stay_paths(tmp_path: Path) -> None:
@@ -44,11 +45,12 @@ def test_every_model_loads_by_name_and_makes_an_image_that_its_judge_sees(name: 
     assert model.is_world and model.folder == world.folder_of(name)
     pipe = world.load(name)
     pipe.set_progress_bar_config(disable=True)
-    generator = torch.Generator().manual_seed(3)
-    image = pipe("a red car", num_inference_steps=20, guidance_scale=3.0, generator=generator, output_type="np").images
-    assert image.shape == (1, 64, 64, 3)
-    (found,) = world.load_detector(name)((image * 255).round().astype("uint8"))
-    assert [(each.name, each.colour) for each in found] == [("car", "red")]
+    prompts = ["a cat", "a dog", "a blue clock", "a red car", "a frog", "a green crown"]
+    noises = [torch.Generator().manual_seed(seed) for seed in range(len(prompts))]
+    images = pipe(prompts, num_inference_steps=20, guidance_scale=3.0, generator=noises, output_type="np").images
+    assert images.shape == (6, 64, 64, 3)
+    found = world.load_detector(name)((images * 255).round().astype("uint8"))
+    assert sum(judge(prompt, seen).success for prompt, seen in zip(prompts, found, strict=True)) >= 4
 
 
 @pytest.mark.parametrize("name", ["crowded", "joint"])
