@@ -43,7 +43,7 @@ def open_model(options: ModelOptions = ModelOptions()) -> Model:  # noqa: B008 -
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     folder = find_folder(name)
-    own: Any = None if embedded is None else world.load(embedded).to(DTYPES[dtype])
+    own: Any = None if embedded is None else world.load(embedded, dtype=DTYPES[dtype])
     pipe: Any = _load(str(name), folder, DTYPES[dtype]) if own is None else own
     pipe.to(device)
     pipe.set_progress_bar_config(disable=True)
