@@ -16,26 +16,22 @@ WIDTH = 64
 
 def torchao_layer(config: Callable[[], Any]) -> Callable[[], Any]:
     def make() -> Any:
-        from torchao.quantization import quantize_
-
+        torchao = pytest.importorskip("torchao.quantization", reason="make slow installs torchao")
         layer = nn.Sequential(nn.Linear(WIDTH, WIDTH)).requires_grad_(False)
-        quantize_(layer, config())
+        torchao.quantize_(layer, config())
         return layer
 
     return make
 
 
 def int8() -> Any:
-    from torchao.quantization import Int8WeightOnlyConfig
-
-    return Int8WeightOnlyConfig()
+    return pytest.importorskip("torchao.quantization").Int8WeightOnlyConfig()
 
 
 def int4() -> Any:
     """4 bits a weight, by the kernel that runs on a CPU; the one of `Int4WeightOnlyConfig` needs a GPU."""
-    from torchao.quantization import IntxWeightOnlyConfig, PerGroup
-
-    return IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerGroup(32))
+    torchao = pytest.importorskip("torchao.quantization")
+    return torchao.IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=torchao.PerGroup(32))
 
 
 def gguf_layer(kind: str) -> Callable[[], Any]:

@@ -88,7 +88,7 @@ def test_a_run_says_what_it_was(whole: Path) -> None:
     (said,) = BenchFolder(whole).runs()
     assert next(whole.glob("runs/*.json")).stem == said["run"] and said["seeds"] == [0, 1]
     assert said["settings"]["steps"] == 2 and said["settings"]["batch_size"] == 3
-    assert said["methods"]["attend-and-excite"]["loss"]["class"] == "AttendAndExcite"
+    assert said["methods"]["attend-and-excite"]["loss"]["class"] == "AttendAndExciteLoss"
     assert said["scores"] == {"world": {"version": 1, "class": "WorldScore"}}
     assert {"torch", "diffusers", "heedful", "python"} <= set(said["versions"]) and said["hardware"]["cores"] >= 1
     assert set(said["git"] or {"commit": "", "is_dirty": True}) == {"commit", "is_dirty"}

@@ -27,8 +27,7 @@ def by_torchao(config: str) -> Callable[[Any, Path], Any]:
     """Saved, and loaded again with a quantisation."""
 
     def load(transformer: Any, folder: Path) -> Any:
-        from torchao import quantization
-
+        quantization = pytest.importorskip("torchao.quantization", reason="make slow installs torchao")
         group = quantization.PerGroup(32)
         made = (
             quantization.Int8WeightOnlyConfig()

@@ -44,7 +44,7 @@ def test_a_new_field_with_a_default_makes_nothing_again(model: Model, request_im
     run(model, tmp_path, request_images(methods=[ATTEND_AND_EXCITE]))
     loss = ATTEND_AND_EXCITE.loss
     later_loss = make_dataclass(
-        "AttendAndExcite", [("tomorrow", float, field(default=0.5))], bases=(type(loss),), frozen=True, kw_only=True
+        "AttendAndExciteLoss", [("tomorrow", float, field(default=0.5))], bases=(type(loss),), frozen=True, kw_only=True
     )
     later_method = make_dataclass(
         "Method", [("tomorrow", bool, field(default=False))], bases=(Method,), frozen=True, kw_only=True

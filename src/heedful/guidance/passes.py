@@ -141,8 +141,11 @@ class Passes:
         return loss
 
 
-def loss_of(loss: AnyLoss, call: Call, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> PerItem:
-    """Return what a loss says of the maps of some images of `call`; of a video, the mean over its frames."""
+def loss_of(loss: AnyLoss, call: Call, maps: Maps, prompts: Sequence[Prompt], previous: Maps | None = None) -> Tensor:
+    """Return what a loss says of the maps of some images of `call`; of a video, the mean over its frames.
+
+    Whether that is one value per image is not checked here.
+    """
     frames = call.frames
     each = [prompt for prompt in prompts for _ in range(frames)]
     value = loss(maps.by_frame(frames), each, None if previous is None else previous.by_frame(frames))
