@@ -107,7 +107,7 @@ def test_the_benchmark_paints_four_arms_goes_on_and_says_what_it_found(
             steps=2,
             bfloat16=False,
             threads=1,
-            model=None,
+            model="sprites",
         )
         return capsys.readouterr().out
 
