@@ -112,7 +112,7 @@ def test_the_benchmark_paints_four_arms_goes_on_and_says_what_it_found(
         return capsys.readouterr().out
 
     first = run()
-    folder = tmp_path / "embedded" / "world-three-development"
+    folder = tmp_path / "sprites" / "world-three-development"
     kept = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert set(kept) == {"headroom.json", "none-2-steps.jsonl"} | {
         f"attend-and-excite{control}-20@0.3-2-steps.jsonl" for control in ("", "-random", "-wrong-tokens")

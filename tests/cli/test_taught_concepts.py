@@ -91,7 +91,7 @@ def test_what_cannot_be_put_on_top_says_why(
         ("--lora", tmp_path / "nowhere"): "Expected a LoRA at ",
         ("--lora", disguised): "Expected a LoRA for this model in ",
         ("--lora", f"{disguised}=much"): "Expected a number after the = of a LoRA, such as ",
-        ("--image", photo): "Expected an image and a mask to paint into it, got only one of them.",
+        ("--image", photo): "Expected an image and a mask to inpaint it, got only one of them.",
         ("--image", photo, "--mask-image", photo, "--strength", 0): "Expected a strength above 0 and at most 1",
     }
     for given, beginning in says.items():
