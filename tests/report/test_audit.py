@@ -69,6 +69,6 @@ def test_a_filled_list_is_read_back(tmp_path: Path) -> None:
         entry["seen"] = seen
     path.write_text(json.dumps(listed))
     lines = "\n".join(agreement_lines(agreement(path)))
-    assert "images looked at: 3, left out: 1" in lines
+    assert "images looked at: 3, skipped: 1" in lines
     assert "false failures, of the judge's failures: 0.500" in lines
     assert "hybrid: 2 images, success or failure agreed in 0.500, hybrid seen in 0.000" in lines
