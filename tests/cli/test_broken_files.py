@@ -198,10 +198,10 @@ def nothing_is_made() -> Iterator[None]:
         return really_open(options) if options.lora or options.concepts_from else opened
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(world, "load", lambda folder=None: opened.pipe)
+        patch.setattr(world, "load", lambda folder=None, **options: opened.pipe)
         patch.setattr(world, "load_detector", lambda folder=None: detector)
         patch.setattr(models, "open_model", open_once)
-        patch.setattr(models, "load_tokenizer", lambda name=None: tokenizer)
+        patch.setattr(models, "load_tokenizer", lambda name=None, **kwargs: tokenizer)
         for name in ("heedful.images.make_plan", "heedful.cli.learning.teach", "heedful.bench.describe_run"):
             patch.setattr(name, stop)
         patch.setattr("heedful.lab.audit.judge_again", stop)
