@@ -58,7 +58,7 @@ class Form:
             return list(whole.unsqueeze(2).unbind(0))
         return whole.unflatten(2, latents.shape[2:4]) if self.kind == "frames" else whole
 
-    def for_scheduler(self, grid: Latents, like: Tensor) -> Tensor:
+    def for_scheduler(self, grid: Latents, like: Any) -> Tensor:
         """Return `grid` in the form in which the scheduler has `like`, its latents."""
         if self.kind == "packed":
             return grid.flatten(-2).mT
