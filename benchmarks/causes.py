@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from safetensors.torch import load_file, save
 
 import heedful
 from heedful.files import make_folder, write_atomic
@@ -26,14 +25,13 @@ from heedful.lab.trial import Trial, run_trial, success_table
 from heedful.report.markdown import table, with_interval
 from heedful.scores import compare, estimate
 from heedful.world import APART
-from heedful.world.latents import PatchProjection
 from heedful.world.tokenizer import build_tokenizer
-from heedful.world.training.batches import random_scenes, rendered, step_rng
 from heedful.world.training.captions import TRUE_CAPTIONS
 from heedful.world.training.denoiser import DenoiserPhase
 from heedful.world.training.loop import run_phase
 from heedful.world.training.recipe import Recipe
 from heedful.world.training.recipes import CROWDED
+from heedful.world.training.train import fitted_projection
 from heedful.world.vocabulary import single_concept_prompts, split_prompts
 
 OUTCOMES = ("success", *FAULTS)
@@ -110,23 +108,14 @@ def train_on(folder: Path, model: str, cause: str, steps: int) -> Any:
     # from the full learning rate down to nothing: long enough to follow a change, with averages of the last steps
     recipe = CAUSES[cause](replace(CROWDED, stages=(stage,), decay=0.9, warmup=20, ema=0.99))
     encoder = None if cause == LEARNS_TOO else parts.text_encoder.requires_grad_(False)
-    phase = DenoiserPhase(recipe, build_tokenizer(), _projection(folder.parent, parts), torch.device("cpu"), encoder)
+    projection = fitted_projection(folder.parent / "projection.safetensors", recipe, parts)
+    phase = DenoiserPhase(recipe, build_tokenizer(), projection, torch.device("cpu"), encoder)
     phase.unet.load_state_dict(parts.unet.state_dict())
     phase.text_encoder.load_state_dict(parts.text_encoder.state_dict())
     run_phase(phase, recipe, folder, checkpoint_every=100, report_every=10**9)
     pipe = phase.pipeline(parts.vae)
     pipe.set_progress_bar_config(disable=True)
     return pipe
-
-
-def _projection(folder: Path, parts: Any) -> PatchProjection:
-    """Return the linear map of pixels to latents that imitates the model's autoencoder, fitted once."""
-    path = folder / "projection.safetensors"
-    if not path.exists():
-        scenes = random_scenes(step_rng(CROWDED.seed, "projection", 0), CROWDED.projection_images, (0.5, 0.5, 0.0))
-        made = PatchProjection.imitating(parts.vae, rendered(scenes))
-        write_atomic(path, save({"mean": made.mean, "components": made.components.contiguous(), "scales": made.scales}))
-    return PatchProjection(**load_file(path))
 
 
 def show(found: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-from teaching_answers import ANSWERS, Answer
+from teaching_answers import ANSWERS, SAMPLING, Answer
 
 import heedful
 from heedful.bench.suites import find_suite
@@ -33,7 +33,6 @@ from heedful.guidance import NONE, Method, methods
 from heedful.guidance.methods import Segregation
 from heedful.image_files import read_image
 from heedful.images import paint
-from heedful.images.sampling import Sampling
 from heedful.losses import Evenness
 from heedful.options import ClassImageOptions, TeachingOptions, TrainingOptions
 from heedful.prompts import Prompt
@@ -54,7 +53,6 @@ from heedful.teaching.methods import Bind, SeparateAndStrengthen
 from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
 from heedful.world.tokenizer import build_tokenizer
 
-SAMPLING = Sampling(steps=20, guidance_scale=3.0, width=64, height=64)
 FIGURES = {
     "carried": "carries its look",
     "leaked": "leaks",

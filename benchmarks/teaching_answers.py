@@ -4,6 +4,7 @@ The training image for every prompt, the scene drawn exactly as the prompt says,
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -36,7 +37,7 @@ def drawn_exactly(photo: InstanceImage, texts: Sequence[str], seed: int) -> list
     """Return scenes drawn as the prompts say, as the world's autoencoder shows them: the ceiling."""
     rng = np.random.default_rng((seed, 21))
     scenes = np.stack([render(_scene(rng, photo, text)) for text in texts])
-    shown = through(heedful.world.load().vae, scenes, 0.0, torch.Generator())
+    shown = through(_model().vae, scenes, 0.0, torch.Generator())
     return [Image.fromarray(each) for each in shown]
 
 
@@ -75,9 +76,16 @@ def _without_placeholders(text: str) -> str:
     return " ".join(word for word in text.split() if not word.startswith("<"))
 
 
-def _generated(texts: Sequence[str], seed: int) -> list[Image.Image]:
-    pipe: Any = heedful.world.load()
+@cache
+def _model() -> Any:
+    """Return the untaught model, loaded once for all images and seeds."""
+    pipe = heedful.world.load()
     pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def _generated(texts: Sequence[str], seed: int) -> list[Image.Image]:
+    pipe = _model()
     prompts = [Prompt.parse(text, pipe.tokenizer) for text in texts]
     return paint(pipe, SAMPLING, prompts, NONE, [1000 * index + seed for index in range(len(texts))]).images
 

@@ -39,28 +39,21 @@ def by_leaves(run: Run, folder: Path) -> None:
     )
 
 
-def by_blocks(run: Run, folder: Path) -> None:
+def by_blocks(run: Run, folder: Path, together: int = 1) -> None:
     """Group offload, block by block."""
     denoiser: Any = find_denoiser(run.pipe)
     denoiser.enable_group_offload(
         onload_device=CPU,
         offload_device=CPU,
         offload_type="block_level",
-        num_blocks_per_group=1,
+        num_blocks_per_group=together,
         offload_to_disk_path=str(folder),
     )
 
 
 def by_pairs(run: Run, folder: Path) -> None:
     """Group offload, two blocks at a time: the second has no weights if it is run by itself."""
-    denoiser: Any = find_denoiser(run.pipe)
-    denoiser.enable_group_offload(
-        onload_device=CPU,
-        offload_device=CPU,
-        offload_type="block_level",
-        num_blocks_per_group=2,
-        offload_to_disk_path=str(folder),
-    )
+    by_blocks(run, folder, together=2)
 
 
 def one_by_one(run: Run, folder: Path) -> None:

@@ -50,7 +50,7 @@ def _manifest(**changes: Any) -> Manifest:
 
 def test_a_card_names_its_base_model_to_the_hub_if_that_is_a_hub_id() -> None:
     assert 'base_model: "owner/name"' in card(_manifest(), "owner/name")
-    for base in (NAME, "/home/me/model"):
+    for base in (NAME, "/models/mine"):
         assert "base_model" not in card(_manifest(), base)
 
 

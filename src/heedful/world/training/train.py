@@ -107,7 +107,7 @@ def _train(
     tokenizer = build_tokenizer()
     begin = start or recipe.start
     parts: Any = None if begin is None else load(begin)
-    projection = _projection(work / PROJECTION, recipe, parts)
+    projection = fitted_projection(work / PROJECTION, recipe, parts)
 
     def run(phase: Phase) -> None:
         run_phase(
@@ -144,7 +144,11 @@ def _train(
     _assemble(target, work, pipeline, detector, clip)
 
 
-def _projection(path: Path, recipe: Recipe, parts: Any | None) -> PatchProjection:
+def fitted_projection(path: Path, recipe: Recipe, parts: Any | None) -> PatchProjection:
+    """Return the linear map of pixels to latents that a recipe trains with, fitted once and kept at `path`.
+
+    It imitates the autoencoder of `parts` unless the recipe trains one of its own.
+    """
     if not path.exists():
         rng = step_rng(recipe.seed, "projection", 0)
         images = rendered(random_scenes(rng, recipe.projection_images, (0.5, 0.5, 0.0)))
