@@ -116,3 +116,23 @@ def test_guidance_that_is_over_in_later_steps_leaves_the_condition_alone() -> No
         run()
     assert guided.trace.plain_rows < 3 * 8
     assert sum(guided.trace[-1].loss) < sum(still.trace[-1].loss)
+
+
+def test_residuals_of_longer_texts_are_cut_for_rows_of_shorter_ones() -> None:
+    """Z-Image's ControlNet says something of each position of the padded sequence, the longest row's."""
+    run = FAMILY_PIPELINES["ZImageControlNetPipeline"]()
+    long = "a dog and a cat and a mouse and a frog"
+
+    def images(scheme: str | None, step_size: float) -> Any:
+        run.arguments["negative_prompt"] = [long, "a cat"]  # the pipeline writes its template into the list
+        if scheme is None:
+            return run()
+        with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, step_size, scheme)) as guided:
+            return run(), guided.trace
+
+    plain = images(None, 0.0)
+    assert plain.shape == (4, 4, 8, 12)
+    still, before = images("one-pass", 0.0)
+    torch.testing.assert_close(still, plain, rtol=1e-3, atol=1e-3)
+    _, after = images("one-pass", 0.3)
+    assert sum(after[-1].loss) < sum(before[-1].loss)

@@ -10,10 +10,13 @@ import torch
 from torch import Tensor
 
 from heedful.errors import UnsupportedScheduler
+from heedful.guidance.past import twin
 from heedful.guidance.policy import POLICIES, REFUSED, policy_of
+from heedful.guidance.settings import Scheme
 from tests.pipelines import SCHEDULER, generator, tiny_pipeline
 
 NAMES = sorted(name for policy in POLICIES for name in policy.schedulers)
+SCHEMES: tuple[Scheme, ...] = ("exact", "one-pass", "prediction", "select")
 
 
 OURS: dict[str, Any] = {"skip_prk_steps": True, "noise_sampler_seed": 0}
@@ -28,7 +31,7 @@ def make(name: str, **changes: Any) -> Any:
 def final(name: str, moved_at: int | None = None, steps: int = 5) -> tuple[Tensor, list[bool]]:
     """The last latents, and at which calls the policy says that an update would be kept."""
     scheduler = make(name)
-    scheduler.set_timesteps(steps)
+    scheduler.set_timesteps(steps, **({"intermediate_timesteps": None} if name == "SCMScheduler" else {}))
     policy = policy_of(scheduler)
     latents = torch.randn(1, 4, 4, 4, generator=generator(), dtype=torch.float64)
     latents = latents * float(getattr(scheduler, "init_noise_sigma", 1.0))
@@ -37,7 +40,8 @@ def final(name: str, moved_at: int | None = None, steps: int = 5) -> tuple[Tenso
     takes = inspect.signature(scheduler.step).parameters
     extra = {"generator": generator(2)} if "generator" in takes else {}
     keeps: list[bool] = []
-    for call, timestep in enumerate(list(scheduler.timesteps)):
+    timesteps = list(scheduler.timesteps)
+    for call, timestep in enumerate(timesteps[:-1] if name == "SCMScheduler" else timesteps):  # its last is the end
         noise = torch.einsum("oc,bchw->bohw", mix, scale(latents, timestep))
         keeps.append(policy.keeps_update(scheduler))
         moved = latents + 0.1 if call == moved_at else latents
@@ -61,8 +65,8 @@ COMPATIBLE = {kind.__name__ for kind in tiny_pipeline().scheduler.compatibles}
 @pytest.mark.parametrize("name", sorted(COMPATIBLE | set(FLOW)))
 def test_every_scheduler_of_the_pipelines_is_measured_or_refused_with_its_reason(name: str) -> None:
     """What `pipe.scheduler.compatibles` lists for Stable Diffusion, and the flow matching ones of SD3 and FLUX."""
-    if name in REFUSED:
-        with pytest.raises(UnsupportedScheduler, match=re.escape(REFUSED[name])):
+    if name in REFUSED["exact"]:
+        with pytest.raises(UnsupportedScheduler, match=re.escape(REFUSED["exact"][name])):
             policy_of(make(name))
     else:
         scheduler = make(name)
@@ -71,10 +75,46 @@ def test_every_scheduler_of_the_pipelines_is_measured_or_refused_with_its_reason
         assert name in NAMES  # so the test above measures it
 
 
-@pytest.mark.parametrize("name", sorted(REFUSED))
-def test_schedulers_that_rewrite_updates_are_refused_with_a_remedy(name: str) -> None:
-    with pytest.raises(UnsupportedScheduler, match=rf"{name}.*DDIMScheduler\.from_config"):
-        policy_of(getattr(diffusers, name)())
+@pytest.mark.parametrize(("scheme", "name"), [(scheme, name) for scheme in SCHEMES for name in REFUSED[scheme]])
+def test_schedulers_that_do_not_serve_a_scheme_are_refused_with_reason_and_remedy(scheme: Scheme, name: str) -> None:
+    scheduler = getattr(diffusers, name)()
+    with pytest.raises(UnsupportedScheduler, match=rf"{name}.*DDIMScheduler\.from_config") as error:
+        policy_of(scheduler, scheme)
+    assert REFUSED[scheme][name] in str(error.value)
+    other = re.search(r'scheme="([a-z-]+)", which it serves', str(error.value))
+    assert (other is None) == (name in REFUSED["select"])
+    if other is not None:
+        policy_of(scheduler, other[1])  # pyright: ignore[reportArgumentType]
+
+
+def test_reason_of_scm_is_true() -> None:
+    """Its first step keeps nothing of moved latents; later ones do, and all make their image of the prediction."""
+    scheduler = make("SCMScheduler")
+    scheduler.set_timesteps(4, intermediate_timesteps=None)
+    latents, prediction = torch.randn(2, 1, 4, 4, 4, generator=generator(), dtype=torch.float64)
+    kept, seen = [], []
+    for timestep in scheduler.timesteps[:-1]:
+        plain, moved, told = (
+            twin(scheduler).step(prediction + change, timestep, latents + by, generator=generator(2)).prev_sample
+            for by, change in ((0.0, 0.0), (0.1, 0.0), (0.0, 0.1))
+        )
+        kept.append(float((moved - plain).abs().max()))
+        seen.append(float((told - plain).abs().max()))
+        scheduler.step(prediction, timestep, latents, generator=generator(2))
+    assert kept[0] < 1e-6 < min(kept[1:])
+    assert min(seen) > 1e-2
+
+
+def test_reason_of_ipndm_is_true() -> None:
+    scheduler = diffusers.IPNDMScheduler()
+    scheduler.set_timesteps(4)
+    assert scheduler.timesteps.tolist() == pytest.approx([1.0, 0.705, 0.323, 0.094], abs=0.2)
+    assert 0 <= scheduler.timesteps.min() < scheduler.timesteps.max() <= 1
+    latents, prediction = torch.randn(2, 1, 4, 4, 4, generator=generator(), dtype=torch.float64)
+    plain, told = (
+        twin(scheduler).step(prediction + change, scheduler.timesteps[0], latents).prev_sample for change in (0, 1)
+    )
+    assert told.equal(plain)
 
 
 def test_runge_kutta_steps_of_pndm_are_refused() -> None:
@@ -82,9 +122,10 @@ def test_runge_kutta_steps_of_pndm_are_refused() -> None:
         policy_of(make("PNDMScheduler", skip_prk_steps=False))
 
 
-def test_unknown_schedulers_are_refused() -> None:
-    with pytest.raises(UnsupportedScheduler, match="IPNDMScheduler"):
-        policy_of(diffusers.IPNDMScheduler())
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_unknown_schedulers_are_refused(scheme: Scheme) -> None:
+    with pytest.raises(UnsupportedScheduler, match=r"UnCLIPScheduler.*nobody has measured"):
+        policy_of(diffusers.UnCLIPScheduler(), scheme)
 
 
 def test_subclasses_keep_the_policy_of_their_base() -> None:

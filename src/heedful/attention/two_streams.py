@@ -141,8 +141,12 @@ AURA_FLOW = Layout(
 
 
 def _size_by_shapes(arguments: dict[str, Any]) -> Size:
-    """Return height and width of packed latents; `img_shapes` has frames, height and width of each image of a row."""
-    frames, height, width = arguments["img_shapes"][0][0]
+    """Return height and width of packed latents; `img_shapes` has frames, height and width of each image of a row.
+
+    Where rows have one image each, some pipelines leave the inner list out.
+    """
+    first = arguments["img_shapes"][0]
+    frames, height, width = first if isinstance(first[0], int) else first[0]
     if frames != 1:
         raise UnsupportedPipeline(
             f"Expected one image per row, got {frames} frames or layers. Use a pipeline of docs/pipelines.md."

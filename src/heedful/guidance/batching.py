@@ -25,8 +25,6 @@ REFUSED = {
     "QwenImageLayeredModularPipeline": "it makes several layers in one row",
     "SanaSprintPipeline": "its denoiser sees latents on another scale than its scheduler",
     "SanaSprintImg2ImgPipeline": "its denoiser sees latents on another scale than its scheduler",
-    "StableDiffusion3PAGPipeline": "it perturbs the attention that is to be read",
-    "StableDiffusion3PAGImg2ImgPipeline": "it perturbs the attention that is to be read",
     "ZImageOmniPipeline": "its rows are lists of images",
 }
 """Pipelines whose rows are not whole images that can be guided, and why."""

@@ -41,27 +41,18 @@ Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction", "ed
 
 def interval_of(scheduler: Any, arguments: Arguments) -> Interval:
     """Return the interval of the next call of `scheduler.step`, whose arguments are known."""
-    return _intervals(scheduler)(scheduler, arguments)
-
-
-def is_known(scheduler: Any) -> bool:
-    """Return whether the noise levels of `scheduler` can be read."""
-    return _intervals(scheduler) is not None
+    names = (kind.__name__ for kind in type(scheduler).__mro__)
+    return next(INTERVALS[name] for name in names if name in INTERVALS)(scheduler, arguments)
 
 
 def prediction_of(scheduler: Any) -> Prediction:
     """Return what `scheduler` takes its model's output for."""
     names = {kind.__name__ for kind in type(scheduler).__mro__}
-    if "EDMEulerScheduler" in names:
+    if names.intersection(("EDMEulerScheduler", "EDMDPMSolverMultistepScheduler")):
         return "edm"
     if any(name.startswith("FlowMatch") for name in names):  # whatever a configuration that was not made for it says
         return "flow_prediction"
     return scheduler.config.prediction_type
-
-
-def _intervals(scheduler: Any) -> Any:
-    names = (kind.__name__ for kind in type(scheduler).__mro__)
-    return next((INTERVALS[name] for name in names if name in INTERVALS), None)
 
 
 # ---- where the levels are
@@ -221,6 +212,7 @@ INTERVALS: dict[str, Callable[[Any, Arguments], Interval]] = {
     "DPMSolverMultistepScheduler": _drawing(_preserving, _as_configured),
     "DPMSolverSDEScheduler": _drawing(_exploding, _always),
     "DPMSolverSinglestepScheduler": _drawing(_preserving, _as_configured),
+    "EDMDPMSolverMultistepScheduler": _drawing(_exploding, _as_configured),
     "EDMEulerScheduler": _exploding,
     "EulerAncestralDiscreteScheduler": _drawing(_exploding, _always),
     "EulerDiscreteScheduler": _exploding,
