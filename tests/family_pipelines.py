@@ -58,6 +58,22 @@ def prx() -> Run:
     return UnguidedRun(single.tiny_prx(), use_resolution_binning=False, **SIZE)
 
 
+class SprintRun(Run):
+    """Sana Sprint is told its guidance scale, and asks for nothing without the condition."""
+
+    def __call__(self, guidance_scale: float = 5.0) -> torch.Tensor:
+        steps = self.arguments.get("num_inference_steps", 3)
+        self.arguments["intermediate_timesteps"] = 1.3 if steps == 2 else None
+        return super().__call__(guidance_scale)
+
+
+def sana_sprint() -> Run:
+    return SprintRun(
+        single.tiny_sana(diffusers.SanaSprintPipeline), complex_human_instruction=["say more", "of: "],
+        max_sequence_length=32, use_resolution_binning=False, height=128, width=192,
+    )  # fmt: skip
+
+
 class VideoRun(Run):
     """Two frames of latents."""
 
@@ -153,6 +169,7 @@ FAMILY_PIPELINES: dict[str, Callable[[], Run]] = {
         single.tiny_sana(), complex_human_instruction=["say more", "of: "], max_sequence_length=32,
         use_resolution_binning=False, height=128, width=192,
     ),
+    "SanaSprintPipeline": sana_sprint,
     "HunyuanDiTPipeline": lambda: Run(single.tiny_hunyuan_dit(), use_resolution_binning=False, height=64, width=96),
     "ChromaPipeline": lambda: Run(tiny.tiny_chroma(), max_sequence_length=32, **SIZE),
     "OvisImagePipeline": lambda: Run(tiny.tiny_ovis_image(), max_sequence_length=192, **SIZE),

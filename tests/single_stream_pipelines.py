@@ -50,7 +50,9 @@ def tiny_z_image(kind: Any = diffusers.ZImagePipeline, vae: Any = None) -> Any:
     )
 
 
-def tiny_sana() -> diffusers.SanaPipeline:
+def tiny_sana(kind: Any = diffusers.SanaPipeline) -> Any:
+    """Sana Sprint has another scheduler, and is told its guidance scale."""
+    is_sprint = kind is not diffusers.SanaPipeline
     torch.manual_seed(0)
     vae = diffusers.AutoencoderDC(
         latent_channels=4,
@@ -72,16 +74,18 @@ def tiny_sana() -> diffusers.SanaPipeline:
         cross_attention_dim=16,
         caption_channels=16,
         sample_size=4,
+        guidance_embeds=is_sprint,
     )
     tokenizer = build_gemma()
-    return diffusers.SanaPipeline(
+    scheduler = diffusers.DPMSolverMultistepScheduler(
+        use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=3.0
+    )
+    return kind(
         tokenizer=tokenizer,  # pyright: ignore[reportArgumentType]
         text_encoder=models.tiny_gemma2(len(tokenizer)),
         vae=vae,
         transformer=sharpened(transformer),
-        scheduler=diffusers.DPMSolverMultistepScheduler(
-            use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=3.0
-        ),
+        scheduler=diffusers.SCMScheduler() if is_sprint else scheduler,
     )
 
 

@@ -20,7 +20,7 @@ from heedful.guidance.prediction import prediction_weight, shifted
 from tests.every_pipeline import PIPELINES, PROMPTS
 from tests.guidance.test_every_pipeline import EXCITE, settings_of
 from tests.guidance.test_guide import state
-from tests.guidance.test_policy import make
+from tests.guidance.test_policy import NOT_OF_UNETS, begun, make
 from tests.pipelines import generator, latents_of, tiny_pipeline
 
 # diffusers' schedulers hand tensors to numpy in a way that numpy 2 warns of.
@@ -120,12 +120,10 @@ LINEAR = torch.tensor([[-0.4, 0.3, 0.1, 0.0], [0.2, -0.3, 0.1, 0.2], [0.0, 0.1, 
 
 def final(name: str, moved_at: set[int], steps: int = 6, told: bool = True) -> tuple[Tensor, int]:
     """What a linear model ends with if a row of updates is made, and how many calls there are."""
-    scheduler = make(name)
-    scheduler.set_timesteps(steps)
+    scheduler, timesteps = begun(name, steps)
     latents = torch.randn(1, 4, 4, 4, generator=generator(), dtype=torch.float64)
     latents = latents * float(getattr(scheduler, "init_noise_sigma", 1.0))
     extra = {"generator": generator(2)} if "generator" in inspect.signature(scheduler.step).parameters else {}
-    timesteps = list(scheduler.timesteps)
     for call, timestep in enumerate(timesteps):
         scaled = scheduler.scale_model_input(latents, timestep) if hasattr(scheduler, "scale_model_input") else latents
         prediction = torch.einsum("oc,bchw->bohw", LINEAR.double(), scaled)
@@ -216,7 +214,7 @@ def test_images_are_those_of_exact_where_a_step_refines() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", sorted(name for name in INTERVALS if "Flow" not in name and "EDM" not in name))
+@pytest.mark.parametrize("name", sorted(name for name in INTERVALS if not name.startswith(NOT_OF_UNETS)))
 def test_every_scheduler_is_guided_at_every_step(name: str) -> None:
     pipe: Any = tiny_pipeline(scheduler=make(name, skip_prk_steps=name != "PNDMScheduler"))
     plain, before = latents_of(pipe, TWO), state(pipe)

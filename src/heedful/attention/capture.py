@@ -38,8 +38,8 @@ class Record(Mapping[str, Tensor]):
 
     Each is (batch, token, height, width), mean over heads, in [0, 1], summing to 1 over the tokens in each cell; read
     by the rows of the text, its mean over the cells is 1 / tokens for each token (`word_attention`). The batch is the
-    denoiser's, so with classifier-free guidance it holds both halves; a block whose attention is perturbed (PAG of Stable
-    Diffusion 3) shows the first rows alone, which are not. The next pass replaces all of it.
+    denoiser's, so with classifier-free guidance it holds both halves; a block whose attention is perturbed (PAG of
+    Stable Diffusion 3) shows the first rows alone, which are not. The next pass replaces all of it.
     """
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from torch import nn
 
 from heedful.attention.layout import Layout
 from heedful.attention.one_stream import COGVIEW_4, LUMINA_2, PRX, Z_IMAGE
-from heedful.attention.sites import Site
+from heedful.attention.sites import Site, SiteSelection
 from heedful.attention.transformers import HUNYUAN_DIT, PIXART, SANA, WAN
 from heedful.attention.two_streams import (
     AURA_FLOW,
@@ -87,3 +87,14 @@ def find_sites(denoiser: nn.Module) -> tuple[Site, ...]:
     Raises `UnsupportedPipeline` for a family that heedful does not know.
     """
     return layout_of(denoiser).find_sites(uncompiled(denoiser))
+
+
+def published_sites(denoiser: nn.Module) -> dict[str, SiteSelection]:
+    """Return the blocks of `denoiser` that somebody found to show concepts best, by who found them; empty if nobody.
+
+    Those that are read unless others are asked for come first. Raises `UnsupportedPipeline` for a family that heedful
+    does not know.
+    """
+    usual, sites = layout_of(denoiser).usual or (), find_sites(denoiser)
+    found = {one.source: one.names(sites) for one in sorted(usual, key=lambda one: not one.is_default)}
+    return {source: SiteSelection(names=tuple(names)) for source, names in found.items() if names}

@@ -80,7 +80,15 @@ FLUX = Layout(
     times=(0.0, 1000.0),
     usual=(
         Usual(stem="transformer_blocks", first=15, last=18, of=19, source="ConceptAttention, arXiv 2502.04320"),
-        Usual(stem="single_transformer_blocks", first=21, last=24, of=38, source="FreeFlux, arXiv 2503.16153"),
+        # behind all of the others, so a pass that ends there costs about twice; nobody has published steering by them
+        Usual(
+            stem="single_transformer_blocks",
+            first=21,
+            last=24,
+            of=38,
+            source="FreeFlux, arXiv 2503.16153",
+            is_default=False,
+        ),
     ),
 )
 

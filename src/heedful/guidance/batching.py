@@ -10,6 +10,8 @@ from heedful.errors import SettingsError, UnsupportedPipeline
 
 OWN_ROWS: dict[str, GuidanceRows] = {
     "ModularPipeline": "apart",
+    "SanaSprintImg2ImgPipeline": "apart",  # it asks for no unconditional prediction at all
+    "SanaSprintPipeline": "apart",
     "StableDiffusionInstructPix2PixPipeline": "tripled",
     "StableDiffusionXLInstructPix2PixPipeline": "tripled",
 }
@@ -23,8 +25,6 @@ REFUSED = {
     "Flux2KleinKVPipeline": "it keeps keys of reference images of its first step, which later passes would lack",
     "QwenImageLayeredPipeline": "it makes several layers in one row",
     "QwenImageLayeredModularPipeline": "it makes several layers in one row",
-    "SanaSprintPipeline": "its denoiser sees latents on another scale than its scheduler",
-    "SanaSprintImg2ImgPipeline": "its denoiser sees latents on another scale than its scheduler",
     "ZImageOmniPipeline": "its rows are lists of images",
 }
 """Pipelines whose rows are not whole images that can be guided, and why."""

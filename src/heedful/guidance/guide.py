@@ -25,6 +25,7 @@ from heedful.guidance.steering import Steering
 from heedful.guidance.step import Task
 from heedful.guidance.texts import parse_prompt
 from heedful.guidance.trace import Trace
+from heedful.guidance.trigflow import check_denoiser
 from heedful.losses import AnyLoss, Loss
 from heedful.prompts import Prompt
 
@@ -135,6 +136,8 @@ def guide(
             )
     is_moved = not (method.loss is None and settings.initial_noise is None and settings.selection is None)
     policy = policy_of(pipe.scheduler, settings.scheme) if is_moved else None
+    if is_moved:
+        check_denoiser(pipe.scheduler, denoiser)
     if is_moved and settings.needs_gradient:
         check_weights(denoiser)
         check_streams(denoiser)

@@ -6,6 +6,7 @@ classes, and each reading is measured against the scheduler's own steps.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import cos, sin
 from typing import Any, Literal
 
 
@@ -35,8 +36,9 @@ class Interval:
 Arguments = dict[str, Any]
 """Those of the call of `step`, by name."""
 
-Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction", "edm"]
-"""What a denoiser predicts, in the words of diffusers; "edm": the network of Karras et al. 2022 (arXiv 2206.00364)."""
+Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction", "edm", "trigflow"]
+"""What a denoiser predicts, in the words of diffusers; "edm": the network of Karras et al. 2022 (arXiv 2206.00364);
+"trigflow": that of Sana Sprint (`guidance.trigflow`)."""
 
 
 def interval_of(scheduler: Any, arguments: Arguments) -> Interval:
@@ -97,6 +99,13 @@ def _flowing(scheduler: Any, arguments: Arguments) -> Interval:
     """Latents are (1 - sigma) x0 + sigma noise."""
     start, end = _sigmas(scheduler, arguments)
     return Interval(Level(1 - start, start), Level(1 - end, end))
+
+
+def _turning(scheduler: Any, arguments: Arguments) -> Interval:
+    """TrigFlow: timesteps are angles, and latents are cos(t) x0 + sin(t) noise, all times the deviation of the data."""
+    index = _index(scheduler, arguments)
+    start, end = (Level(cos(t), sin(t)) for t in scheduler.timesteps[index : index + 2].tolist())
+    return Interval(start, end)
 
 
 def _at(scheduler: Any, timestep: int) -> Level:
@@ -226,6 +235,7 @@ INTERVALS: dict[str, Callable[[Any, Arguments], Interval]] = {
     "LMSDiscreteScheduler": _exploding,
     "PNDMScheduler": _repeating,
     "SASolverScheduler": _stochastic_adams,
+    "SCMScheduler": _renewed(_turning),
     "TCDScheduler": _trajectory,
     "UniPCMultistepScheduler": _preserving,
 }

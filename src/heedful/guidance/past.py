@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from heedful.guidance import trigflow
 from heedful.guidance.call import Call
 
 Commit = Callable[[Any, dict[str, Any]], dict[str, Any]]
@@ -49,9 +50,10 @@ class Past:
         """
         draws = "generator" in inspect.signature(scheduler.step).parameters
         latents = noise * float(getattr(scheduler, "init_noise_sigma", 1.0))  # flow matching has neither
-        scale = getattr(scheduler, "scale_model_input", None)
+        if trigflow.is_trigflow(scheduler):
+            latents = latents * scheduler.config.sigma_data
         for timestep, arguments in self._steps:
-            scaled = latents if scale is None else scale(latents, arguments["timestep"])
+            scaled = _as_input(scheduler, latents, arguments["timestep"])
             prediction, commit = predict(timestep, scaled)
             extra = {"generator": generators} if draws else {}
             own = {"model_output": prediction, "sample": latents}
@@ -84,9 +86,18 @@ def graft(source: Any, index: int, target: Any, item: int) -> None:
 
 
 def input_scale(call: Call, scheduler: Any) -> float:
-    """Return what the scheduler multiplies latents by before the denoiser sees them: 1 / sqrt(sigma^2 + 1) or 1.
+    """Return what the scheduler's latents are multiplied by before the denoiser sees them: 1 / sqrt(sigma^2 + 1) or 1.
 
     The pipeline has just done the same for its latents, so asking again changes nothing in the scheduler.
     """
+    time = trigflow.angle(call.timestep) if trigflow.is_trigflow(scheduler) else call.time
+    return float(_as_input(scheduler, call.latents.new_ones(1), time))
+
+
+def _as_input(scheduler: Any, latents: Tensor, timestep: Any) -> Tensor:
+    """Return the scheduler's `latents` as the denoiser sees them."""
+    if trigflow.is_trigflow(scheduler):
+        first = float(timestep.flatten()[0]) if isinstance(timestep, Tensor) else timestep
+        return latents * trigflow.input_scale(scheduler, first)
     scale = getattr(scheduler, "scale_model_input", None)
-    return 1.0 if scale is None else float(scale(call.latents.new_ones(1), call.time))
+    return latents if scale is None else scale(latents, timestep)

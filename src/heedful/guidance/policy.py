@@ -83,18 +83,14 @@ _LOSES: dict[str, str] = {
     "SASolverScheduler": "its corrector rewrites the latents from those of the step before",
     "DPMSolverSinglestepScheduler": "it starts each group of steps again from latents that it remembers",
 }
-_FORGETS: dict[str, str] = {
-    "SCMScheduler": "its first step begins with noise alone and draws all noise anew, so it keeps nothing of an update "
-    "that the prediction was made without"
-}
 _NEVER: dict[str, str] = {
     "IPNDMScheduler": "its timesteps go from 1 to 0, which no text-to-image denoiser of diffusers is trained with, and "
     "its first step makes nothing of the prediction"
 }
 REFUSED: dict[Scheme, dict[str, str]] = {
     "exact": _LOSES | _NEVER,
-    "one-pass": _LOSES | _FORGETS | _NEVER,
-    "prediction": _FORGETS | _NEVER,
+    "one-pass": _LOSES | _NEVER,
+    "prediction": _NEVER,
     "select": _NEVER,
 }
 """For each scheme, schedulers that are known not to serve it, and why."""
@@ -102,12 +98,13 @@ REFUSED: dict[Scheme, dict[str, str]] = {
 TOLD = Policy(tuple(INTERVALS), _always, "takes the update in the prediction, from which it makes its step")
 """Every scheduler whose noise levels are known, under the scheme "prediction"."""
 
-CHOSEN = Policy((*INTERVALS, "SCMScheduler"), _always, "goes on from another noise with what it would remember of it")
-"""The same schedulers and one more, under the scheme "select"."""
+CHOSEN = Policy(TOLD.schedulers, _always, "goes on from another noise with what it would remember of that noise")
+"""The same schedulers, under the scheme "select"."""
 
 _ANOTHER = (
     "Choose another before guiding, for example: pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)."
 )
+_REMEDY = f'Pass settings with scheme="prediction", which it cannot lose. {_ANOTHER}'
 
 
 def policy_of(scheduler: Any, scheme: Scheme = "exact") -> Policy:
@@ -123,7 +120,8 @@ def policy_of(scheduler: Any, scheme: Scheme = "exact") -> Policy:
         refused = "its Runge-Kutta steps go back to latents that it remembers (skip_prk_steps=True turns them off)"
     if refused is not None:
         raise UnsupportedScheduler(
-            f'Expected a scheduler that serves the scheme "{scheme}", got {name}: {refused}. {_remedy(names)}'
+            f'Expected a scheduler that serves the scheme "{scheme}", got {name}: {refused}. '
+            + (_ANOTHER if names.intersection(_NEVER) else _REMEDY)
         )
     policies = POLICIES if is_in_latents else (TOLD,) if scheme == "prediction" else (CHOSEN,)
     for policy in policies:
@@ -133,12 +131,3 @@ def policy_of(scheduler: Any, scheme: Scheme = "exact") -> Policy:
         f'Expected a scheduler of which it is known that it serves the scheme "{scheme}", got {name}, which nobody has '
         f"measured. {_ANOTHER}"
     )
-
-
-def _remedy(names: set[str]) -> str:
-    """Return what to do about a scheduler that does not serve a scheme: pass another scheme, or set another."""
-    others: tuple[Scheme, ...] = ("prediction", "exact")
-    for scheme in others:
-        if not names.intersection(REFUSED[scheme]):
-            return f'Pass settings with scheme="{scheme}", which it serves. {_ANOTHER}'
-    return _ANOTHER

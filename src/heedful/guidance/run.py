@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heedful.attention import Form, Maps
+from heedful.guidance import trigflow
 from heedful.guidance.history import MapHistory
 from heedful.guidance.method import Method
 from heedful.guidance.past import Past
@@ -43,6 +44,8 @@ class Step:
         if self.committed is not None:
             update = form.for_scheduler(self.committed, latents)
             arguments = arguments | {"sample": (latents.to(update.dtype) + update).to(latents.dtype)}
+            if trigflow.is_trigflow(scheduler):
+                arguments |= {"model_output": trigflow.moved(arguments, update)}
         if self.told is not None:
             update, weight = form.for_scheduler(self.told, latents), prediction_weight(scheduler, arguments)
             arguments = arguments | {"model_output": shifted(arguments["model_output"], update, weight)}

@@ -24,6 +24,7 @@ from heedful.guidance.past import Past
 from heedful.guidance.run import Run
 from heedful.guidance.step import Steps, Task
 from heedful.guidance.texts import Encoded, is_empty_text, prompts_of_images
+from heedful.guidance.trigflow import is_trigflow
 
 
 class Steering:
@@ -175,6 +176,8 @@ class Steering:
         if len(seeds) != call.images:
             raise SettingsError(f"Expected one seed per image, got {len(seeds)} seeds for {call.images} images.")
         timesteps = self._scheduler.timesteps.tolist()
+        if is_trigflow(self._scheduler):
+            timesteps.pop()  # which is where the last step ends
         first = getattr(self._scheduler, "begin_index", None)
         if first is None:
             first = timesteps.index(call.timestep) if call.timestep in timesteps else 0

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from heedful.attention import Forward, Pipeline, Reader, Record, full_precision, text_keys
 from heedful.errors import SettingsError
+from heedful.guidance import trigflow
 from heedful.guidance.call import Call, joined
 from heedful.guidance.initial_noise import InitialNoise, choose_noise
 from heedful.guidance.method import Method
@@ -208,6 +209,9 @@ class Steps:
         def predict(call: Call, run: Run) -> tuple[Tensor, Commit]:
             with unperturbed(self._denoiser):
                 predicted = call.predicted(self.predict(call, run))
+            if trigflow.is_trigflow(run.scheduler):
+                angle = trigflow.angle(call.timestep)
+                predicted = trigflow.for_scheduler(run.scheduler, angle, call.latents, predicted)
             commit = partial(run.now.commit, call.layout.grid)
             run.advance(keep_maps=self._keep_maps)
             return predicted, commit
