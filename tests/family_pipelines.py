@@ -21,7 +21,7 @@ from tests import new_transformers as tiny
 from tests import single_stream_pipelines as single
 from tests.every_pipeline import PROMPTS, SIZE, T5, Run, inpaint, late, like, pictures
 from tests.more_pipelines import modular, unzeroed
-from tests.pipelines import generator, tiny_pipeline, tiny_sdxl_pipeline
+from tests.pipelines import generator, shifted_vae, tiny_pipeline, tiny_sdxl_pipeline
 from tests.tokenizers import kolors
 from tests.transformer_pipelines import tiny_flux, tiny_sd3
 
@@ -152,6 +152,7 @@ def controlnet_z_image() -> Run:
     return Run(controlled, control_image=pictures(), max_sequence_length=64, **SIZE)
 
 
+WAN: dict[str, Any] = {"max_sequence_length": 32, "height": 32, "width": 48}
 TRUE_CFG: dict[str, Any] = {"negative_prompt": ["a dog", "a cat"], "max_sequence_length": 64}
 
 FAMILY_PIPELINES: dict[str, Callable[[], Run]] = {
@@ -191,7 +192,11 @@ FAMILY_PIPELINES: dict[str, Callable[[], Run]] = {
     ),
     "QwenImageEditPipeline": lambda: edit(diffusers.QwenImageEditPipeline),
     "QwenImageEditPlusPipeline": edit_plus,
-    "WanPipeline": lambda: VideoRun(single.tiny_wan(), max_sequence_length=32, height=32, width=48),
+    "WanPipeline": lambda: VideoRun(single.tiny_wan(), **WAN),
+    "WanPipeline, 2.2 with two transformers": lambda: VideoRun(
+        single.tiny_wan(transformer_2=single.wan_transformer(1), boundary_ratio=0.8), **WAN
+    ),
+    "WanPipeline, 2.2 with a time for each cell": lambda: VideoRun(single.tiny_wan(expand_timesteps=True), **WAN),
     "StableDiffusionPAGPipeline": lambda: pag(tiny_pipeline(), diffusers.StableDiffusionPAGPipeline, **SIZE),
     "StableDiffusionXLPAGPipeline": lambda: pag(
         tiny_sdxl_pipeline(), diffusers.StableDiffusionXLPAGPipeline, **SIZE
@@ -206,7 +211,7 @@ FAMILY_PIPELINES: dict[str, Callable[[], Run]] = {
         output_type="pt", output="latents",
     ),
     "ZImageModularPipeline": lambda: modular(
-        ZImageAutoBlocks, single.tiny_z_image(vae=single.smaller_vae(4)), max_sequence_length=64, height=64, width=96
+        ZImageAutoBlocks, single.tiny_z_image(vae=shifted_vae(4)), max_sequence_length=64, height=64, width=96
     ),
     "ZImageImg2ImgPipeline": lambda: late(
         single.tiny_z_image(), diffusers.ZImageImg2ImgPipeline, max_sequence_length=64, **SIZE

@@ -17,24 +17,14 @@ from diffusers import (
 from transformers import ByT5Tokenizer
 
 from tests import language_models as models
-from tests.language_models import pixtral_processor, tiny_mistral3, tiny_qwen3
+from tests.language_models import pixtral_processor, tiny_mistral3, tiny_qwen3, tiny_t5
+from tests.pipelines import shifted_vae, tiny_vae
 from tests.tokenizers import build_qwen, build_t5
-from tests.transformer_pipelines import sharpened, shifted_vae, tiny_t5
+from tests.transformer_pipelines import sharpened
 
 
 def flux2_vae() -> AutoencoderKLFlux2:
-    torch.manual_seed(0)
-    return AutoencoderKLFlux2(
-        block_out_channels=(4, 4),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        latent_channels=4,
-        norm_num_groups=2,
-        mid_block_add_attention=False,
-        sample_size=16,
-        use_post_quant_conv=False,
-        use_quant_conv=False,
-    ).eval()
+    return tiny_vae(kind=AutoencoderKLFlux2, use_post_quant_conv=False, use_quant_conv=False)
 
 
 def flux2_transformer(guidance_embeds: bool) -> Flux2Transformer2DModel:

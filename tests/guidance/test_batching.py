@@ -15,7 +15,6 @@ from tests.every_pipeline import PIPELINES, PROMPTS, like
 from tests.family_pipelines import FAMILY_PIPELINES
 from tests.guidance.test_every_pipeline import settings_of
 from tests.pipelines import generator, tiny_pipeline, tiny_unet
-from tests.single_stream_pipelines import tiny_wan
 
 # diffusers' schedulers hand tensors to numpy in a way that numpy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
@@ -92,16 +91,6 @@ def test_pipelines_whose_rows_are_no_images_are_refused_on_entry() -> None:
 def test_every_refusal_says_why(name: str) -> None:
     pipe = like(tiny_pipeline(), type(name, (type(tiny_pipeline()),), {}))
     with pytest.raises(UnsupportedPipeline, match=REFUSED[name]), guide(pipe, "a cat and a dog", NONE):
-        pass
-
-
-def test_second_denoiser_is_refused_on_entry() -> None:
-    pipe = tiny_wan()
-    pipe.register_modules(transformer_2=pipe.transformer)
-    with (
-        pytest.raises(UnsupportedPipeline, match="the second of which makes the late steps"),
-        guide(pipe, "a cat", NONE),
-    ):
         pass
 
 

@@ -52,6 +52,12 @@ def find_denoiser(pipe: object) -> nn.Module | None:
     return next((part for part in parts if part is not None), None)
 
 
+def find_denoisers(pipe: object) -> tuple[nn.Module, ...]:
+    """Return the denoisers that make the steps of a pipeline in turn: that of `find_denoiser`, and a second if any."""
+    parts = (find_denoiser(pipe), getattr(pipe, "transformer_2", None))
+    return tuple(part for part in parts if part is not None)
+
+
 def uncompiled(denoiser: nn.Module) -> nn.Module:
     """Return the module that `torch.compile` was given, or `denoiser` itself if it is not compiled."""
     return getattr(denoiser, "_orig_mod", denoiser)

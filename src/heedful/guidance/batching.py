@@ -40,11 +40,6 @@ _ROWS: dict[GuidanceRows, tuple[int, int]] = {
 
 def check_rows(pipe: object) -> None:
     """Raise `UnsupportedPipeline` if the rows of this pipeline's batch are no images."""
-    if getattr(pipe, "transformer_2", None) is not None:
-        raise UnsupportedPipeline(
-            f"Expected one denoiser, got the two of {type(pipe).__name__}, the second of which makes the late steps. "
-            "Use a model with one, such as Wan 2.1."
-        )
     for name in _names(pipe):
         if name in REFUSED:
             raise UnsupportedPipeline(

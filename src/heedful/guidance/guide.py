@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from heedful.attention import Pipeline, find_denoiser, layout_of, one_block, uncompiled
+from heedful.attention import Pipeline, find_denoiser, find_denoisers, layout_of, one_block, uncompiled
 from heedful.catalogue import DEFAULT_METHOD
 from heedful.errors import PipelineError, SettingsError, UnsuitablePrompt, UnsupportedPipeline
 from heedful.guidance.batching import check_rows
@@ -139,8 +139,9 @@ def guide(
     if is_moved:
         check_denoiser(pipe.scheduler, denoiser)
     if is_moved and settings.needs_gradient:
-        check_weights(denoiser)
-        check_streams(denoiser)
+        for one in find_denoisers(pipe):
+            check_weights(one)
+            check_streams(one)
     prompts = _prompts(pipe, prompt, concepts)
     _check_prompts(prompts, method, settings)
     task = Task(
@@ -186,7 +187,8 @@ def denoiser_of(pipe: object) -> nn.Module:
             f"{type(pipe).__name__}, which has no such attention. Use a pipeline of docs/pipelines.md."
         )
     check_rows(pipe)
-    check_hooks(denoiser)
+    for one in find_denoisers(pipe):
+        check_hooks(one)
     return denoiser
 
 

@@ -1,6 +1,6 @@
 """One run of a pipeline, from its first denoiser call to its last step: how far it is, and what it has done so far."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,8 @@ class Step:
     """Whether the pass that predicts the noise makes the update too."""
     timestep: Any = None
     """The timestep as the denoiser got it."""
+    predict: Callable[..., Any] | None = None
+    """What made its prediction: (call, run) -> the denoiser's output. Pipelines may have a denoiser for early steps."""
     delta: Latents | None = None
     """The update, as the denoiser sees latents; None without one."""
     committed: Latents | None = None

@@ -15,14 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedful.attention import Reader, Replaced, find_denoiser, held, replaced
+from heedful.attention import Replaced, find_denoisers, replaced
 from heedful.errors import PipelineError, SettingsError, UnsupportedPipeline
 from heedful.guidance.batching import copies_in
 from heedful.guidance.call import Call
 from heedful.guidance.checks import check_hooks, check_streams, guided_once
+from heedful.guidance.experts import Expert
 from heedful.guidance.past import Past
 from heedful.guidance.run import Run
-from heedful.guidance.step import Steps, Task
+from heedful.guidance.step import Task
 from heedful.guidance.texts import Encoded, is_empty_text, prompts_of_images
 from heedful.guidance.trigflow import is_trigflow
 
@@ -35,7 +36,6 @@ class Steering:
         """The latest run; None before the first."""
         self._task = task
         self._pipe = task.pipe
-        self._denoiser: Any = task.denoiser
         self._scheduler = task.pipe.scheduler
         self._prompts = task.prompts
         self._settings = task.settings
@@ -45,9 +45,9 @@ class Steering:
         """What the pipeline has encoded for the run to come."""
         self._is_doubled: bool | None = None
         """Whether it asked for unconditional embeddings; None if it did not say."""
-        self._reader = Reader(task.denoiser, task.settings.sites)
-        self._steps = Steps(task, self._reader, self._original_forward)
-        self._channels = self._reader.layout.latent_channels(self._denoiser)
+        self._experts = [Expert(task, denoiser, self._begin) for denoiser in find_denoisers(task.pipe)]
+        self._layout = self._experts[0].reader.layout
+        self._channels = self._layout.latent_channels(self._experts[0].denoiser)
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -60,9 +60,9 @@ class Steering:
             def opened(owner: Any, method: str, replacement: Any) -> Replaced:
                 return stack.enter_context(replaced(owner, method, replacement))
 
-            stack.enter_context(guided_once(self._denoiser, self._scheduler))
-            stack.enter_context(held(self._denoiser, "_compiled_call_impl", None))  # it would not see what is replaced
-            self._forward = opened(self._denoiser, "forward", self.forward)
+            stack.enter_context(guided_once([expert.denoiser for expert in self._experts], self._scheduler))
+            for expert in self._experts:
+                stack.enter_context(expert.opened())
             self._step = opened(self._scheduler, "step", self.step)
             self._set_timesteps = opened(self._scheduler, "set_timesteps", self.set_timesteps)
             if hasattr(self._pipe, "encode_prompt"):
@@ -75,7 +75,7 @@ class Steering:
         encode = self._encode_prompt.original
         bound = inspect.signature(encode).bind(*args, **kwargs)
         bound.apply_defaults()
-        found = Encoded.of(self._reader.layout, bound.arguments)  # before Z-Image writes into the list of prompts
+        found = Encoded.of(self._layout, bound.arguments)  # before Z-Image writes into the list of prompts
         encoded = encode(*args, **kwargs)
         self._encoded.append(found)
         self._is_doubled = found.is_guided
@@ -84,17 +84,10 @@ class Steering:
     def set_timesteps(self, *args: Any, **kwargs: Any) -> Any:
         """Set the timesteps: with the next call of the denoiser, a new run begins."""
         self._check_parts()
-        self._forward.put_back()
+        for expert in self._experts:
+            expert.put_back()
         self._is_new_run = True
         return self._set_timesteps.original(*args, **kwargs)
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Move the latents where the method says so, predict the noise there, and read the maps of that pass."""
-        call, run = self._begin(self._reader.arguments(*args, **kwargs), len(args))
-        return self._steps.predict(call, run)
-
-    def _original_forward(self, *args: Any, **kwargs: Any) -> Any:
-        return self._forward.original(*args, **kwargs)
 
     def step(self, *args: Any, **kwargs: Any) -> Any:
         """Step from where the noise was predicted, not from where the pipeline believes the latents to be."""
@@ -114,18 +107,19 @@ class Steering:
                 "a loop of your own, say do_classifier_free_guidance=True or False next to the denoiser."
             )
         if run.past is not None:
-            run.past.append(run.now.timestep, bound.arguments)
-        bound.arguments.update(run.now.commit(self._reader.layout.grid, self._scheduler, dict(bound.arguments)))
+            run.past.append(run.now.timestep, bound.arguments, run.now.predict)
+        bound.arguments.update(run.now.commit(self._layout.grid, self._scheduler, dict(bound.arguments)))
         run.advance(keep_maps=self._task.keep_maps)
         return step(*bound.args, **bound.kwargs)
 
     def _check_parts(self) -> None:
         """Raise `PipelineError` if the pipeline has another denoiser or scheduler than when the block began."""
+        denoisers = [expert.denoiser for expert in self._experts]
         for name, was, now in (
-            ("scheduler", self._scheduler, self._pipe.scheduler),
-            ("denoiser", self._denoiser, find_denoiser(self._pipe)),
+            ("scheduler", [self._scheduler], [self._pipe.scheduler]),
+            ("denoiser", denoisers, find_denoisers(self._pipe)),
         ):
-            if now is not was:
+            if len(was) != len(now) or any(one is not other for one, other in zip(was, now, strict=True)):
                 raise PipelineError(
                     f"Expected the {name} that the pipeline had when heedful.guide began, got another. "
                     f"Set it before the block."
@@ -144,7 +138,7 @@ class Steering:
                 "Expected torch.no_grad, got torch.inference_mode, which forbids gradients. Leave it out, or pass "
                 'settings with scheme="select", which needs none.'
             )
-        layout, run = self._reader.layout, self.run
+        layout, run = self._layout, self.run
         is_new = run is None or self._is_new_run or run.is_over
         if run is None or is_new or not run.now.is_steered:
             images = None if run is None or is_new else len(run.prompts)
@@ -166,9 +160,10 @@ class Steering:
 
     def _new_run(self, call: Call) -> Run:
         """Return a run that begins with `call`: image-to-image begins in the middle of the scheduler's timesteps."""
-        check_hooks(self._denoiser)
-        if self._needs_gradient:
-            check_streams(self._denoiser)
+        for expert in self._experts:
+            check_hooks(expert.denoiser)
+            if self._needs_gradient:
+                check_streams(expert.denoiser)
         encoded, self._encoded = self._encoded, []
         prompts = call.placed(prompts_of_images(self._pipe, call.layout, self._prompts, encoded, call.images))
         self._check_condition(call)

@@ -16,7 +16,7 @@ from heedful.guidance.call import Call, joined
 from heedful.guidance.initial_noise import InitialNoise, choose_noise
 from heedful.guidance.method import Method
 from heedful.guidance.passes import Passes, loss_of
-from heedful.guidance.past import Commit, input_scale
+from heedful.guidance.past import Commit, Predict, input_scale
 from heedful.guidance.perturbed import unperturbed
 from heedful.guidance.policy import Policy
 from heedful.guidance.restart import Restart
@@ -71,7 +71,7 @@ class Steps:
             self._steer(call, run)
         run.now.calls += 1
         run.trace.plain_rows += call.batch
-        run.now.timestep = call.time
+        run.now.timestep, run.now.predict = call.time, self.predict
         if run.now.delta is not None:
             call = call.moved(run.now.delta)
         if run.now.is_update_due:
@@ -206,9 +206,9 @@ class Steps:
                 first = maps if run.first is None else run.first  # a run of one step has no other
                 return value / at_least_tiny(loss_of(loss_at(loss, 0.0), call, first, run.prompts))
 
-        def predict(call: Call, run: Run) -> tuple[Tensor, Commit]:
+        def predict(call: Call, run: Run, by: Predict) -> tuple[Tensor, Commit]:
             with unperturbed(self._denoiser):
-                predicted = call.predicted(self.predict(call, run))
+                predicted = call.predicted(by(call, run))
             if trigflow.is_trigflow(run.scheduler):
                 angle = trigflow.angle(call.timestep)
                 predicted = trigflow.for_scheduler(run.scheduler, angle, call.latents, predicted)
