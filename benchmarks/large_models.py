@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from heedful.attention import Reader, Record, SiteSelection, recomputing
-from heedful.guidance.cost import operations
 from heedful.guidance.methods import ATTEND_AND_EXCITE
+from heedful.steering.cost import operations
 
 GIB = 2**30
 

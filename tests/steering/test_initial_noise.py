@@ -12,9 +12,9 @@ from heedful import losses
 from heedful.attention import Maps
 from heedful.errors import SettingsError
 from heedful.guidance import InitialNoise, methods
-from heedful.guidance.initial_noise import choose_noise, divergence, shrink
 from heedful.guidance.methods import INITNO
 from heedful.prompts import Prompt
+from heedful.steering.initial_noise import choose_noise, divergence, shrink
 from tests.pipelines import generator
 
 WIDE = 1e9

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from heedful.attention import find_sites
 from heedful.errors import SettingsError
-from heedful.guidance.update import stream
 from heedful.prompts import Prompt
+from heedful.steering.update import stream
 
 TextKeys = Float[Tensor, "batch head token width"]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from heedful.errors import UnsupportedScheduler
-from heedful.guidance.policy import POLICIES, REFUSED, policy_of
+from heedful.steering.policy import POLICIES, REFUSED, policy_of
 from tests.pipelines import SCHEDULER, generator, tiny_pipeline
 
 NAMES = sorted(name for policy in POLICIES for name in policy.schedulers)

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from heedful.attention import Maps, overlay
 from heedful.errors import ConceptNotFound, SettingsError
-from heedful.guidance.notebook import View, slider
 from heedful.prompts import Prompt
 from heedful.shapes import ConceptMaps
+from heedful.steering.notebook import View, slider
 
 
 class MapHistory:

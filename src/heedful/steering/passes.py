@@ -11,17 +11,17 @@ from torch import Tensor
 
 from heedful.attention import Forward, Maps, Reader, Record, frozen, keeping_weights, quantised, recomputing
 from heedful.errors import SettingsError
-from heedful.guidance.call import Call
-from heedful.guidance.checks import brings_weights, takes_weights_away
-from heedful.guidance.gradient import Differentiated, differentiate
-from heedful.guidance.initial_noise import InitialNoise, Scores
-from heedful.guidance.method import Method
-from heedful.guidance.perturbed import unperturbed
-from heedful.guidance.run import Run
-from heedful.guidance.update import Look
 from heedful.losses import AnyLoss, loss_at, needs_self_attention
 from heedful.prompts import Prompt
 from heedful.shapes import Latents, PerItem
+from heedful.steering.call import Call
+from heedful.steering.checks import brings_weights, takes_weights_away
+from heedful.steering.gradient import Differentiated, differentiate
+from heedful.steering.initial_noise import InitialNoise, Scores
+from heedful.steering.method import Method
+from heedful.steering.perturbed import unperturbed
+from heedful.steering.run import Run
+from heedful.steering.update import Look
 
 
 class Passes:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedful.guidance.call import Call
+from heedful.steering.call import Call
 
 Commit = Callable[[Any, dict[str, Any]], dict[str, Any]]
 """(scheduler, arguments of its step) -> the arguments with an update in them."""

@@ -8,9 +8,9 @@ import torch
 from heedful.attention import layout_of
 from heedful.errors import UnsupportedPipeline
 from heedful.guidance import NONE, Method, guide
-from heedful.guidance.batching import REFUSED, copies_in
-from heedful.guidance.call import Call
 from heedful.guidance.methods import AttendAndExciteLoss
+from heedful.steering.batching import REFUSED, copies_in
+from heedful.steering.call import Call
 from tests.every_pipeline import PIPELINES, PROMPTS, like
 from tests.family_pipelines import FAMILY_PIPELINES
 from tests.guidance.test_every_pipeline import settings_of

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from heedful.attention import Forward, Maps, Reader, Record, full_precision
-from heedful.guidance.call import Call
 from heedful.shapes import Latents
+from heedful.steering.call import Call
 
 
 @dataclass(frozen=True)

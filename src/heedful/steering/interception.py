@@ -17,13 +17,13 @@ from torch import Tensor
 
 from heedful.attention import Reader, Replaced, find_denoiser, held, replaced
 from heedful.errors import PipelineError, SettingsError, UnsupportedPipeline
-from heedful.guidance.batching import copies_in
-from heedful.guidance.call import Call
-from heedful.guidance.checks import check_hooks, check_streams, guided_once
-from heedful.guidance.past import Past
-from heedful.guidance.run import Run
-from heedful.guidance.step import Steps, Task
-from heedful.guidance.texts import Encoded, is_empty_text, prompts_of_images
+from heedful.steering.batching import copies_in
+from heedful.steering.call import Call
+from heedful.steering.checks import check_hooks, check_streams, guided_once
+from heedful.steering.past import Past
+from heedful.steering.run import Run
+from heedful.steering.step import Steps, Task
+from heedful.steering.texts import Encoded, is_empty_text, prompts_of_images
 
 
 class Steering:

@@ -11,22 +11,22 @@ from torch import Tensor, nn
 
 from heedful.attention import Forward, Pipeline, Reader, Record, full_precision, text_keys
 from heedful.errors import SettingsError
-from heedful.guidance.call import Call, joined
-from heedful.guidance.initial_noise import InitialNoise, choose_noise
-from heedful.guidance.method import Method
-from heedful.guidance.passes import Passes, loss_of
-from heedful.guidance.past import Commit, input_scale
-from heedful.guidance.perturbed import unperturbed
-from heedful.guidance.policy import Policy
-from heedful.guidance.restart import Restart
-from heedful.guidance.restart_images import restart_images
-from heedful.guidance.run import Run
-from heedful.guidance.settings import Settings, step_at
-from heedful.guidance.trace import StepTrace
-from heedful.guidance.update import Move, move
 from heedful.losses import at_least_tiny, loss_at, needs_self_attention
 from heedful.prompts import Prompt
 from heedful.shapes import Latents, PerItem
+from heedful.steering.call import Call, joined
+from heedful.steering.initial_noise import InitialNoise, choose_noise
+from heedful.steering.method import Method
+from heedful.steering.passes import Passes, loss_of
+from heedful.steering.past import Commit, input_scale
+from heedful.steering.perturbed import unperturbed
+from heedful.steering.policy import Policy
+from heedful.steering.restart import Restart
+from heedful.steering.restart_images import restart_images
+from heedful.steering.run import Run
+from heedful.steering.settings import Settings, step_at
+from heedful.steering.trace import StepTrace
+from heedful.steering.update import Move, move
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

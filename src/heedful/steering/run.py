@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from heedful.attention import Form, Maps
-from heedful.guidance.history import MapHistory
-from heedful.guidance.method import Method
-from heedful.guidance.past import Past
-from heedful.guidance.prediction import prediction_weight, shifted
-from heedful.guidance.settings import Settings, step_at
-from heedful.guidance.trace import Trace
-from heedful.guidance.update import Direction, length
 from heedful.prompts import Prompt
 from heedful.shapes import Latents, PerItem
+from heedful.steering.history import MapHistory
+from heedful.steering.method import Method
+from heedful.steering.past import Past
+from heedful.steering.prediction import prediction_weight, shifted
+from heedful.steering.settings import Settings, step_at
+from heedful.steering.trace import Trace
+from heedful.steering.update import Direction, length
 
 
 @dataclass

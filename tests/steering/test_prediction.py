@@ -13,15 +13,15 @@ from torch import Tensor
 from heedful.attention import SiteSelection
 from heedful.errors import SettingsError, UnsupportedScheduler
 from heedful.guidance import Restart, Settings, guide
-from heedful.guidance.levels import INTERVALS
 from heedful.guidance.methods import AttendAndExciteLoss
-from heedful.guidance.past import twin
-from heedful.guidance.prediction import prediction_weight, shifted
+from heedful.steering.levels import INTERVALS
+from heedful.steering.past import twin
+from heedful.steering.prediction import prediction_weight, shifted
 from tests.every_pipeline import PIPELINES, PROMPTS
 from tests.guidance.test_every_pipeline import EXCITE, settings_of
 from tests.guidance.test_guide import state
-from tests.guidance.test_policy import make
 from tests.pipelines import generator, latents_of, tiny_pipeline
+from tests.steering.test_policy import make
 
 # diffusers' schedulers hand tensors to numpy in a way that numpy 2 warns of.
 pytestmark = [

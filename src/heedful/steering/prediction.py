@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from heedful.guidance.levels import Arguments, Level, Prediction, interval_of, prediction_of
+from heedful.steering.levels import Arguments, Level, Prediction, interval_of, prediction_of
 
 
 def prediction_weight(scheduler: Any, arguments: Arguments) -> float:

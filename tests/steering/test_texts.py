@@ -12,8 +12,8 @@ from heedful.attention import SiteSelection
 from heedful.errors import PromptError, PromptTooLong, SettingsError, UnsupportedPipeline
 from heedful.guidance import NONE, Settings, guide
 from heedful.guidance.methods import A_STAR, AttendAndExciteLoss
-from heedful.guidance.texts import parse_prompt
 from heedful.prompts import Prompt
+from heedful.steering.texts import parse_prompt
 from tests.every_pipeline import PIPELINES, PROMPTS
 from tests.family_pipelines import FAMILY_PIPELINES
 from tests.guidance.test_every_pipeline import settings_of

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from heedful.attention import layout_of, uncompiled
-from heedful.guidance.settings import COARSEST_UP_SITES, EMBEDDED_SITES, PUBLISHED_SITES, Settings
 from heedful.identity import identity
 from heedful.losses import AnyLoss, citations_of
+from heedful.steering.settings import COARSEST_UP_SITES, EMBEDDED_SITES, PUBLISHED_SITES, Settings
 from heedful.world import is_world
 
 PUBLISHED = Settings()

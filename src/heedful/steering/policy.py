@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from heedful.errors import UnsupportedScheduler
-from heedful.guidance.levels import INTERVALS, is_known
-from heedful.guidance.settings import Scheme
+from heedful.steering.levels import INTERVALS, is_known
+from heedful.steering.settings import Scheme
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedful.guidance.call import Call
-from heedful.guidance.past import Commit, graft, input_scale
-from heedful.guidance.restart import Restart
-from heedful.guidance.run import Run
-from heedful.guidance.trace import RestartTrace
-from heedful.guidance.update import stream
 from heedful.prompts import Prompt
 from heedful.shapes import Latents, PerItem
+from heedful.steering.call import Call
+from heedful.steering.past import Commit, graft, input_scale
+from heedful.steering.restart import Restart
+from heedful.steering.run import Run
+from heedful.steering.trace import RestartTrace
+from heedful.steering.update import stream
 
 NewRun = Callable[[Sequence[Prompt], Sequence[int], Any], Run]
 """(prompts, seeds, scheduler) -> a run of these images, at its first step."""

@@ -6,7 +6,7 @@ import torch
 import heedful
 from heedful.attention import SiteSelection
 from heedful.guidance import EMBEDDED_SITES
-from heedful.guidance.cost import gradient_shares
+from heedful.steering.cost import gradient_shares
 from tests.pipelines import tiny_unet
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from heedful.guidance.notebook import paragraph, table
+from heedful.steering.notebook import paragraph, table
 
 FORWARD, BACKWARD = 0.494, 0.587
 """Shares of one forward of Stable Diffusion 1.5 (512 px): up to its last 16x16 cross-attention, and back from it."""
@@ -101,7 +101,7 @@ class Trace(Sequence[StepTrace]):
         """Return operations of the denoiser with guidance over those without.
 
         `forward` and `backward` are what a row takes up to the last site that is read, and back from there, relative to
-        the whole forward (`heedful.guidance.cost` measures them).
+        the whole forward (`heedful.steering.cost` measures them).
         """
         guidance = self.gradient_rows * (forward + backward) + self.backward_rows * backward + self.look_rows * forward
         return (self.plain_rows - self.spared_rows + guidance + self.restart_rows) / max(self.plain_rows, 1)

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from heedful.attention import Maps
 from heedful.errors import SettingsError
-from heedful.guidance.trace import NoiseTrace
-from heedful.guidance.update import stream
 from heedful.losses import AnyLoss, Total, citations_of, needs_self_attention
 from heedful.prompts import Prompt
 from heedful.shapes import Latents
+from heedful.steering.trace import NoiseTrace
+from heedful.steering.update import stream
 
 Scores = Float[Tensor, "batch 2"]
 """Cross response and conflict of each image at the first step."""

@@ -5,8 +5,8 @@ import torch
 
 from heedful.attention import layout_of
 from heedful.errors import SettingsError
-from heedful.guidance.batching import copies_in
-from heedful.guidance.call import Call
+from heedful.steering.batching import copies_in
+from heedful.steering.call import Call
 from tests.pipelines import tiny_unet
 
 LAYOUT = layout_of(tiny_unet())

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from heedful.guidance.update import Direction, Look, move
+from heedful.steering.update import Direction, Look, move
 
 
 class Bowl:

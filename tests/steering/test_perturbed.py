@@ -8,7 +8,7 @@ import torch
 
 from heedful.errors import UnsupportedPipeline
 from heedful.guidance import guide
-from heedful.guidance.perturbed import PLAIN, unperturbed
+from heedful.steering.perturbed import PLAIN, unperturbed
 from tests.every_pipeline import PROMPTS
 from tests.family_pipelines import FAMILY_PIPELINES
 from tests.guidance.test_every_pipeline import EXCITE, settings_of

@@ -13,11 +13,11 @@ from heedful.attention import Maps, SiteSelection
 from heedful.errors import SettingsError
 from heedful.guidance import Method, Restart, Settings, guide
 from heedful.guidance.methods import Separability
-from heedful.guidance.update import stream
 from heedful.prompts import Prompt
+from heedful.steering.update import stream
 from tests.guidance.test_guide import state
-from tests.guidance.test_initial_noise import noise_of
 from tests.pipelines import SCHEDULER, generator, latents_of, tiny_pipeline, tiny_sdxl_pipeline
+from tests.steering.test_initial_noise import noise_of
 
 # diffusers' schedulers hand tensors to numpy in a way that numpy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")

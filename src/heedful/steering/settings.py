@@ -12,10 +12,10 @@ import numpy as np
 
 from heedful.attention import SiteSelection
 from heedful.errors import SettingsError
-from heedful.guidance.initial_noise import InitialNoise
-from heedful.guidance.key_shift import KeyShift
-from heedful.guidance.restart import Restart
-from heedful.guidance.update import Rule
+from heedful.steering.initial_noise import InitialNoise
+from heedful.steering.key_shift import KeyShift
+from heedful.steering.restart import Restart
+from heedful.steering.update import Rule
 
 PUBLISHED_SITES = SiteSelection(scale=4)
 """Every cross-attention with 16x16 maps at 512 px, in all blocks (Attend-and-Excite and its descendants)."""

@@ -17,8 +17,8 @@ from heedful.guidance import Method, Settings, guide
 from heedful.guidance.methods import INITNO, NONE, AttendAndExciteLoss
 from heedful.prompts import Prompt
 from tests.guidance.test_guide import state
-from tests.guidance.test_initial_noise import SMALL, noise_of
 from tests.pipelines import SCHEDULER, generator, latents_of, tiny_pipeline, tiny_sdxl_pipeline
+from tests.steering.test_initial_noise import SMALL, noise_of
 
 # diffusers' schedulers hand tensors to numpy in a way that numpy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
