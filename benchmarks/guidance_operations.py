@@ -18,7 +18,7 @@ import heedful
 from heedful.attention import Reader, Record, SiteSelection, find_sites
 from heedful.attention.gradients import frozen, recomputing
 from heedful.guidance import EMBEDDED_SITES, PUBLISHED_SITES
-from heedful.guidance.cost import operations
+from heedful.steering.cost import operations
 
 STEPS, GUIDED = 50, 25
 DOWN = SiteSelection(scale=4, blocks=("down",))

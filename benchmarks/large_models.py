@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from heedful.attention import Reader, Record, SiteSelection, published_sites, recomputing
-from heedful.guidance.cost import operations
 from heedful.guidance.methods import ATTEND_AND_EXCITE
+from heedful.steering.cost import operations
 
 
 def count_model(published: Published) -> dict[str, Any]:

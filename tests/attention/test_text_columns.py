@@ -15,7 +15,7 @@ from torch import Tensor
 from heedful.attention import find_denoiser, layout_of
 from heedful.attention.intercept import replaced
 from heedful.guidance import NONE, guide
-from heedful.guidance.batching import copies_in
+from heedful.steering.batching import copies_in
 from tests.every_pipeline import PIPELINES, Run
 from tests.family_pipelines import FAMILY_PIPELINES
 

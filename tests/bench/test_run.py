@@ -16,12 +16,12 @@ from PIL import Image
 from heedful.bench import BenchFolder, Suite, read_records
 from heedful.bench.records import shard
 from heedful.errors import ModelNotFound, OutputError, SettingsError
-from heedful.guidance.history import MapHistory
 from heedful.guidance.methods import A_STAR, ATTEND_AND_EXCITE, NONE
 from heedful.images import VERSIONS, Gallery, PromptLine, read_entry
 from heedful.models import Model
 from heedful.prompts import Prompt
 from heedful.scores import Figure, Score, Values, WorldScore
+from heedful.steering.history import MapHistory
 from tests.bench.conftest import SUITE, Run, make_request, refused, stopped_after
 
 FIELDS = (

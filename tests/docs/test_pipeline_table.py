@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from heedful.guidance.batching import REFUSED
+from heedful.steering.batching import REFUSED
 from tests.every_pipeline import PIPELINES
 from tests.family_pipelines import FAMILY_PIPELINES
 from tests.more_pipelines import MORE_PIPELINES

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from heedful.guidance.levels import INTERVALS
-from heedful.guidance.policy import POLICIES, REFUSED
+from heedful.steering.levels import INTERVALS
+from heedful.steering.policy import POLICIES, REFUSED
 
 PAGE = Path(__file__).parents[2] / "docs" / "guidance.md"
 

@@ -9,15 +9,15 @@ import torch
 from heedful.attention import SiteSelection
 from heedful.errors import SettingsError
 from heedful.guidance import Method, Restart, Settings, guide
-from heedful.guidance.levels import INTERVALS
 from heedful.guidance.methods import INITNO, AttendAndExciteLoss, SelfConflict
-from heedful.guidance.past import graft
+from heedful.steering.levels import INTERVALS
+from heedful.steering.past import graft
 from tests.every_pipeline import PIPELINES, PROMPTS
 from tests.guidance.test_every_pipeline import EXCITE, settings_of
 from tests.guidance.test_guide import state
-from tests.guidance.test_policy import make
-from tests.guidance.test_restart import Told, noise
 from tests.pipelines import generator, latents_of, tiny_pipeline
+from tests.steering.test_policy import make
+from tests.steering.test_restart import Told, noise
 
 # diffusers' schedulers hand tensors to numpy in a way that numpy 2 warns of.
 pytestmark = [

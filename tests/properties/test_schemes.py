@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from heedful.attention import SiteSelection
 from heedful.errors import UnsupportedScheduler
 from heedful.guidance import Restart, Settings, guide
-from heedful.guidance.levels import INTERVALS
 from heedful.guidance.methods import AttendAndExciteLoss
-from heedful.guidance.prediction import prediction_weight, shifted
-from tests.guidance.test_policy import NOT_OF_UNETS, make
-from tests.guidance.test_prediction import CASES, FIRST_ORDER, stepped
+from heedful.steering.levels import INTERVALS
+from heedful.steering.prediction import prediction_weight, shifted
 from tests.pipelines import generator, latents_of, tiny_pipeline
+from tests.steering.test_policy import NOT_OF_UNETS, make
+from tests.steering.test_prediction import CASES, FIRST_ORDER, stepped
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # schedulers' own, of numpy and of configurations
 

@@ -11,7 +11,7 @@ from transformers import CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
 from heedful import world
-from heedful.attention import find_denoiser
+from heedful.attention import ImagePipeline, find_denoiser
 from heedful.errors import ModelError, SettingsError
 from heedful.models.additions import add
 from heedful.models.find import embedded_name, find_folder, first_line
@@ -98,7 +98,7 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Any:
         ) from reason
 
 
-def _scheduler(pipe: Any, name: str) -> Any:
+def _scheduler(pipe: ImagePipeline, name: str) -> Any:
     """Return another scheduler of diffusers with the noise schedule of the pipeline's own.
 
     `name` is a class of `diffusers` that suits the pipeline, in any case and with or without `Scheduler`: ddim, euler.
