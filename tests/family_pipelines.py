@@ -174,6 +174,9 @@ FAMILY_PIPELINES: dict[str, Callable[[], Run]] = {
     "HunyuanDiTPipeline": lambda: Run(single.tiny_hunyuan_dit(), use_resolution_binning=False, height=64, width=96),
     "ChromaPipeline": lambda: Run(tiny.tiny_chroma(), max_sequence_length=32, **SIZE),
     "OvisImagePipeline": lambda: Run(tiny.tiny_ovis_image(), max_sequence_length=192, **SIZE),
+    "LongCatImagePipeline": lambda: Run(
+        tiny.tiny_longcat_image(), enable_prompt_rewrite=False, negative_prompt=["a dog", "a cat"], **SIZE
+    ),
     "AuraFlowPipeline": lambda: Run(tiny.tiny_aura_flow(), max_sequence_length=32, **SIZE),
     "BriaPipeline": lambda: Run(tiny.tiny_bria(), max_sequence_length=32, **SIZE),
     "CogView4Pipeline": lambda: Run(single.tiny_cogview4(), max_sequence_length=32, height=32, width=48),

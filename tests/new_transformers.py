@@ -158,6 +158,31 @@ def tiny_ovis_image() -> diffusers.OvisImagePipeline:
     )
 
 
+def tiny_longcat_image() -> diffusers.LongCatImagePipeline:
+    torch.manual_seed(0)
+    transformer = diffusers.LongCatImageTransformer2DModel(
+        in_channels=64,  # its pipeline makes latents of 16 channels, whatever the autoencoder has
+        num_layers=1,
+        num_single_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=16,
+        pooled_projection_dim=16,
+        axes_dims_rope=[4, 6, 6],
+    )
+    tokenizer = build_qwen()
+    pipe = diffusers.LongCatImagePipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=shifted_vae(),
+        text_encoder=models.tiny_qwen_vl(len(tokenizer), 0),
+        tokenizer=tokenizer,
+        text_processor=models.qwen_processor(tokenizer),
+        transformer=sharpened(transformer),
+    )
+    pipe.tokenizer_max_length = 32
+    return pipe
+
+
 def tiny_aura_flow() -> diffusers.AuraFlowPipeline:
     torch.manual_seed(0)
     transformer = diffusers.AuraFlowTransformer2DModel(

@@ -11,6 +11,7 @@ from torch import Tensor
 from heedful.attention.layout import Layout
 from heedful.attention.sites import Size
 from heedful.attention.texts import (
+    alone,
     chat,
     chat_with_system,
     filled_after_images,
@@ -18,6 +19,7 @@ from heedful.attention.texts import (
     reader,
     system_chat,
     tokenizer_of,
+    unquoted,
 )
 from heedful.attention.usual_sites import Usual, in_blocks
 from heedful.errors import PromptTooLong, UnsupportedPipeline
@@ -134,6 +136,14 @@ OVIS_IMAGE = replace(
     name="Ovis-Image",
     denoisers=("OvisImageTransformer2DModel",),
     read_prompt=reader("tokenizer", template=chat_with_system),
+    usual=(),
+)
+
+LONGCAT_IMAGE = replace(
+    CHROMA,
+    name="LongCat-Image",
+    denoisers=("LongCatImageTransformer2DModel",),
+    read_prompt=reader("tokenizer", template=alone, change=unquoted),
     usual=(),
 )
 
