@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 from heedful.cli.console import exit_code
 from heedful.errors import HeedfulError, MissingExtra, ModelNotFound
+from heedful.folders import OutputFolder
 from tests.cli.conftest import Call
 
 PROMPT = "a cat and a blue clock"
@@ -58,6 +59,22 @@ def test_see_needs_a_concept_to_look_for(call: Call, model_folder: Path, tmp_pat
     result = call("see", "and with of", "--model", model_folder, "--out", tmp_path / "out")
     assert result.code == 2 and "Mark them, as in a [cat], or give the concepts by name." in result.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["see", "generate"])
+def test_another_run_is_kept_out_and_a_persons_file_stays(
+    call: Call, model_folder: Path, tmp_path: Path, command: str
+) -> None:
+    words = [command, PROMPT, "--model", model_folder, "--steps", 1, "--method", "none", "--out", tmp_path]
+    with OutputFolder(tmp_path).locked():
+        result = call(*words)
+    assert result.code == 2 and "another one writes there (process " in result.err
+    own = tmp_path / ("grid.png" if command == "generate" else f"none/{PROMPT}/0/sheet.png")
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("mine")
+    result = call(*words)
+    assert result.code == 2 and own.name in result.err and "It is not replaced." in result.err
+    assert own.read_text() == "mine"
 
 
 def test_see_repeats_itself_in_json(call: Call, model_folder: Path, tmp_path: Path) -> None:

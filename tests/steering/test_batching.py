@@ -14,6 +14,7 @@ from heedful.steering.call import Call
 from tests.every_pipeline import PIPELINES, PROMPTS, like
 from tests.family_pipelines import FAMILY_PIPELINES
 from tests.guidance.test_every_pipeline import settings_of
+from tests.more_pipelines import MORE_PIPELINES
 from tests.pipelines import generator, tiny_pipeline, tiny_unet
 from tests.single_stream_pipelines import tiny_wan
 
@@ -68,9 +69,11 @@ def test_doubled_batch_is_recognised_in_a_loop_that_does_not_say() -> None:
 
 
 @pytest.mark.parametrize("guidance_scale", [1.0, 5.0])
-@pytest.mark.parametrize("name", ["StableDiffusionPipeline", "PixArtSigmaPipeline", "FluxPipeline"])
+@pytest.mark.parametrize(
+    "name", ["StableDiffusionPipeline", "PixArtSigmaPipeline", "FluxPipeline", "StableDiffusionXLModularPipeline"]
+)
 def test_two_prompts_with_equal_seeds_are_two_images_each(name: str, guidance_scale: float) -> None:
-    run = PIPELINES[name]()
+    run = (PIPELINES | MORE_PIPELINES)[name]()
     run.arguments["generator"] = [generator(seed) for seed in (0, 1, 0, 1)]
     plain = run(guidance_scale)
     for method in (NONE, EXCITE):

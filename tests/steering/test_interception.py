@@ -253,6 +253,15 @@ def test_restart_beside_a_controlnet_is_refused() -> None:
         run()
 
 
+def test_restart_that_is_optional_is_left_out_beside_a_controlnet() -> None:
+    run = PIPELINES["StableDiffusionControlNetPipeline"]()
+    settings = replace(settings_of(run, 0.0), restart=Restart(step=0.5, limit=0.0, is_optional=True))
+    with guide(run.pipe, PROMPTS, EXCITE, settings=settings) as guided:
+        with pytest.warns(UserWarning, match="a ControlNet's residuals belong to one noise"):
+            run()
+        assert guided.trace.restarts == ()
+
+
 def test_hand_made_prompt_is_compared_too() -> None:
     pipe = tiny_pipeline()
     prompt = Prompt.parse("a [cat] and a [blue clock]", pipe.tokenizer)
