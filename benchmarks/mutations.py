@@ -166,11 +166,12 @@ def main() -> None:
         if whole.code or whole.skipped:
             sys.exit(f"Expected all tests to pass without a fault, got {whole}.")
         for fault in faults:
+            whole_files = {change.file: (root / change.file).read_text(encoding="utf-8") for change in fault.changes}
             for change in fault.changes:
                 change.apply(root)
             outcome = run_tests(root, fault.tests)
-            for name in {change.file for change in fault.changes}:
-                shutil.copy(ROOT / name, root / name)
+            for name, content in whole_files.items():
+                (root / name).write_text(content, encoding="utf-8")
             caught += outcome.is_caught
             why = outcome.messages[0][:160] if outcome.messages else f"pytest ends with {outcome.code}"
             print(f"{'caught' if outcome.is_caught else 'NOT CAUGHT'}: {fault.says}\n    {why}", flush=True)

@@ -122,3 +122,24 @@ def test_help_and_version_do_not_wait_for_torch() -> None:
 
 def test_what_was_asked_for_is_at_fault_or_the_installation() -> None:
     assert [exit_code(kind("")) for kind in (ModelNotFound, MissingExtra, HeedfulError)] == [2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (PermissionError(13, "Permission denied", "a/b"), 2, "use the file or folder a/b, but the system says: Perm"),
+        (MemoryError(), 1, "The memory was too small."),
+        (KeyError("unet"), 1, "KeyError: 'unet' (--debug shows where)"),
+        (UnicodeEncodeError("utf-8", "x", 0, 1, "no"), 2, "UnicodeEncodeError: "),
+    ],
+)
+def test_any_error_ends_in_a_sentence_and_an_exit_code(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, message: str
+) -> None:
+    def raises(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("heedful.models.open_model", raises)
+    result = call("see", PROMPT, "--out", tmp_path)
+    assert result.code == code and f"Error: {message}" in result.err.replace("Expected to ", "")
+    assert "Traceback" not in result.err
