@@ -116,15 +116,15 @@ def _test(root: Path, tests: Sequence[str], answer: Connection) -> None:
     answer.send(Outcome(int(code), tuple(listener.messages), listener.skipped))
 
 
-def run_tests(root: Path, tests: Sequence[str]) -> Outcome:
-    """Run tests of the copy at `root` in a process of their own."""
+def run_tests(root: Path, tests: Sequence[str], patience: float = _PATIENCE) -> Outcome:
+    """Run tests of the copy at `root` in a process of their own, which has so many seconds."""
     forked = multiprocessing.get_context("fork")  # what is imported here need not be imported there
     ours, theirs = forked.Pipe()
     process = forked.Process(target=_test, args=(root, tests, theirs))
     process.start()
     theirs.close()
     try:
-        return ours.recv() if ours.poll(_PATIENCE) else Outcome(-1, ("The tests did not end.",), 0)
+        return ours.recv() if ours.poll(patience) else Outcome(-1, ("The tests did not end.",), 0)
     except EOFError:
         return Outcome(-1, ("The process of the tests died.",), 0)
     finally:
@@ -162,7 +162,8 @@ def main() -> None:
     caught = 0
     with tempfile.TemporaryDirectory() as folder:
         root = copy_sources(Path(folder))
-        whole = run_tests(root, sorted({test for fault in faults for test in fault.tests}))
+        tests = sorted({test for fault in faults for test in fault.tests})
+        whole = run_tests(root, tests, _PATIENCE * max(1, len(faults)))
         if whole.code or whole.skipped:
             sys.exit(f"Expected all tests to pass without a fault, got {whole}.")
         for fault in faults:

@@ -70,12 +70,15 @@ LISTENING = """
 from pathlib import Path
 from heedful.bench import RayEngine
 
+# 127.0.0.1, ::1 and ::ffff:127.0.0.1, as Linux writes them
+LOOPBACK = ("0100007F", "0" * 24 + "01000000", "0" * 16 + "FFFF00000100007F")
+
 def open_to_others():
     found = set()
-    for name, loopback in (("tcp", "0100007F"), ("tcp6", "0" * 24 + "01000000")):
+    for name in ("tcp", "tcp6"):
         for line in Path("/proc/net", name).read_text().splitlines()[1:]:
             address, state, inode = (line.split()[column] for column in (1, 3, 9))
-            if state == "0A" and address.partition(":")[0] != loopback:
+            if state == "0A" and address.partition(":")[0] not in LOOPBACK:
                 found.add(inode)
     return found
 
