@@ -143,7 +143,9 @@ def test_word_that_clip_cuts_off_is_read_from_the_columns_of_t5() -> None:
     handle.remove()
     (prompt,) = guided.maps.prompts
     car, clock = ([int(seen[0][index]) for index in concept.token_indices] for concept in prompt.concepts)
-    assert [names(pipe, which, [one]) for which, one in zip(("tokenizer", "tokenizer_3"), car, strict=True)] == ["car"] * 2
+    assert [names(pipe, which, [one]) for which, one in zip(("tokenizer", "tokenizer_3"), car, strict=True)] == [
+        "car"
+    ] * 2
     assert names(pipe, "tokenizer_3", clock) == "clock"
 
 

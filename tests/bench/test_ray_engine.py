@@ -92,9 +92,7 @@ print(len(open_to_others() - before))
 @pytest.mark.skipif(not HAS_RAY or not Path("/proc/net/tcp").exists(), reason="ray and Linux are needed")
 def test_a_cluster_of_its_own_listens_on_this_machine_alone() -> None:
     elsewhere = os.environ | {"RAY_ADDRESS": "127.0.0.1:1"}  # nothing listens there, and it is not asked
-    done = subprocess.run(
-        [sys.executable, "-c", LISTENING], capture_output=True, text=True, check=False, env=elsewhere
-    )
+    done = subprocess.run([sys.executable, "-c", LISTENING], capture_output=True, text=True, check=False, env=elsewhere)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "0"
 

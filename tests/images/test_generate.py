@@ -113,6 +113,36 @@ def test_another_version_does_not_join_in_silence(
     assert any("2 images that are there were made with torch" in remark for remark in plan.remarks)
 
 
+def test_another_implementation_of_a_loss_does_not_join_in_silence(
+    model: Model, request_images: Make, tmp_path: Path
+) -> None:
+    """Two classes of one name, with the same fields."""
+
+    def method(factor: float) -> Method:
+        loss = type(ATTEND_AND_EXCITE.loss)
+        base = Weaker if factor < 1 else Stronger
+        own = make_dataclass("AttendAndExciteLoss", [], bases=(base, loss), frozen=True, kw_only=True)
+        return replace(ATTEND_AND_EXCITE, loss=own())
+
+    def remarks(method: Method) -> str:
+        plan = make_plan(model, request_images(methods=[method], steps=1))
+        return " ".join(find_images(plan, Gallery(tmp_path)).remarks)
+
+    run(model, tmp_path, request_images(methods=[method(0.5)], steps=1))
+    assert "implementation" not in remarks(method(0.5))
+    assert "2 images that are there were made with another implementation of the method" in remarks(method(2.0))
+
+
+class Weaker:
+    def __call__(self, *maps: Any) -> Any:
+        return 0.5 * super().__call__(*maps)  # type: ignore[misc]
+
+
+class Stronger:
+    def __call__(self, *maps: Any) -> Any:
+        return 2 * super().__call__(*maps)  # type: ignore[misc]
+
+
 def painting_versions() -> dict[str, str]:
     from heedful.images import VERSIONS
 
