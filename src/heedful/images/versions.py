@@ -5,7 +5,7 @@ from importlib.metadata import version
 from heedful.guidance import Method
 from heedful.identity import code_of, sources_of
 
-_MAKERS = ("attention", "guidance", "images", "losses", "models", "prompts")
+_MAKERS = ("attention", "guidance", "images", "losses", "models", "prompts", "steering")
 """The rooms whose code decides what an image looks like."""
 
 VERSIONS = {name: version(name) for name in ("heedful", "torch", "diffusers", "transformers")} | {
