@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,9 +14,11 @@ import pytest
 from PIL import Image
 
 from heedful.bench import BenchFolder, Suite, read_records
+from heedful.bench.folder import _version_changes, describe_run  # pyright: ignore[reportPrivateUsage]
 from heedful.bench.records import shard
 from heedful.errors import ModelNotFound, OutputError, SettingsError
 from heedful.guidance.methods import A_STAR, NONE
+from heedful.identity import code_of
 from heedful.images import VERSIONS, Gallery, PromptLine, read_entry
 from heedful.models import Model
 from heedful.prompts import Prompt
@@ -247,6 +249,11 @@ def test_a_run_of_other_versions_joins_with_a_note(
     monkeypatch.setitem(VERSIONS, "sources", "others")
     plan = BenchFolder(tmp_path).plan(model, make_request(methods=[NONE], seeds=[0, 1]))
     assert plan.todo == 4 and any("other sources of heedful" in remark for remark in plan.remarks)
+    mine = replace(NONE, loss=lambda maps, prompts, previous: maps.tokens.sum((1, 2, 3)))
+    run = describe_run(plan)
+    changed = run | {"code": {"none": code_of(mine)}}
+    assert _version_changes(run, changed) == ["another implementation of the method none"]
+    assert _version_changes(changed | {"methods": {}}, run) == []  # a run of other methods
 
 
 @pytest.mark.parametrize("name", ["records/cases-0.jsonl", "none"])

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from heedful.errors import ConceptsDoNotFit, OutputError, PromptError, SettingsError
 from heedful.folders import OutputFolder
+from heedful.identity import sources_of
 from heedful.teaching import METHODS, load_concepts, new_concepts, recipe, steps_kept
 from heedful.teaching.checkpoint import CHECKPOINT
 from heedful.teaching.recipe import check_same, fingerprint
@@ -100,6 +101,13 @@ def test_a_checkpoint_of_other_versions_is_refused_and_a_finished_folder_is_read
     with pytest.raises(SettingsError, match=r"version of torch '1\.0', got '2\.0'"):
         check_same(now | {"version of torch": "1.0"}, now, tmp_path, is_done=False)
     check_same(now | {"version of torch": "1.0"}, now, tmp_path, is_done=True)
+
+
+def test_a_recipe_says_which_code_it_is_made_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taught(tiny_pipeline(), WORDS, tmp_path, max_train_steps=1, **ALONE)
+    said = json.loads((tmp_path / "concepts.json").read_text())["training"]
+    assert said["version of the sources"] == sources_of("attention", "losses", "prompts", "teaching")
+    assert said["version of the method's own code"] is None
 
 
 def test_a_setting_that_is_new_since_counts_as_its_default(tmp_path: Path) -> None:

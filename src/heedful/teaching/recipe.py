@@ -11,7 +11,7 @@ import torch
 
 from heedful.attention import ImagePipeline, find_denoiser
 from heedful.errors import SettingsError
-from heedful.identity import describe_fields
+from heedful.identity import code_of, describe_fields, sources_of
 from heedful.options import TrainingOptions
 from heedful.teaching.dataset import TrainingImages, digest
 from heedful.teaching.methods.method import TeachingMethod
@@ -20,6 +20,8 @@ from heedful.teaching.text_embeddings import text_parts
 
 _VERSION = "version of "
 _LIBRARIES = ("heedful", "torch", "diffusers", "transformers", "accelerate")
+_TEACHERS = ("attention", "losses", "prompts", "teaching")
+"""The rooms whose code decides what is learnt."""
 
 
 def recipe(
@@ -44,6 +46,8 @@ def recipe(
         "precision": training.mixed_precision,
         "base_weights": fingerprint(pipe),
         **{f"{_VERSION}{name}": version(name) for name in _LIBRARIES},
+        f"{_VERSION}the sources": sources_of(*_TEACHERS),
+        f"{_VERSION}the method's own code": code_of(method),
     }
 
 
