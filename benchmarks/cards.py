@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from large_models import GIB
+from counting import GIB
 
 from heedful.steering.settings import SELECTION, Settings
 

@@ -17,7 +17,6 @@ from tests.family_pipelines import FAMILY_PIPELINES
 from tests.guidance.test_every_pipeline import settings_of
 from tests.more_pipelines import MORE_PIPELINES
 from tests.pipelines import generator, tiny_pipeline, tiny_unet
-from tests.single_stream_pipelines import tiny_wan
 
 # diffusers' schedulers hand tensors to numpy in a way that numpy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
@@ -112,16 +111,6 @@ def test_every_refusal_says_why(name: str) -> None:
         pass
 
 
-def test_second_denoiser_is_refused_on_entry() -> None:
-    pipe = tiny_wan()
-    pipe.register_modules(transformer_2=pipe.transformer)
-    with (
-        pytest.raises(UnsupportedPipeline, match="the second of which makes the late steps"),
-        guide(pipe, "a cat", NONE),
-    ):
-        pass
-
-
 def test_guidance_that_is_over_in_later_steps_leaves_the_condition_alone() -> None:
     """Z-Image asks without the negative prompt once a share of the steps is made."""
     run = FAMILY_PIPELINES["ZImagePipeline"]()
@@ -133,3 +122,23 @@ def test_guidance_that_is_over_in_later_steps_leaves_the_condition_alone() -> No
         run()
     assert guided.trace.plain_rows < 3 * 8
     assert sum(guided.trace[-1].loss) < sum(still.trace[-1].loss)
+
+
+def test_residuals_of_longer_texts_are_cut_for_rows_of_shorter_ones() -> None:
+    """Z-Image's ControlNet says something of each position of the padded sequence, the longest row's."""
+    run = FAMILY_PIPELINES["ZImageControlNetPipeline"]()
+    long = "a dog and a cat and a mouse and a frog"
+
+    def images(scheme: str | None, step_size: float) -> Any:
+        run.arguments["negative_prompt"] = [long, "a cat"]  # the pipeline writes its template into the list
+        if scheme is None:
+            return run()
+        with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, step_size, scheme)) as guided:
+            return run(), guided.trace
+
+    plain = images(None, 0.0)
+    assert plain.shape == (4, 4, 8, 12)
+    still, before = images("one-pass", 0.0)
+    torch.testing.assert_close(still, plain, rtol=1e-3, atol=1e-3)
+    _, after = images("one-pass", 0.3)
+    assert sum(after[-1].loss) < sum(before[-1].loss)

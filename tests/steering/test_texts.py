@@ -17,6 +17,7 @@ from heedful.steering.texts import parse_prompt
 from tests.every_pipeline import PIPELINES, PROMPTS
 from tests.family_pipelines import FAMILY_PIPELINES
 from tests.guidance.test_every_pipeline import settings_of
+from tests.new_transformers import tiny_longcat_image
 from tests.pipelines import latents_of, tiny_pipeline, tiny_sdxl_pipeline, tiny_unet
 from tests.single_stream_pipelines import tiny_cogview4, tiny_sana
 from tests.transformer_pipelines import tiny_flux, tiny_pixart, tiny_sd3
@@ -231,7 +232,7 @@ def test_prompts_with_different_numbers_of_concepts_share_a_batch() -> None:
     ("name", "usual"),
     [
         ("StableDiffusion3Pipeline", ("transformer_blocks.0.attn",)),
-        ("FluxPipeline", ("transformer_blocks.0.attn", "single_transformer_blocks.1.attn")),
+        ("FluxPipeline", ("transformer_blocks.0.attn",)),
         ("PixArtSigmaPipeline", None),
     ],
 )
@@ -327,3 +328,10 @@ def test_pipeline_that_does_not_say_how_it_writes_a_prompt_is_refused() -> None:
     loop = SimpleNamespace(transformer=run.pipe.transformer, scheduler=run.pipe.scheduler, tokenizer=run.pipe.tokenizer)
     with pytest.raises(UnsupportedPipeline, match="says how it writes a prompt"), guide(loop, TWO, NONE):
         pass
+
+
+def test_quoted_text_is_refused_where_it_is_read_by_letters() -> None:
+    pipe = tiny_longcat_image()
+    assert [concept.noun for concept in parse_prompt(pipe, "a cat and the dog's clock").concepts][0] == "cat"
+    with pytest.raises(PromptError, match=r"letter by letter.*Prompt with the token indices"):
+        parse_prompt(pipe, 'a sign that says "open" and a cat')

@@ -11,6 +11,7 @@ from torch import Tensor
 from heedful.attention.layout import Layout
 from heedful.attention.sites import Size
 from heedful.attention.texts import (
+    alone,
     chat,
     chat_with_system,
     filled_after_images,
@@ -18,6 +19,7 @@ from heedful.attention.texts import (
     reader,
     system_chat,
     tokenizer_of,
+    unquoted,
 )
 from heedful.attention.usual_sites import Usual, in_blocks
 from heedful.errors import PromptTooLong, UnsupportedPipeline
@@ -88,7 +90,15 @@ FLUX = Layout(
     times=(0.0, 1000.0),
     usual=(
         Usual(stem="transformer_blocks", first=15, last=18, of=19, source="ConceptAttention, arXiv 2502.04320"),
-        Usual(stem="single_transformer_blocks", first=21, last=24, of=38, source="FreeFlux, arXiv 2503.16153"),
+        # behind all of the others, so a pass that ends there costs about twice; nobody has published steering by them
+        Usual(
+            stem="single_transformer_blocks",
+            first=21,
+            last=24,
+            of=38,
+            source="FreeFlux, arXiv 2503.16153",
+            is_default=False,
+        ),
     ),
 )
 
@@ -137,6 +147,14 @@ OVIS_IMAGE = replace(
     usual=(),
 )
 
+LONGCAT_IMAGE = replace(
+    CHROMA,
+    name="LongCat-Image",
+    denoisers=("LongCatImageTransformer2DModel",),
+    read_prompt=reader("tokenizer", template=alone, change=unquoted),
+    usual=(),
+)
+
 AURA_FLOW = Layout(
     name="AuraFlow",
     denoisers=("AuraFlowTransformer2DModel",),
@@ -149,8 +167,12 @@ AURA_FLOW = Layout(
 
 
 def _size_by_shapes(arguments: dict[str, Any]) -> Size:
-    """Return height and width of packed latents; `img_shapes` has frames, height and width of each image of a row."""
-    frames, height, width = arguments["img_shapes"][0][0]
+    """Return height and width of packed latents; `img_shapes` has frames, height and width of each image of a row.
+
+    Where rows have one image each, some pipelines leave the inner list out.
+    """
+    first = arguments["img_shapes"][0]
+    frames, height, width = first if isinstance(first[0], int) else first[0]
     if frames != 1:
         raise UnsupportedPipeline(
             f"Expected one image per row, got {frames} frames or layers. Use a pipeline of docs/pipelines.md."

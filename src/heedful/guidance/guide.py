@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from heedful.attention import Pipeline, one_block
+from heedful.attention import Pipeline, find_denoisers, one_block
 from heedful.catalogue import DEFAULT_METHOD
 from heedful.errors import PipelineError, SettingsError, UnsuitablePrompt
 from heedful.guidance.methods import METHODS, find_method
@@ -125,7 +125,7 @@ def guide(
     method = _method(method)
     denoiser = denoiser_of(pipe)
     settings = settings or method.settings_for(denoiser)
-    policy = admit(denoiser, pipe.scheduler, method, settings)
+    policy = admit(find_denoisers(pipe), pipe.scheduler, method, settings)
     prompts = _prompts(pipe, prompt, concepts)
     _check_prompts(prompts, method, settings)
     task = Task(

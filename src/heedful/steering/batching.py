@@ -10,6 +10,8 @@ from heedful.errors import SettingsError, UnsupportedPipeline
 
 OWN_ROWS: dict[str, GuidanceRows] = {
     "ModularPipeline": "apart",
+    "SanaSprintImg2ImgPipeline": "apart",  # it asks for no unconditional prediction at all
+    "SanaSprintPipeline": "apart",
     "StableDiffusionInstructPix2PixPipeline": "tripled",
     "StableDiffusionXLInstructPix2PixPipeline": "tripled",
 }
@@ -23,10 +25,6 @@ REFUSED = {
     "Flux2KleinKVPipeline": "it keeps keys of reference images of its first step, which later passes would lack",
     "QwenImageLayeredPipeline": "it makes several layers in one row",
     "QwenImageLayeredModularPipeline": "it makes several layers in one row",
-    "SanaSprintPipeline": "its denoiser sees latents on another scale than its scheduler",
-    "SanaSprintImg2ImgPipeline": "its denoiser sees latents on another scale than its scheduler",
-    "StableDiffusion3PAGPipeline": "it perturbs the attention that is to be read",
-    "StableDiffusion3PAGImg2ImgPipeline": "it perturbs the attention that is to be read",
     "ZImageOmniPipeline": "its rows are lists of images",
 }
 """Pipelines whose rows are not whole images that can be guided, and why."""
@@ -45,11 +43,6 @@ _ROWS: dict[GuidanceRows, tuple[int, int]] = {
 
 def check_rows(pipe: object) -> None:
     """Raise `UnsupportedPipeline` if the rows of this pipeline's batch are no images."""
-    if getattr(pipe, "transformer_2", None) is not None:
-        raise UnsupportedPipeline(
-            f"Expected one denoiser, got the two of {type(pipe).__name__}, the second of which makes the late steps. "
-            "Use a model with one, such as Wan 2.1."
-        )
     for name in _names(pipe):
         if name in REFUSED:
             raise UnsupportedPipeline(

@@ -160,12 +160,16 @@ class Call:
     def _rows(self, rows: list[int]) -> dict[str, Any]:
         """Return the arguments of a call for some rows alone."""
         lists = self.layout.row_lists
-        return {
+        taken = {
             name: [value[row] for row in rows]
             if name in lists and value is not None and len(value) == self.batch
             else _take(value, rows, self.batch)
             for name, value in self.arguments.items()
         }
+        if self.layout.residuals_have_text:  # without the padding that the longest text of the others asked for
+            cut = self.layout.text_length(self.arguments) - self.layout.text_length(taken)
+            taken |= {name: _without_end(taken[name], cut) for name in self.layout.residuals if name in taken}
+        return taken
 
     def _with_latents(self, given: Any, latents: Latents) -> Any:
         """Return a denoiser's input `given` with other latents in it."""
@@ -202,3 +206,10 @@ def _take(value: Any, rows: list[int], batch: int) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_take(inner, rows, batch) for inner in value)
     return value
+
+
+def _without_end(value: Any, count: int) -> Any:
+    """Return `value` without the last `count` positions of every (batch, position, width) in it."""
+    if isinstance(value, dict):
+        return {key: _without_end(inner, count) for key, inner in value.items()}
+    return value[:, : value.shape[1] - count] if isinstance(value, Tensor) else value

@@ -1,6 +1,6 @@
 """What is checked of a pipeline before it is guided: its hooks, its weights, and that nothing else guides it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -85,9 +85,9 @@ _lock = Lock()
 
 
 @contextmanager
-def guided_once(denoiser: nn.Module, scheduler: Any) -> Iterator[None]:
-    """Let nothing else guide `denoiser` or `scheduler` while the block is open; raises `PipelineError` if it does."""
-    parts = {id(uncompiled(denoiser)): "denoiser", id(scheduler): "scheduler"}
+def guided_once(denoisers: Sequence[nn.Module], scheduler: Any) -> Iterator[None]:
+    """Let nothing else guide `denoisers` or `scheduler` while the block is open; raises `PipelineError` if it does."""
+    parts = {id(uncompiled(denoiser)): "denoiser" for denoiser in denoisers} | {id(scheduler): "scheduler"}
     with _lock:
         taken = [name for part, name in parts.items() if part in _guided]
         if taken:

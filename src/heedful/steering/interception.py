@@ -15,15 +15,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedful.attention import Reader, Replaced, find_denoiser, held, replaced
+from heedful.attention import Replaced, find_denoisers, replaced
 from heedful.errors import PipelineError, SettingsError, UnsupportedPipeline
 from heedful.steering.batching import copies_in, is_joined
 from heedful.steering.call import Call
 from heedful.steering.checks import check_hooks, check_streams, guided_once
+from heedful.steering.experts import Expert
 from heedful.steering.past import Past
 from heedful.steering.run import Run
-from heedful.steering.step import Steps, Task
+from heedful.steering.step import Task
 from heedful.steering.texts import Encoded, is_empty_text, prompts_of_images
+from heedful.steering.trigflow import is_trigflow
 
 
 class Steering:
@@ -34,7 +36,6 @@ class Steering:
         """The latest run; None before the first."""
         self._task = task
         self._pipe = task.pipe
-        self._denoiser: Any = task.denoiser
         self._scheduler = task.pipe.scheduler
         self._prompts = task.prompts
         self._settings = task.settings
@@ -46,9 +47,9 @@ class Steering:
         """Whether it has encoded anything in this block."""
         self._is_doubled: bool | None = None
         """Whether it asked for unconditional embeddings; None if it did not say."""
-        self._reader = Reader(task.denoiser, task.settings.sites)
-        self._steps = Steps(task, self._reader, self._original_forward)
-        self._channels = self._reader.layout.latent_channels(self._denoiser)
+        self._experts = [Expert(task, denoiser, self._begin) for denoiser in find_denoisers(task.pipe)]
+        self._layout = self._experts[0].reader.layout
+        self._channels = self._layout.latent_channels(self._experts[0].denoiser)
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -61,9 +62,9 @@ class Steering:
             def opened(owner: Any, method: str, replacement: Any) -> Replaced:
                 return stack.enter_context(replaced(owner, method, replacement))
 
-            stack.enter_context(guided_once(self._denoiser, self._scheduler))
-            stack.enter_context(held(self._denoiser, "_compiled_call_impl", None))  # it would not see what is replaced
-            self._forward = opened(self._denoiser, "forward", self.forward)
+            stack.enter_context(guided_once([expert.denoiser for expert in self._experts], self._scheduler))
+            for expert in self._experts:
+                stack.enter_context(expert.opened())
             self._step = opened(self._scheduler, "step", self.step)
             self._set_timesteps = opened(self._scheduler, "set_timesteps", self.set_timesteps)
             if hasattr(self._pipe, "encode_prompt"):
@@ -76,7 +77,7 @@ class Steering:
         encode = self._encode_prompt.original
         bound = inspect.signature(encode).bind(*args, **kwargs)
         bound.apply_defaults()
-        found = Encoded.of(self._reader.layout, bound.arguments)  # before Z-Image writes into the list of prompts
+        found = Encoded.of(self._layout, bound.arguments)  # before Z-Image writes into the list of prompts
         encoded = encode(*args, **kwargs)
         self._encoded.append(found)
         self._has_encoded = True
@@ -86,17 +87,10 @@ class Steering:
     def set_timesteps(self, *args: Any, **kwargs: Any) -> Any:
         """Set the timesteps: with the next call of the denoiser, a new run begins."""
         self._check_parts()
-        self._forward.put_back()
+        for expert in self._experts:
+            expert.put_back()
         self._is_new_run = True
         return self._set_timesteps.original(*args, **kwargs)
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Move the latents where the method says so, predict the noise there, and read the maps of that pass."""
-        call, run = self._begin(self._reader.arguments(*args, **kwargs), len(args))
-        return self._steps.predict(call, run)
-
-    def _original_forward(self, *args: Any, **kwargs: Any) -> Any:
-        return self._forward.original(*args, **kwargs)
 
     def step(self, *args: Any, **kwargs: Any) -> Any:
         """Step from where the noise was predicted, not from where the pipeline believes the latents to be."""
@@ -116,18 +110,19 @@ class Steering:
                 "a loop of your own, say do_classifier_free_guidance=True or False next to the denoiser."
             )
         if run.past is not None:
-            run.past.append(run.now.timestep, bound.arguments)
-        bound.arguments.update(run.now.commit(self._reader.layout.grid, self._scheduler, dict(bound.arguments)))
+            run.past.append(run.now.timestep, bound.arguments, run.now.predict)
+        bound.arguments.update(run.now.commit(self._layout.grid, self._scheduler, dict(bound.arguments)))
         run.advance(keep_maps=self._task.keep_maps)
         return step(*bound.args, **bound.kwargs)
 
     def _check_parts(self) -> None:
         """Raise `PipelineError` if the pipeline has another denoiser or scheduler than when the block began."""
+        denoisers = [expert.denoiser for expert in self._experts]
         for name, was, now in (
-            ("scheduler", self._scheduler, self._pipe.scheduler),
-            ("denoiser", self._denoiser, find_denoiser(self._pipe)),
+            ("scheduler", [self._scheduler], [self._pipe.scheduler]),
+            ("denoiser", denoisers, find_denoisers(self._pipe)),
         ):
-            if now is not was:
+            if len(was) != len(now) or any(one is not other for one, other in zip(was, now, strict=True)):
                 raise PipelineError(
                     f"Expected the {name} that the pipeline had when heedful.guide began, got another. "
                     f"Set it before the block."
@@ -146,7 +141,7 @@ class Steering:
                 "Expected torch.no_grad, got torch.inference_mode, which forbids gradients. Leave it out, or pass "
                 'settings with scheme="select", which needs none.'
             )
-        layout, run = self._reader.layout, self.run
+        layout, run = self._layout, self.run
         is_new = run is None or self._is_new_run or run.is_over
         if run is None or is_new or not run.now.is_steered:
             images = None if run is None or is_new else len(run.prompts)
@@ -167,9 +162,10 @@ class Steering:
 
     def _new_run(self, call: Call) -> Run:
         """Return a run that begins with `call`: image-to-image begins in the middle of the scheduler's timesteps."""
-        check_hooks(self._denoiser)
-        if self._needs_gradient:
-            check_streams(self._denoiser)
+        for expert in self._experts:
+            check_hooks(expert.denoiser)
+            if self._needs_gradient:
+                check_streams(expert.denoiser)
         encoded, self._encoded = self._encoded, []
         self._warn_of_unseen_text()
         prompts = call.placed(prompts_of_images(self._pipe, call.layout, self._prompts, encoded, call.images))
@@ -178,6 +174,8 @@ class Steering:
         if len(seeds) != call.images:
             raise SettingsError(f"Expected one seed per image, got {len(seeds)} seeds for {call.images} images.")
         timesteps = self._scheduler.timesteps.tolist()
+        if is_trigflow(self._scheduler):
+            timesteps.pop()  # which is where the last step ends
         first = getattr(self._scheduler, "begin_index", None)
         if first is None:
             first = timesteps.index(call.timestep) if call.timestep in timesteps else 0

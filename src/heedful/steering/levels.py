@@ -6,6 +6,7 @@ classes, and each reading is measured against the scheduler's own steps.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import cos, sin
 from typing import Any, Literal
 
 
@@ -35,33 +36,25 @@ class Interval:
 Arguments = dict[str, Any]
 """Those of the call of `step`, by name."""
 
-Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction", "edm"]
-"""What a denoiser predicts, in the words of diffusers; "edm": the network of Karras et al. 2022 (arXiv 2206.00364)."""
+Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction", "edm", "trigflow"]
+"""What a denoiser predicts, in the words of diffusers; "edm": the network of Karras et al. 2022 (arXiv 2206.00364);
+"trigflow": that of Sana Sprint (`steering.trigflow`)."""
 
 
 def interval_of(scheduler: Any, arguments: Arguments) -> Interval:
     """Return the interval of the next call of `scheduler.step`, whose arguments are known."""
-    return _intervals(scheduler)(scheduler, arguments)
-
-
-def is_known(scheduler: Any) -> bool:
-    """Return whether the noise levels of `scheduler` can be read."""
-    return _intervals(scheduler) is not None
+    names = (kind.__name__ for kind in type(scheduler).__mro__)
+    return next(INTERVALS[name] for name in names if name in INTERVALS)(scheduler, arguments)
 
 
 def prediction_of(scheduler: Any) -> Prediction:
     """Return what `scheduler` takes its model's output for."""
     names = {kind.__name__ for kind in type(scheduler).__mro__}
-    if "EDMEulerScheduler" in names:
+    if names.intersection(("EDMEulerScheduler", "EDMDPMSolverMultistepScheduler")):
         return "edm"
     if any(name.startswith("FlowMatch") for name in names):  # whatever a configuration that was not made for it says
         return "flow_prediction"
     return scheduler.config.prediction_type
-
-
-def _intervals(scheduler: Any) -> Any:
-    names = (kind.__name__ for kind in type(scheduler).__mro__)
-    return next((INTERVALS[name] for name in names if name in INTERVALS), None)
 
 
 # ---- where the levels are
@@ -106,6 +99,13 @@ def _flowing(scheduler: Any, arguments: Arguments) -> Interval:
     """Latents are (1 - sigma) x0 + sigma noise."""
     start, end = _sigmas(scheduler, arguments)
     return Interval(Level(1 - start, start), Level(1 - end, end))
+
+
+def _turning(scheduler: Any, arguments: Arguments) -> Interval:
+    """TrigFlow: timesteps are angles, and latents are cos(t) x0 + sin(t) noise, all times the deviation of the data."""
+    index = _index(scheduler, arguments)
+    start, end = (Level(cos(t), sin(t)) for t in scheduler.timesteps[index : index + 2].tolist())
+    return Interval(start, end)
 
 
 def _at(scheduler: Any, timestep: int) -> Level:
@@ -221,6 +221,7 @@ INTERVALS: dict[str, Callable[[Any, Arguments], Interval]] = {
     "DPMSolverMultistepScheduler": _drawing(_preserving, _as_configured),
     "DPMSolverSDEScheduler": _drawing(_exploding, _always),
     "DPMSolverSinglestepScheduler": _drawing(_preserving, _as_configured),
+    "EDMDPMSolverMultistepScheduler": _drawing(_exploding, _as_configured),
     "EDMEulerScheduler": _exploding,
     "EulerAncestralDiscreteScheduler": _drawing(_exploding, _always),
     "EulerDiscreteScheduler": _exploding,
@@ -234,6 +235,7 @@ INTERVALS: dict[str, Callable[[Any, Arguments], Interval]] = {
     "LMSDiscreteScheduler": _exploding,
     "PNDMScheduler": _repeating,
     "SASolverScheduler": _stochastic_adams,
+    "SCMScheduler": _renewed(_turning),
     "TCDScheduler": _trajectory,
     "UniPCMultistepScheduler": _preserving,
 }

@@ -16,6 +16,8 @@ from heedful.errors import UnsupportedPipeline
 PLAIN = {
     "PAGIdentitySelfAttnProcessor2_0": "AttnProcessor2_0",
     "PAGCFGIdentitySelfAttnProcessor2_0": "AttnProcessor2_0",
+    "PAGJointAttnProcessor2_0": "JointAttnProcessor2_0",
+    "PAGCFGJointAttnProcessor2_0": "JointAttnProcessor2_0",
     "PAGHunyuanAttnProcessor2_0": "HunyuanAttnProcessor2_0",
     "PAGCFGHunyuanAttnProcessor2_0": "HunyuanAttnProcessor2_0",
     "PAGIdentitySanaLinearAttnProcessor2_0": "SanaLinearAttnProcessor2_0",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heedful.errors import UnsupportedScheduler
-from heedful.steering.levels import INTERVALS, is_known
+from heedful.steering.levels import INTERVALS
 from heedful.steering.settings import Scheme
 
 
@@ -47,6 +47,7 @@ POLICIES = (
             "DEISMultistepScheduler",
             "DPMSolverMultistepScheduler",
             "DPMSolverSDEScheduler",
+            "EDMDPMSolverMultistepScheduler",
             "EDMEulerScheduler",
             "EulerAncestralDiscreteScheduler",
             "EulerDiscreteScheduler",
@@ -54,6 +55,7 @@ POLICIES = (
             "FlowMatchLCMScheduler",
             "LCMScheduler",
             "LMSDiscreteScheduler",
+            "SCMScheduler",
             "TCDScheduler",
         ),
         _always,
@@ -76,12 +78,22 @@ POLICIES = (
     ),
 )
 
-REFUSED = {
+_LOSES: dict[str, str] = {
     "UniPCMultistepScheduler": "its corrector rewrites the latents from those of the step before",
     "SASolverScheduler": "its corrector rewrites the latents from those of the step before",
     "DPMSolverSinglestepScheduler": "it starts each group of steps again from latents that it remembers",
 }
-"""Known to lose or rewrite updates, and why."""
+_NEVER: dict[str, str] = {
+    "IPNDMScheduler": "its timesteps go from 1 to 0, which no text-to-image denoiser of diffusers is trained with, and "
+    "its first step makes nothing of the prediction"
+}
+REFUSED: dict[Scheme, dict[str, str]] = {
+    "exact": _LOSES | _NEVER,
+    "one-pass": _LOSES | _NEVER,
+    "prediction": _NEVER,
+    "select": _NEVER,
+}
+"""For each scheme, schedulers that are known not to serve it, and why."""
 
 TOLD = Policy(tuple(INTERVALS), _always, "takes the update in the prediction, from which it makes its step")
 """Every scheduler whose noise levels are known, under the scheme "prediction"."""
@@ -102,23 +114,20 @@ def policy_of(scheduler: Any, scheme: Scheme = "exact") -> Policy:
     """
     name = type(scheduler).__name__
     names = {kind.__name__ for kind in type(scheduler).__mro__}  # a subclass keeps the policy of its base
-    if scheme in ("prediction", "select"):
-        if is_known(scheduler):
-            return TOLD if scheme == "prediction" else CHOSEN
-        raise UnsupportedScheduler(
-            f"Expected a scheduler whose noise levels are known, got {name}, which nobody has measured. {_ANOTHER}"
-        )
-    refused = next((REFUSED[kind] for kind in REFUSED if kind in names), None)
-    if refused is None and "PNDMScheduler" in names and not scheduler.config.skip_prk_steps:
+    refused = next((why for kind, why in REFUSED[scheme].items() if kind in names), None)
+    is_in_latents = scheme in ("exact", "one-pass")
+    if refused is None and is_in_latents and "PNDMScheduler" in names and not scheduler.config.skip_prk_steps:
         refused = "its Runge-Kutta steps go back to latents that it remembers (skip_prk_steps=True turns them off)"
     if refused is not None:
         raise UnsupportedScheduler(
-            f"Expected a scheduler that keeps updates of the latents, got {name}: {refused}. {_REMEDY}"
+            f'Expected a scheduler that serves the scheme "{scheme}", got {name}: {refused}. '
+            + (_ANOTHER if names.intersection(_NEVER) else _REMEDY)
         )
-    for policy in POLICIES:
+    policies = POLICIES if is_in_latents else (TOLD,) if scheme == "prediction" else (CHOSEN,)
+    for policy in policies:
         if names.intersection(policy.schedulers):
             return policy
     raise UnsupportedScheduler(
-        f"Expected a scheduler of which it is known that it keeps updates of the latents, got {name}, which nobody has "
+        f'Expected a scheduler of which it is known that it serves the scheme "{scheme}", got {name}, which nobody has '
         f"measured. {_ANOTHER}"
     )

@@ -26,6 +26,7 @@ def prediction_weight(scheduler: Any, arguments: Arguments) -> float:
         sample         D = p
         flow           D = (y - s p) / (a + s),   a + s = 1
         edm            D = (w^2 y + w s n p) / n^2,   n = sqrt(w^2 + s^2), w the deviation of the data
+        trigflow       D = y / (a + s) - s p,   where y is not moved in p (`steering.trigflow`)
 
     so the step is linear in both, y' = A y + B p, with A = r + (a' - r a) c and B = (a' - r a) d. An update u of the
     latents, with the prediction as it was, arrives as A u. The same arrives if B dp = A u: the weight is **A / B**.
@@ -79,3 +80,5 @@ def _estimate(kind: Prediction, level: Level, scheduler: Any) -> tuple[float, fl
             width = scheduler.config.sigma_data
             sign = -1.0 if scheduler.config.prediction_type == "v_prediction" else 1.0
             return width**2, sign * width * sigma * (width**2 + sigma**2) ** 0.5, width**2 + sigma**2
+        case "trigflow":
+            return 1.0, -sigma * (alpha + sigma), alpha + sigma

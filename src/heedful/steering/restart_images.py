@@ -22,8 +22,9 @@ from heedful.steering.update import stream
 NewRun = Callable[[Sequence[Prompt], Sequence[int], Any], Run]
 """(prompts, seeds, scheduler) -> a run of these images, at its first step."""
 
-Predict = Callable[[Call, Run], tuple[Tensor, Commit]]
-"""(a call, its run) -> the denoiser's prediction, and what puts the update into the step of a scheduler."""
+Predict = Callable[[Call, Run, Any], tuple[Tensor, Commit]]
+"""(a call, its run, what predicted in that step) -> the denoiser's prediction, and what puts the update into the step
+of a scheduler."""
 
 
 def restart_images(
@@ -49,8 +50,8 @@ def restart_images(
             scheduler,
             call.for_scheduler(torch.stack(drawn).to(call.dtype_and_device)),
             [stream(f"steps {number}", seed) for seed in seeds],
-            lambda timestep, scaled, items=items, again=again: predict(
-                call.again(items, call.from_scheduler(scaled), timestep), again
+            lambda timestep, scaled, by, items=items, again=again: predict(
+                call.again(items, call.from_scheduler(scaled), timestep), again, by
             ),
         )
         seen = call.from_scheduler(made) * input_scale(call, run.scheduler)

@@ -1,12 +1,13 @@
 """One run of a pipeline, from its first denoiser call to its last step: how far it is, and what it has done so far."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from heedful.attention import Form, Maps
 from heedful.prompts import Prompt
 from heedful.shapes import Latents, PerItem
+from heedful.steering import trigflow
 from heedful.steering.history import MapHistory
 from heedful.steering.method import Method
 from heedful.steering.past import Past
@@ -28,6 +29,8 @@ class Step:
     """Whether the pass that predicts the noise makes the update too."""
     timestep: Any = None
     """The timestep as the denoiser got it."""
+    predict: Callable[..., Any] | None = None
+    """What made its prediction: (call, run) -> the denoiser's output. Pipelines may have a denoiser for early steps."""
     delta: Latents | None = None
     """The update, as the denoiser sees latents; None without one."""
     committed: Latents | None = None
@@ -43,6 +46,8 @@ class Step:
         if self.committed is not None:
             update = form.for_scheduler(self.committed, latents)
             arguments = arguments | {"sample": (latents.to(update.dtype) + update).to(latents.dtype)}
+            if trigflow.is_trigflow(scheduler):
+                arguments |= {"model_output": trigflow.moved(arguments, update)}
         if self.told is not None:
             update, weight = form.for_scheduler(self.told, latents), prediction_weight(scheduler, arguments)
             arguments = arguments | {"model_output": shifted(arguments["model_output"], update, weight)}

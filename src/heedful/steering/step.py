@@ -14,11 +14,12 @@ from heedful.errors import SettingsError
 from heedful.losses import at_least_tiny, loss_at, needs_self_attention
 from heedful.prompts import Prompt
 from heedful.shapes import Latents, PerItem
+from heedful.steering import trigflow
 from heedful.steering.call import Call, joined
 from heedful.steering.initial_noise import InitialNoise, choose_noise
 from heedful.steering.method import Method
 from heedful.steering.passes import Passes, loss_of
-from heedful.steering.past import Commit, input_scale
+from heedful.steering.past import Commit, Predict, input_scale
 from heedful.steering.perturbed import unperturbed
 from heedful.steering.policy import Policy
 from heedful.steering.restart import Restart
@@ -70,7 +71,7 @@ class Steps:
             self._steer(call, run)
         run.now.calls += 1
         run.trace.plain_rows += call.batch
-        run.now.timestep = call.time
+        run.now.timestep, run.now.predict = call.time, self.predict
         if run.now.delta is not None:
             call = call.moved(run.now.delta)
         if run.now.is_update_due:
@@ -205,9 +206,12 @@ class Steps:
                 first = maps if run.first is None else run.first  # a run of one step has no other
                 return value / at_least_tiny(loss_of(loss_at(loss, 0.0), call, first, run.prompts))
 
-        def predict(call: Call, run: Run) -> tuple[Tensor, Commit]:
+        def predict(call: Call, run: Run, by: Predict) -> tuple[Tensor, Commit]:
             with unperturbed(self._denoiser):
-                predicted = call.predicted(self.predict(call, run))
+                predicted = call.predicted(by(call, run))
+            if trigflow.is_trigflow(run.scheduler):
+                angle = trigflow.angle(call.timestep)
+                predicted = trigflow.for_scheduler(run.scheduler, angle, call.latents, predicted)
             commit = partial(run.now.commit, call.layout.grid)
             run.advance(keep_maps=self._keep_maps)
             return predicted, commit
