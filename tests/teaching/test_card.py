@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from heedful.teaching import METHODS
-from heedful.teaching.card import card
+from heedful.teaching.card import About, card
 from heedful.teaching.folder import Manifest
 from heedful.world import NAME
 from tests.pipelines import tiny_pipeline, tiny_sdxl_pipeline
@@ -49,12 +49,12 @@ def _manifest(**changes: Any) -> Manifest:
 
 
 def test_a_card_names_its_base_model_to_the_hub_if_that_is_a_hub_id() -> None:
-    assert 'base_model: "owner/name"' in card(_manifest(), "owner/name")
+    assert 'base_model: "owner/name"' in card(_manifest(), About(base="owner/name"))
     for base in (NAME, "/models/mine"):
-        assert "base_model" not in card(_manifest(), base)
+        assert "base_model" not in card(_manifest(), About(base=base))
 
 
 def test_the_command_of_a_card_uses_the_concepts_without_guidance_and_quotes_them() -> None:
-    text = card(_manifest(prompt="it's a <cat1> cat"), "/a b")
+    text = card(_manifest(prompt="it's a <cat1> cat"), About(base="/a b"))
     assert """heedful generate 'it'"'"'s a <cat1> cat' --method none --concepts-from""" in text
     assert "--model '/a b'" in text
