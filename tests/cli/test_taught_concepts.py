@@ -14,10 +14,9 @@ import pytest
 from PIL import Image
 
 from heedful.cli.choices import read_teaching_method
-from heedful.cli.learning import read_images
 from heedful.images.gallery import read_entry
 from heedful.models import ModelOptions, open_model
-from heedful.teaching import METHODS, teach
+from heedful.teaching import METHODS, read_photos, teach
 from tests.bench.test_run import images
 from tests.cli.conftest import Call
 
@@ -34,7 +33,7 @@ def taught(lesson_model: Path, photo: Path, tmp_path_factory: pytest.TempPathFac
         settings = read_teaching_method(name).settings
         short = replace(settings, max_train_steps=2, train_batch_size=1, with_prior_preservation=False, say_scale=False)
         pipe = open_model(ModelOptions(model=str(lesson_model))).pipe
-        teach(pipe, read_images([photo]), PROMPT, method, out=folders[name], settings=short)
+        teach(pipe, read_photos([photo]), PROMPT, method, out=folders[name], settings=short)
     return folders
 
 

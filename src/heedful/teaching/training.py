@@ -19,7 +19,7 @@ from diffusers.optimization import get_scheduler
 from PIL import Image
 from torch import Tensor, nn
 
-from heedful.attention import TeachablePipeline, find_denoiser, frozen, recomputing
+from heedful.attention import TeachablePipeline, find_denoiser, frozen, quantised, recomputing
 from heedful.errors import HeedfulError
 from heedful.folders import OutputFolder
 from heedful.image_files import png_bytes
@@ -123,6 +123,7 @@ class Training:
         with ExitStack() as stack:
             for module in (*encoders, self._pipe.vae):
                 stack.enter_context(frozen(module))
+            stack.enter_context(quantised(self._denoiser))
             stack.enter_context(self.embeddings.installed())
             if self.settings.detach_start:
                 stack.enter_context(start_detached(self._denoiser, self.method.weights))
