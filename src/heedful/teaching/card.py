@@ -18,6 +18,7 @@ from heedful.world import NAME
 _TAGS = {"lora": ["lora"], "custom-diffusion": ["custom-diffusion"], "unet": ["dreambooth"]}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HERE = "THIS FOLDER"
+_WORLD = "world:"
 _WITHOUT_INVERSION = ("SD3Transformer2DModel",)
 """Denoisers whose pipelines have no `load_textual_inversion`."""
 
@@ -51,13 +52,15 @@ def card(manifest: Manifest, about: About) -> str:
     learnt = "\n".join(f"- `{concept.placeholder}`, a {concept.noun}" for concept in manifest.concepts)
     settings = "\n".join(f"| {name} | {_cell(value)} |" for name, value in manifest.training.items())
     model_option = "" if base == NAME else f" --model {shlex.quote(base)}"
+    is_embedded = base == NAME or base.startswith(_WORLD)
     pipe = [f"pipe = DiffusionPipeline.from_pretrained({base!r})"]
     imports = ["import heedful", "from diffusers import DiffusionPipeline"]
-    if base == NAME:
-        imports, pipe = ["import heedful"], ["pipe = heedful.world.load()"]
+    if is_embedded:
+        name = "" if base == NAME else repr(base.removeprefix(_WORLD))
+        imports, pipe = ["import heedful"], [f"pipe = heedful.world.load({name})"]
     image = [f"image = pipe({manifest.prompt!r}).images[0]"]
     ours = [*imports, "", *pipe, f'heedful.load_concepts(pipe, "{_HERE}")', *image]
-    plain = [*(line for line in imports if line != "import heedful" or base == NAME), *_imports(manifest)]
+    plain = [*(line for line in imports if line != "import heedful" or is_embedded), *_imports(manifest)]
     plain += ["", *pipe, *_without_heedful(manifest), *image]
     method = METHODS.get(manifest.method)
     return f"""---
