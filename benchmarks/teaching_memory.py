@@ -5,9 +5,9 @@
 
 The real step runs (`heedful.teaching.objective`) on the real classes of pipelines, whose numbers are fake: they have
 shapes and no values. One training image and one class image, gradient checkpointing, products in bf16, rank 4. Counted
-are all weights, what learns with its gradient and AdamW's two moments in float32, and the most that lives at once in the
-passes there and back. A card also holds what CUDA needs, for which `cards.RESERVE` is left. Nothing was run on a card.
-Writes OUT (JSON) and prints the tables.
+are all weights, what learns with AdamW's two moments in float32, and the most that lives at once in the passes there
+and back, the autoencoder's too. A card also holds what CUDA needs, for which `cards.RESERVE` is left. Nothing was run
+on a card. Writes OUT (JSON) and prints the table.
 """
 
 import json
@@ -70,8 +70,10 @@ def main(
 
 def count(name: str, method: TeachingMethod, side: int) -> dict[str, float]:
     """Return GiB of weights and passes, and how many numbers learn."""
+    # it reads values of its own when it is made
+    scheduler: Any = diffusers.DDIMScheduler() if name == "SDXL" else diffusers.FlowMatchEulerDiscreteScheduler()
     with FakeTensorMode(allow_non_fake_inputs=True), _bfloat16():
-        pipe = pipeline(name)
+        pipe = pipeline(name, scheduler)
         pipe.set_progress_bar_config(disable=True)
         denoiser: Any = getattr(pipe, "unet", None) or pipe.transformer
         concepts = new_concepts(PROMPT, pipe.tokenizer)
@@ -89,10 +91,15 @@ def count(name: str, method: TeachingMethod, side: int) -> dict[str, float]:
         objective = Objective(pipe, method.loss, settings, concepts, lambda: torch.autocast("cpu", torch.bfloat16))
         shown = [Example(torch.zeros(3, side, side), torch.ones(1, side, side), PROMPT)]
         prior = [Example(torch.zeros(3, side, side), torch.ones(1, side, side), "a cat and a dog")]
-        cells = side // (8 * (2 if method.loss is not None and "Flux" in type(denoiser).__name__ else 1))
-        with _known_size((cells, cells)), embeddings.installed(), recomputing(denoiser), Living() as living:
-            with objective.losses(shown, prior, (side, side), torch.Generator()) as losses:
-                losses["loss"].backward()
+        cells = side // 16  # packed latents, two pixels of them a cell
+        with (
+            _known_size((cells, cells)),
+            embeddings.installed(),
+            recomputing(denoiser),
+            Living() as living,
+            objective.losses(shown, prior, (side, side), torch.Generator()) as losses,
+        ):
+            losses["loss"].backward()
     numbers = sum(each.numel() for each in parameters)
     return {
         "learns": numbers,
@@ -113,7 +120,7 @@ def count(name: str, method: TeachingMethod, side: int) -> dict[str, float]:
     }
 
 
-def pipeline(name: str) -> Any:
+def pipeline(name: str, scheduler: Any) -> Any:
     """Return the pipeline of a model, to be called where tensors are fake."""
     published = MODELS[name]
     denoiser = published.build()
@@ -132,14 +139,13 @@ def pipeline(name: str) -> Any:
     if name == "SDXL":
         return diffusers.StableDiffusionXLPipeline(
             vae, CLIPTextModel(clip_l), CLIPTextModelWithProjection(clip_g), tokenizer, _tokenizer(77), denoiser,
-            diffusers.DDIMScheduler(), add_watermarker=False,
+            scheduler, add_watermarker=False,
         )  # fmt: skip
     t5 = T5EncoderModel(T5Config(vocab_size=32128, dropout_rate=0.0, **_T5))
-    flow = diffusers.FlowMatchEulerDiscreteScheduler()
     if name == "FLUX.1-dev":
-        return diffusers.FluxPipeline(flow, vae, CLIPTextModel(clip_l), tokenizer, t5, _tokenizer(512), denoiser)
+        return diffusers.FluxPipeline(scheduler, vae, CLIPTextModel(clip_l), tokenizer, t5, _tokenizer(512), denoiser)
     return diffusers.StableDiffusion3Pipeline(
-        denoiser, flow, vae, CLIPTextModelWithProjection(clip_l), tokenizer, CLIPTextModelWithProjection(clip_g),
+        denoiser, scheduler, vae, CLIPTextModelWithProjection(clip_l), tokenizer, CLIPTextModelWithProjection(clip_g),
         _tokenizer(77), t5, _tokenizer(256),
     )  # fmt: skip
 

@@ -54,6 +54,15 @@ def test_images_of_other_concepts_are_not_taken_for_these(
     assert code == 2 and "was made with other settings: concepts from" in said
 
 
+def test_taught_concepts_are_not_guided_unless_it_is_asked_for(
+    call: Call, lesson_model: Path, taught: dict[str, Path], tmp_path: Path
+) -> None:
+    given = ["--concepts-from", taught["disendiff"], "--model", lesson_model, "--seeds", 0, "--steps", 2]
+    result = call("generate", "a <cat1> cat", *given, "--out", tmp_path)
+    assert result.code == 0, result.err
+    assert [path.parts[-3] for path in tmp_path.glob("*/*/*.png")] == ["none"]
+
+
 def test_a_picture_is_painted_into_with_concepts(
     call: Call, lesson_model: Path, taught: dict[str, Path], photo: Path, tmp_path: Path
 ) -> None:

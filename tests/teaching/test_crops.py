@@ -1,6 +1,5 @@
 """What a photo must keep, told by masks or by the model's own maps."""
 
-import numpy as np
 import pytest
 from PIL import Image
 

@@ -8,6 +8,7 @@ from heedful.errors import PromptError
 from heedful.teaching.concepts import check_captions, new_concepts
 from heedful.teaching.reading import learnt_of, reader_of, taught_reader
 from heedful.teaching.settings import TeachingSettings
+from heedful.teaching.text_embeddings import add_concepts, initial_vectors
 from tests.pipelines import tiny_pipeline
 from tests.teaching.lesson import PROMPT
 from tests.transformer_pipelines import tiny_flux, tiny_sd3
@@ -51,3 +52,17 @@ def test_captions_from_which_nothing_can_be_learnt_are_refused(caption: str, say
     check_captions([PROMPT, "a <dog1> dog"], read, concepts, PLAIN)
     with pytest.raises(PromptError, match=says):
         check_captions([PROMPT, caption], read, concepts, PLAIN)
+
+
+def test_a_word_of_several_vectors_is_read_where_its_pipeline_reads_it() -> None:
+    pipe = tiny_pipeline()
+    concepts = new_concepts(PROMPT, pipe.tokenizer)
+    wanted = learnt_of(taught_reader(pipe, concepts, 2)(PROMPT), concepts)
+    add_concepts(pipe, initial_vectors(pipe, concepts, None, 2))
+    assert learnt_of(reader_of(pipe)(PROMPT), concepts) == wanted
+    ids = pipe.tokenizer(pipe.maybe_convert_prompt(PROMPT, pipe.tokenizer)).input_ids
+    names: list[str] = pipe.tokenizer.convert_ids_to_tokens(ids)
+    for concept, noun in zip(wanted.concepts, ("cat", "dog"), strict=True):
+        assert [names[index] for index in concept.token_indices] == [f"{noun}</w>"]
+        (word,) = concept.modifiers
+        assert [names[index] for index in word.token_indices] == [f"<{noun}1>", f"<{noun}1>_1"]
