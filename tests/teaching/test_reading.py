@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from heedful.errors import PromptError
-from heedful.teaching.concepts import check_captions, new_concepts
+from heedful.teaching.concepts import check_lesson, new_concepts
 from heedful.teaching.reading import learnt_of, reader_of, taught_reader
 from heedful.teaching.settings import TeachingSettings
 from heedful.teaching.text_embeddings import add_concepts, initial_vectors
@@ -49,9 +49,9 @@ def test_captions_from_which_nothing_can_be_learnt_are_refused(caption: str, say
     pipe = tiny_pipeline()
     concepts = new_concepts(PROMPT, pipe.tokenizer)
     read = taught_reader(pipe, concepts, 1)
-    check_captions([PROMPT, "a <dog1> dog"], read, concepts, PLAIN)
+    check_lesson([PROMPT, "a <dog1> dog"], read, concepts, PLAIN)
     with pytest.raises(PromptError, match=says):
-        check_captions([PROMPT, caption], read, concepts, PLAIN)
+        check_lesson([PROMPT, caption], read, concepts, PLAIN)
 
 
 def test_a_word_of_several_vectors_is_read_where_its_pipeline_reads_it() -> None:

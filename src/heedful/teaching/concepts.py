@@ -97,7 +97,16 @@ def taught_tokenizer(tokenizer: Any, concepts: Sequence[NewConcept], num_vectors
     return known
 
 
-def check_captions(
+def check_captions(prompt: str, tokenizer: Any, settings: TeachingSettings) -> None:
+    """Raise `PromptError` if `prompt` cannot be read, also where captions say a scale before it.
+
+    The tokenizer must know the new words; it is that of the first text encoder, where no pipeline is at hand.
+    """
+    Prompt.parse(prompt, tokenizer)
+    _check_scales(prompt, lambda text: Prompt.parse(text, tokenizer), settings)
+
+
+def check_lesson(
     captions: Iterable[str], read: Callable[[str], Prompt], concepts: Sequence[NewConcept], settings: TeachingSettings
 ) -> None:
     """Raise `PromptError` if a caption cannot be read or learns nothing, also where captions say a scale.

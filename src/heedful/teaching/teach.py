@@ -18,7 +18,7 @@ from heedful.options import ClassImageOptions, Precision, TeachingOptions, Train
 from heedful.teaching import folder as files
 from heedful.teaching.card import About, card, license_of
 from heedful.teaching.class_images import CLASS_IMAGES, captions_in, make_class_images
-from heedful.teaching.concepts import NewConcept, check_captions, class_prompt, named, new_concepts
+from heedful.teaching.concepts import NewConcept, check_lesson, class_prompt, named, new_concepts
 from heedful.teaching.crops import kept_boxes, told_boxes
 from heedful.teaching.dataset import join
 from heedful.teaching.families import as_teachable, family_of
@@ -91,7 +91,7 @@ def teach(
     concepts = new_concepts(prompt, pipe.tokenizer)
     photos = as_photos(images, masks)
     captions = [prompt, *(caption for photo in photos for caption in photo.captions)]
-    check_captions(captions, taught_reader(pipe, concepts, chosen.num_vectors), concepts, chosen)
+    check_lesson(captions, taught_reader(pipe, concepts, chosen.num_vectors), concepts, chosen)
     check_regions(photos, concepts)
     side = _side(pipe, training.resolution)
     size = (side, side)
