@@ -161,3 +161,20 @@ def test_every_family_is_one_of_those_that_are_read() -> None:
 
     known = {name for layout in LAYOUTS for name in layout.denoisers}
     assert {name for family in FAMILIES for name in family.denoisers} <= known
+
+
+@pytest.mark.slow  # the only one that loads a second pipeline from a file of its own
+@pytest.mark.filterwarnings("ignore")  # diffusers' own, of loading
+def test_a_lora_learns_over_weights_of_8_bits_which_stay_as_they_are(tmp_path: Path) -> None:
+    from tests.guidance.test_quantised_weights import LOADERS
+
+    pipe = tiny_flux()
+    pipe.transformer = LOADERS["GGUF Q8_0"](pipe.transformer, tmp_path).eval()
+    before = {name: value.clone() for name, value in pipe.transformer.named_parameters()}
+    assert any(value.dtype == torch.uint8 for value in before.values())
+    sites = LORA.settings_for(pipe.transformer).sites
+    taught(pipe, LORA, tmp_path / "out", PROMPT, sites=sites, detach_start=False, max_train_steps=2,
+           train_batch_size=1, num_class_images=1, class_steps=1, gradient_checkpointing=True)  # fmt: skip
+    after = {name.replace(".base_layer.", "."): value for name, value in pipe.transformer.named_parameters()}
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert all(value.any() for name, value in after.items() if ".lora_" in name)
