@@ -332,6 +332,6 @@ def test_pipeline_that_does_not_say_how_it_writes_a_prompt_is_refused() -> None:
 
 def test_quoted_text_is_refused_where_it_is_read_by_letters() -> None:
     pipe = tiny_longcat_image()
-    assert [concept.noun for concept in parse_prompt(pipe, "a cat and the dog's clock").concepts][0] == "cat"
+    assert parse_prompt(pipe, "a cat and the dog's clock").concepts[0].noun == "cat"
     with pytest.raises(PromptError, match=r"letter by letter.*Prompt with the token indices"):
         parse_prompt(pipe, 'a sign that says "open" and a cat')

@@ -6,7 +6,7 @@ from heedful.report.bench_page import bench_page, write_page
 from heedful.report.bench_plots import check_plots
 from heedful.report.curves import loss_curves
 from heedful.report.grid import Grid, compose
-from heedful.report.sight_sheet import concept_overlay, seed_sheet, step_sheet
+from heedful.report.sight_sheet import Shown, concept_overlay, lesson_sheet, seed_sheet, step_sheet
 from heedful.report.study_page import summary, with_study
 from heedful.report.study_plots import plot
 from heedful.report.world_card import pointing_table, with_figures
@@ -14,12 +14,14 @@ from heedful.report.world_sheet import sheet
 
 __all__ = [
     "Grid",
+    "Shown",
     "agreement_lines",
     "arrange",
     "bench_page",
     "check_plots",
     "compose",
     "concept_overlay",
+    "lesson_sheet",
     "loss_curves",
     "plot",
     "pointing_table",
