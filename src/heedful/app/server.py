@@ -1,0 +1,130 @@
+"""The page on a web server: Gradio's, which brings a link for others if one is asked for, and runs as a Space."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from heedful.app.jobs import Job
+from heedful.app.service import Service, describe
+from heedful.errors import HeedfulError, require
+
+PAGE = Path(__file__).parent / "page"
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'"
+)
+"""What the page may load: its own files, and nothing of another machine."""
+
+
+def build(service: Service) -> Any:
+    """Return Gradio's server with the page and everything that it asks for; raises `MissingExtra` without Gradio."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    gradio = require("gradio", "app")
+    server = gradio.Server(title="heedful", docs_url=None, redoc_url=None, openapi_url=None)
+    _add_files(server)
+    _add_questions(server, service)
+    _add_runs(server, service)
+    return server
+
+
+def _add_files(server: Any) -> None:
+    """Add the page itself."""
+    from starlette.responses import Response
+
+    files = {path.name: path for path in PAGE.iterdir()}
+
+    def send(name: str) -> Response:
+        if name not in files:
+            return Response("There is no such file.", status_code=404)
+        headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+        path = files[name]
+        return Response(path.read_bytes(), media_type=_TYPES[path.suffix], headers=headers)
+
+    server.add_api_route("/", lambda: send("index.html"), methods=["GET"], include_in_schema=False)
+    server.add_api_route("/page/{name}", send, methods=["GET"], include_in_schema=False)
+
+
+def _add_questions(server: Any, service: Service) -> None:
+    """Add what is answered at once."""
+    from starlette.requests import Request
+
+    async def about() -> Any:
+        return _answer(service.about)
+
+    async def read(request: Request) -> Any:
+        said = await request.json()
+        return _answer(lambda: service.read(str(said["prompt"])))
+
+    async def toggle(request: Request) -> Any:
+        said = await request.json()
+        return _answer(lambda: service.toggle(str(said["prompt"]), int(said["position"])))
+
+    async def carry(request: Request) -> Any:
+        said = await request.json()
+        return _answer(lambda: service.carry(str(said["prompt"]), str(said["text"])))
+
+    async def stop(request: Request) -> Any:
+        said = await request.json()
+        return _answer(lambda: {"was_running": service.worker.stop(str(said["key"]))})
+
+    def copies(request: Request) -> Any:  # in a thread: it may import torch
+        return _answer(lambda: service.copies(request.url.query))
+
+    server.add_api_route("/api/about", about, methods=["GET"])
+    server.add_api_route("/api/copies", copies, methods=["GET"])
+    for name, answer in (("read", read), ("toggle", toggle), ("carry", carry), ("stop", stop)):
+        server.add_api_route(f"/api/{name}", answer, methods=["POST"])
+
+
+def _add_runs(server: Any, service: Service) -> None:
+    """Add what takes time: its answer is one line of JSON for each piece of news."""
+    from starlette.requests import Request
+
+    async def steer(request: Request) -> Any:
+        said = await request.json()
+        return _stream(lambda: service.steer(str(said["query"]), str(said["key"])))
+
+    server.add_api_route("/api/steer", steer, methods=["POST"])
+
+
+def _answer(work: Callable[[], Any]) -> Any:
+    """Return what `work` returns as JSON, or what was wrong with the question."""
+    from starlette.responses import JSONResponse
+
+    try:
+        return JSONResponse(work())
+    except HeedfulError as error:
+        return JSONResponse({"error": str(error)}, status_code=400)
+    except Exception as error:
+        return JSONResponse({"error": describe(error)}, status_code=500)
+
+
+def _stream(start: Callable[[], Job]) -> Any:
+    """Return the news of a job as lines of JSON while they come; a job whose reader has gone is stopped."""
+    from anyio.to_thread import run_sync
+    from starlette.responses import JSONResponse, StreamingResponse
+
+    try:
+        job = start()
+    except HeedfulError as error:
+        return JSONResponse({"error": str(error)}, status_code=400)
+
+    async def lines() -> AsyncIterator[str]:
+        try:
+            events = job.events()
+            while True:
+                news = await run_sync(next, events, _END)
+                if news is _END:
+                    return
+                # an empty line keeps the connection, and tells that the reader has gone
+                yield "\n" if news is None else json.dumps(news) + "\n"
+        finally:
+            job.stop()
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson", headers={"Cache-Control": "no-cache"})
+
+
+_END = object()

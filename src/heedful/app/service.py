@@ -1,0 +1,109 @@
+"""What the page can ask for, as functions from and to plain JSON values. It knows no web server."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from heedful.app.copies import as_command, as_python
+from heedful.app.jobs import Job, News, Worker
+from heedful.app.models import Models, model_options
+from heedful.app.says import MODELS, SAYS, TEACHER_SAYS
+from heedful.app.state import State
+from heedful.app.steer import steer
+from heedful.app.words import carry, read, toggle
+from heedful.catalogue import METHODS, TEACHING_METHODS
+from heedful.errors import HeedfulError
+
+SCHEDULERS = ("ddim", "ddpm", "euler", "eulerancestral", "dpmsolvermultistep", "unipcmultistep", "lms", "heun", "pndm")
+"""Those that the page offers; others can be written."""
+log = logging.getLogger("heedful.app")
+
+
+class Service:
+    """The models, the worker and what runs have left: one of them serves every tab.
+
+    `defaults` are the fields of `State` that this page starts with, such as the model; what is taught goes to `out`.
+    In a public page nobody may name files of its machine.
+    """
+
+    def __init__(
+        self, defaults: Mapping[str, Any] | None = None, out: Path = Path("out/app"), *, is_public: bool = False
+    ):
+        self.out = out
+        self.defaults = dict(defaults or {})
+        self.is_public = is_public
+        self.models = Models()
+        self.worker = Worker(describe)
+        self.is_ready = False
+
+    def warm_up(self) -> None:
+        """Open the model of the page, so that the first image does not wait for it."""
+
+        def work(_say: Callable[[News], None], _check: Callable[[], None]) -> None:
+            self.models.open(model_options(self.state("")))
+            self.is_ready = True
+
+        self.worker.submit(work, "warm up")
+
+    def state(self, query: str) -> State:
+        """Return the state that a query says on this page; raises `SettingsError`."""
+        return State.from_query(query, self.defaults)
+
+    def about(self) -> dict[str, Any]:
+        """Return what the page is made of: methods with a line each, models, schedulers, and what it starts with."""
+        start = self.state("")
+        return {
+            "defaults": asdict(start),
+            "methods": [{"name": name, "says": SAYS.get(name, "")} for name in METHODS],
+            "teachers": [{"name": name, "says": TEACHER_SAYS.get(name, "")} for name in TEACHING_METHODS],
+            "schedulers": list(SCHEDULERS),
+            "models": [{"name": name, "says": says} for name, says in MODELS.items()],
+            "is_public": self.is_public,
+            "is_ready": self.is_ready,
+        }
+
+    def read(self, prompt: str) -> dict[str, Any]:
+        """Return the words and concepts of a prompt; raises `PromptError`."""
+        return {"prompt": prompt, **asdict(read(prompt))}
+
+    def toggle(self, prompt: str, position: int) -> dict[str, Any]:
+        """Return the prompt after a click on a word; raises `PromptError`."""
+        return self.read(toggle(prompt, position))
+
+    def carry(self, prompt: str, text: str) -> dict[str, Any]:
+        """Return the prompt after its text was changed by typing; raises `PromptError`."""
+        return self.read(carry(prompt, text))
+
+    def copies(self, query: str, image: str | None = None) -> dict[str, str]:
+        """Return a state as a command, as Python and as the query of a link."""
+        from heedful.images import parse_seeds
+
+        state = self.state(query)
+        usual = self.models.usual(model_options(state))
+        if usual is None:  # only an open model says what it takes
+            return {"command": as_command(state), "python": "", "link": state.to_query()}
+        text = read(state.prompt).text if state.view in ("steer", "see") else ""
+        file = {} if image is None else {"image": image}
+        return {
+            "command": as_command(state, **file),
+            "python": as_python(state, usual, text, parse_seeds(state.seeds), **file),
+            "link": state.to_query(),
+        }
+
+    def steer(self, query: str, key: str) -> Job:
+        """Return the job that makes the images of a state; raises `SettingsError`."""
+        state = self.state(query)
+        return self.worker.submit(lambda say, check: steer(self.models, state, say, check), key)
+
+
+def describe(error: BaseException) -> str:
+    """Return what went wrong in a sentence or two; what nobody expected goes to the log, too."""
+    if isinstance(error, HeedfulError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "The memory was too small. Ask for fewer or smaller images at a time."
+    log.error("An error that heedful does not know", exc_info=error)
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}".rstrip(": ") + " The terminal says where."
