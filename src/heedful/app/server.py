@@ -26,6 +26,7 @@ def build(service: Service) -> Any:
     server = gradio.Server(title="heedful", docs_url=None, redoc_url=None, openapi_url=None)
     _add_files(server)
     _add_questions(server, service)
+    _add_downloads(server, service)
     _add_runs(server, service)
     return server
 
@@ -34,7 +35,9 @@ def _add_files(server: Any) -> None:
     """Add the page itself."""
     from starlette.responses import Response
 
-    files = {path.name: path for path in PAGE.iterdir()}
+    from heedful.guidance import VIEWER
+
+    files = {path.name: path for folder in (PAGE, VIEWER) for path in folder.iterdir()}
 
     def send(name: str) -> Response:
         if name not in files:
@@ -79,6 +82,20 @@ def _add_questions(server: Any, service: Service) -> None:
         server.add_api_route(f"/api/{name}", answer, methods=["POST"])
 
 
+def _add_downloads(server: Any, service: Service) -> None:
+    """Add what is saved as a file."""
+    from starlette.responses import Response
+
+    def animation(name: str, kind: str) -> Any:
+        return _answer(lambda: Response(service.animation(name, kind.upper()), media_type=f"image/{kind}"))
+
+    def masks(name: str) -> Any:
+        return _answer(lambda: Response(service.masks(name), media_type="application/json"))
+
+    server.add_api_route("/api/looks/{name}/animation.{kind}", animation, methods=["GET"])
+    server.add_api_route("/api/looks/{name}/masks.json", masks, methods=["GET"])
+
+
 def _add_runs(server: Any, service: Service) -> None:
     """Add what takes time: its answer is one line of JSON for each piece of news."""
     from starlette.requests import Request
@@ -87,15 +104,21 @@ def _add_runs(server: Any, service: Service) -> None:
         said = await request.json()
         return _stream(lambda: service.steer(str(said["query"]), str(said["key"])))
 
+    async def see(request: Request) -> Any:
+        said = await request.json()
+        return _stream(lambda: service.see(str(said["query"]), str(said["key"])))
+
     server.add_api_route("/api/steer", steer, methods=["POST"])
+    server.add_api_route("/api/see", see, methods=["POST"])
 
 
 def _answer(work: Callable[[], Any]) -> Any:
-    """Return what `work` returns as JSON, or what was wrong with the question."""
-    from starlette.responses import JSONResponse
+    """Return what `work` returns, a response or JSON values, or what was wrong with the question."""
+    from starlette.responses import JSONResponse, Response
 
     try:
-        return JSONResponse(work())
+        answer = work()
+        return answer if isinstance(answer, Response) else JSONResponse(answer)
     except HeedfulError as error:
         return JSONResponse({"error": str(error)}, status_code=400)
     except Exception as error:

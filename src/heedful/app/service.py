@@ -10,6 +10,7 @@ from heedful.app.copies import as_command, as_python
 from heedful.app.jobs import Job, News, Worker
 from heedful.app.models import Models, model_options
 from heedful.app.says import MODELS, SAYS, TEACHER_SAYS
+from heedful.app.see import Looks, animation, see
 from heedful.app.state import State
 from heedful.app.steer import steer
 from heedful.app.words import carry, read, toggle
@@ -35,6 +36,7 @@ class Service:
         self.defaults = dict(defaults or {})
         self.is_public = is_public
         self.models = Models()
+        self.looks = Looks()
         self.worker = Worker(describe)
         self.is_ready = False
 
@@ -96,6 +98,19 @@ class Service:
         """Return the job that makes the images of a state; raises `SettingsError`."""
         state = self.state(query)
         return self.worker.submit(lambda say, check: steer(self.models, state, say, check), key)
+
+    def see(self, query: str, key: str) -> Job:
+        """Return the job that looks at the image of a state; raises `SettingsError`."""
+        state = self.state(query)
+        return self.worker.submit(lambda say, check: see(self.models, self.looks, state, say, check), key)
+
+    def animation(self, name: str, kind: str) -> bytes:
+        """Return the maps of a look over the steps as GIF or WEBP; raises `SettingsError`."""
+        return animation(self.looks.find(name), kind)
+
+    def masks(self, name: str) -> bytes:
+        """Return the masks of a look as COCO JSON; raises `SettingsError`."""
+        return self.looks.find(name).coco.encode()
 
 
 def describe(error: BaseException) -> str:

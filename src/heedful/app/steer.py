@@ -93,7 +93,7 @@ def _described(plan: "Plan") -> News:
         "kind": "plan",
         "prompt": plan.prompts[0].text,
         "concepts": [concept.name for concept in plan.prompts[0].concepts],
-        "unknown": _unknown(plan),
+        "unknown": unknown_words(plan),
         "methods": [method.name for method in plan.methods],
         "seeds": list(plan.request.seeds),
         "steps": plan.sampling.steps,
@@ -105,7 +105,7 @@ def _described(plan: "Plan") -> News:
     }
 
 
-def _unknown(plan: "Plan") -> list[str]:
+def unknown_words(plan: "Plan") -> list[str]:
     """Return the words that the model cannot show: an embedded one knows 24 things, and what it was taught."""
     from heedful.world import CLASSES
 

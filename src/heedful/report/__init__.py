@@ -1,5 +1,6 @@
 """What a run looked like, for people: labelled grids, plots, pages. It reads images and values, and makes none."""
 
+from heedful.report.animation import map_animation
 from heedful.report.arrange import arrange
 from heedful.report.audit import agreement_lines, write_audit
 from heedful.report.bench_page import bench_page, write_page
@@ -21,6 +22,7 @@ __all__ = [
     "compose",
     "concept_overlay",
     "loss_curves",
+    "map_animation",
     "plot",
     "pointing_table",
     "seed_sheet",
