@@ -31,7 +31,9 @@ def _pixels(url: str) -> np.ndarray:
 
 def _maps(view: dict[str, Any]) -> np.ndarray:
     size = view["size"]
-    levels = np.frombuffer(base64.b64decode(view["maps"]), "<u2").reshape(-1, size["steps"], size["height"], size["width"])
+    levels = np.frombuffer(base64.b64decode(view["maps"]), "<u2").reshape(
+        -1, size["steps"], size["height"], size["width"]
+    )
     return levels / 65535 * np.array([track["top"] for track in view["tracks"]])[:, None, None, None]
 
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from heedful.app.jobs import Job
 from heedful.app.service import Service, describe
@@ -76,6 +77,15 @@ def _add_questions(server: Any, service: Service) -> None:
     def copies(request: Request) -> Any:  # in a thread: it may import torch
         return _answer(lambda: service.copies(request.url.query))
 
+    def compare(request: Request) -> Any:
+        return _answer(lambda: service.compare(request.url.query))
+
+    def prompt_images(request: Request) -> Any:
+        suite, prompt = (request.headers.get(f"x-{name}", "") for name in ("suite", "prompt"))
+        return _answer(lambda: service.prompt_images(request.url.query, unquote(suite), unquote(prompt)))
+
+    server.add_api_route("/api/compare", compare, methods=["GET"])
+    server.add_api_route("/api/prompt", prompt_images, methods=["GET"])
     server.add_api_route("/api/about", about, methods=["GET"])
     server.add_api_route("/api/copies", copies, methods=["GET"])
     for name, answer in (("read", read), ("toggle", toggle), ("carry", carry), ("stop", stop)):

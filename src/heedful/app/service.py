@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from heedful.app.compare import compare, prompt_images
 from heedful.app.copies import as_command, as_python
 from heedful.app.jobs import Job, News, Worker
 from heedful.app.models import Models, model_options
@@ -15,7 +16,7 @@ from heedful.app.state import State
 from heedful.app.steer import steer
 from heedful.app.words import carry, read, toggle
 from heedful.catalogue import METHODS, TEACHING_METHODS
-from heedful.errors import HeedfulError
+from heedful.errors import HeedfulError, SettingsError
 
 SCHEDULERS = ("ddim", "ddpm", "euler", "eulerancestral", "dpmsolvermultistep", "unipcmultistep", "lms", "heun", "pndm")
 """Those that the page offers; others can be written."""
@@ -51,7 +52,13 @@ class Service:
 
     def state(self, query: str) -> State:
         """Return the state that a query says on this page; raises `SettingsError`."""
-        return State.from_query(query, self.defaults)
+        state = State.from_query(query, self.defaults)
+        if self.is_public:
+            own = State.from_query("", self.defaults)
+            is_embedded = state.model is None or state.model in MODELS
+            if not (is_embedded or state.model == own.model) or (state.lora, state.device) != (own.lora, own.device):
+                raise SettingsError("This page is public: take its own model or an embedded one, and no LoRA.")
+        return state
 
     def about(self) -> dict[str, Any]:
         """Return what the page is made of: methods with a line each, models, schedulers, and what it starts with."""
@@ -111,6 +118,20 @@ class Service:
     def masks(self, name: str) -> bytes:
         """Return the masks of a look as COCO JSON; raises `SettingsError`."""
         return self.looks.find(name).coco.encode()
+
+    def compare(self, query: str) -> dict[str, Any]:
+        """Return the tables of a benchmark; raises `SettingsError`."""
+        return compare(self._benchmark(query))
+
+    def prompt_images(self, query: str, suite: str, prompt: str) -> dict[str, Any]:
+        """Return the images of a prompt of a benchmark; raises `SettingsError`."""
+        return prompt_images(self._benchmark(query), suite, prompt)
+
+    def _benchmark(self, query: str) -> State:
+        state = self.state(query)
+        if self.is_public and state.folder != self.defaults.get("folder"):
+            raise SettingsError("This page is public, so it opens no folders of its machine.")
+        return state
 
 
 def describe(error: BaseException) -> str:
