@@ -36,6 +36,14 @@ class Models:
         self._opened.move_to_end(options)
         return self._opened[options]
 
+    def open_anew(self, options: ModelOptions) -> "Model":
+        """Return the model opened for one use alone, which may change it; the others make room for it."""
+        from heedful.models import open_model
+
+        while len(self._opened) >= KEPT:
+            self._opened.popitem(last=False)
+        return open_model(options)
+
     def usual(self, options: ModelOptions) -> Usual | None:
         """Return what a model takes where nobody says otherwise; None if that is not known before it is open."""
         if options.model is None or options.model.startswith("world:"):

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from heedful.app.jobs import Job
 from heedful.app.service import Service, describe
+from heedful.app.uploads import LARGEST_FILE, refuse_size
 from heedful.errors import HeedfulError, require
 
 PAGE = Path(__file__).parent / "page"
@@ -53,6 +54,7 @@ def _add_files(server: Any) -> None:
 
 def _add_questions(server: Any, service: Service) -> None:
     """Add what is answered at once."""
+    from anyio.to_thread import run_sync
     from starlette.requests import Request
 
     async def about() -> Any:
@@ -74,8 +76,20 @@ def _add_questions(server: Any, service: Service) -> None:
         said = await request.json()
         return _answer(lambda: {"was_running": service.worker.stop(str(said["key"]))})
 
-    def copies(request: Request) -> Any:  # in a thread: it may import torch
-        return _answer(lambda: service.copies(request.url.query))
+    async def copies(request: Request) -> Any:
+        said = await request.json()
+        # in a thread: the first time, it imports torch
+        return await run_sync(
+            lambda: _answer(lambda: service.copies(*(str(said.get(name, "")) for name in ("query", "image", "out"))))
+        )
+
+    async def lesson(request: Request) -> Any:
+        said = await request.json()
+        position = None if said.get("position") is None else int(said["position"])
+        return _answer(lambda: service.lesson(str(said["lesson"]), position))
+
+    def examples() -> Any:
+        return _answer(service.examples)
 
     def compare(request: Request) -> Any:
         return _answer(lambda: service.compare(request.url.query))
@@ -87,8 +101,9 @@ def _add_questions(server: Any, service: Service) -> None:
     server.add_api_route("/api/compare", compare, methods=["GET"])
     server.add_api_route("/api/prompt", prompt_images, methods=["GET"])
     server.add_api_route("/api/about", about, methods=["GET"])
-    server.add_api_route("/api/copies", copies, methods=["GET"])
-    for name, answer in (("read", read), ("toggle", toggle), ("carry", carry), ("stop", stop)):
+    server.add_api_route("/api/examples", examples, methods=["GET"])
+    questions = {"read": read, "toggle": toggle, "carry": carry, "lesson": lesson, "copies": copies, "stop": stop}
+    for name, answer in questions.items():
         server.add_api_route(f"/api/{name}", answer, methods=["POST"])
 
 
@@ -108,6 +123,7 @@ def _add_downloads(server: Any, service: Service) -> None:
 
 def _add_runs(server: Any, service: Service) -> None:
     """Add what takes time: its answer is one line of JSON for each piece of news."""
+    from anyio.to_thread import run_sync
     from starlette.requests import Request
 
     async def steer(request: Request) -> Any:
@@ -118,6 +134,18 @@ def _add_runs(server: Any, service: Service) -> None:
         said = await request.json()
         return _stream(lambda: service.see(str(said["query"]), str(said["key"])))
 
+    async def teach(request: Request) -> Any:
+        size = int(request.headers.get("content-length") or 0)
+        if size > LARGEST_FILE + 1_000_000:  # before it is read: the form is a little larger than its file
+            return _answer(lambda: refuse_size(size))
+        form = await request.form(max_files=1)
+        dropped: Any = form.get("image")
+        content = b"" if dropped is None or isinstance(dropped, str) else await dropped.read()
+        return await run_sync(
+            lambda: _stream(lambda: service.teach(str(form.get("query", "")), str(form.get("key", "")), content))
+        )
+
+    server.add_api_route("/api/teach", teach, methods=["POST"])
     server.add_api_route("/api/steer", steer, methods=["POST"])
     server.add_api_route("/api/see", see, methods=["POST"])
 

@@ -2,18 +2,21 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from heedful.app.compare import compare, prompt_images
-from heedful.app.copies import as_command, as_python
+from heedful.app.copies import Usual, as_command, as_python
 from heedful.app.jobs import Job, News, Worker
+from heedful.app.lessons import read_lesson, toggle_lesson
 from heedful.app.models import Models, model_options
 from heedful.app.says import MODELS, SAYS, TEACHER_SAYS
 from heedful.app.see import Looks, animation, see
 from heedful.app.state import State
 from heedful.app.steer import steer
+from heedful.app.teach import examples, lesson_of, teach_lesson
+from heedful.app.uploads import read_upload
 from heedful.app.words import carry, read, toggle
 from heedful.catalogue import METHODS, TEACHING_METHODS
 from heedful.errors import HeedfulError, SettingsError
@@ -55,6 +58,9 @@ class Service:
         state = State.from_query(query, self.defaults)
         if self.is_public:
             own = State.from_query("", self.defaults)
+            inside = [Path(folder).resolve().is_relative_to(self.out.resolve()) for folder in state.concepts_from]
+            if state.out or not all(inside):
+                raise SettingsError("This page is public, so nobody names folders of its machine.")
             is_embedded = state.model is None or state.model in MODELS
             if not (is_embedded or state.model == own.model) or (state.lora, state.device) != (own.lora, own.device):
                 raise SettingsError("This page is public: take its own model or an embedded one, and no LoRA.")
@@ -85,21 +91,25 @@ class Service:
         """Return the prompt after its text was changed by typing; raises `PromptError`."""
         return self.read(carry(prompt, text))
 
-    def copies(self, query: str, image: str | None = None) -> dict[str, str]:
-        """Return a state as a command, as Python and as the query of a link."""
+    def copies(self, query: str, image: str = "", out: str = "") -> dict[str, str]:
+        """Return a state as a command, as Python, and as the query of a link.
+
+        `image` and `out` are the file and the folder of the lesson that the page has given last.
+        """
         from heedful.images import parse_seeds
 
         state = self.state(query)
+        link = state.to_query()
+        state = replace(state, out=state.out or out)
+        file = {"image": image} if image else {}
+        command = as_command(state, **file)
+        if state.view in ("teach", "compare"):
+            return {"command": command, "python": as_python(state, Usual(), "", (), **file), "link": link}
         usual = self.models.usual(model_options(state))
         if usual is None:  # only an open model says what it takes
-            return {"command": as_command(state), "python": "", "link": state.to_query()}
-        text = read(state.prompt).text if state.view in ("steer", "see") else ""
-        file = {} if image is None else {"image": image}
-        return {
-            "command": as_command(state, **file),
-            "python": as_python(state, usual, text, parse_seeds(state.seeds), **file),
-            "link": state.to_query(),
-        }
+            return {"command": command, "python": "", "link": link}
+        python = as_python(state, usual, read(state.prompt).text, parse_seeds(state.seeds))
+        return {"command": command, "python": python, "link": link}
 
     def steer(self, query: str, key: str) -> Job:
         """Return the job that makes the images of a state; raises `SettingsError`."""
@@ -132,6 +142,26 @@ class Service:
         if self.is_public and state.folder != self.defaults.get("folder"):
             raise SettingsError("This page is public, so it opens no folders of its machine.")
         return state
+
+    def lesson(self, text: str, position: int | None = None) -> dict[str, Any]:
+        """Return the words of a lesson, after a click on one of them if a position is given; raises `PromptError`."""
+        lesson = text if position is None else toggle_lesson(text, position)
+        return {"lesson": lesson, "words": [asdict(word) for word in read_lesson(lesson)]}
+
+    def examples(self) -> list[dict[str, str]]:
+        """Return images that come with heedful to learn from."""
+        return examples()
+
+    def teach(self, query: str, key: str, image: bytes) -> Job:
+        """Return the job that teaches what a state says from an image; raises `SettingsError`."""
+        state, read = self.state(query), read_upload(image)
+        lesson = lesson_of(state, read, self.out)
+
+        def work(say: Callable[[News], None], check: Callable[[], None]) -> None:
+            say({"kind": "image", "file": str(lesson.image)})
+            teach_lesson(self.models, state, lesson, read, say, check)
+
+        return self.worker.submit(work, key)
 
 
 def describe(error: BaseException) -> str:

@@ -95,13 +95,18 @@ def carry(prompt: str, text: str) -> str:
     return _write(text, [each for each in kept if {each.span.start, each.span.end} <= words])
 
 
-def _parts(prompt: str) -> tuple[str, list[_Marked], bool]:
-    """Return the text of a prompt, its concepts in its order, and whether they are marked."""
+def check_length(prompt: str) -> None:
+    """Raise `PromptTooLong` for a text that would take too long to read."""
     if len(prompt) > LONGEST_PROMPT:
         raise PromptTooLong(
             f"Expected a prompt of at most {LONGEST_PROMPT} characters, got {len(prompt)}. Shorten it; most models "
             "read about 60 words."
         )
+
+
+def _parts(prompt: str) -> tuple[str, list[_Marked], bool]:
+    """Return the text of a prompt, its concepts in its order, and whether they are marked."""
+    check_length(prompt)
     text, marks = take_marks(prompt)
     if not text.strip():
         raise EmptyPrompt('Expected a prompt, got none. Write one, such as "a cat and a blue clock".')

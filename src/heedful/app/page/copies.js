@@ -1,6 +1,9 @@
 // "Copy as command", "Copy as Python" and "Copy link" of a view.
 import { ask, make, query } from "./core.js";
 
+/** What a view knows beyond the state: the file and the folder of its latest lesson. */
+export const given = {};
+
 export function copyBar(place, view) {
   const text = make("pre", { hidden: true, tabindex: "0" });
   const says = make("span", { class: "hint", role: "status", "aria-live": "polite" });
@@ -8,7 +11,7 @@ export function copyBar(place, view) {
   async function copy(kind) {
     says.textContent = "…";
     try {
-      const it = await ask(`copies?${query({ view })}`);
+      const it = await ask("copies", { query: query({ view }), ...given[view] });
       const content = kind === "link" ? `${location.origin}${location.pathname}${it.link ? "?" + it.link : ""}` : it[kind];
       if (!content) { says.textContent = "Make one image first: only an open model says what it takes."; return; }
       text.hidden = false;
