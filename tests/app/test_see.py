@@ -41,7 +41,7 @@ def test_image_and_maps_are_those_of_the_copied_command(
     service: Service, seen: dict[str, Any], run_command: Callable[[str], Path]
 ) -> None:
     folder = run_command(service.copies(QUERY)["command"]) / "out/see/heedful/a cat and a blue clock and a dog/3"
-    assert np.array_equal(_pixels(seen["view"]["image"]), np.asarray(Image.open(folder / "image.png").convert("RGB")))
+    assert np.array_equal(_pixels("," + seen["png"]), np.asarray(Image.open(folder / "image.png").convert("RGB")))
     written = load_file(folder / "maps.safetensors")
     maps = _maps(seen["view"])
     for number, name in enumerate(("0.cat", "1.dog")):
@@ -51,7 +51,7 @@ def test_image_and_maps_are_those_of_the_copied_command(
 def test_image_is_that_of_the_copied_program(service: Service, seen: dict[str, Any]) -> None:
     names: dict[str, Any] = {}
     exec(service.copies(QUERY)["python"], names)
-    assert np.array_equal(np.asarray(names["images"][0]), _pixels(seen["view"]["image"]))
+    assert np.array_equal(np.asarray(names["images"][0]), _pixels("," + seen["png"]))
     assert "iframe" in names["guided"].maps.show(names["images"]).html
 
 

@@ -135,8 +135,8 @@ def _image(results: "Results", case: "Result") -> dict[str, Any]:
         except SettingsError:
             opened = None  # one that cannot be read is shown as missing
         if opened is not None:
-            image = data_url(opened, "WEBP") if max(opened.size) > 256 else data_url(opened)
-            maps = [{"name": name, "image": data_url(shown, "WEBP")} for name, shown in map_overlays(path, opened)]
+            image = data_url(opened)
+            maps = [{"name": name, "image": data_url(shown)} for name, shown in map_overlays(path, opened)]
     return {
         "method": case.method,
         "seed": case.seed,

@@ -1,6 +1,7 @@
 """See: one image, and where the model looks for each word of its prompt while it forms."""
 
 import json
+from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ class Looks:
 def see(models: Models, looks: Looks, state: State, say: Callable[[News], None], check: Callable[[], None]) -> None:
     """Make the image of a state and say where the model looked; raises what `check_look` and `heedful.guide` raise."""
     from heedful.guidance import view_data
+    from heedful.image_files import png_bytes
     from heedful.images import check_look, paint
 
     model = opened(models, state, say)
@@ -97,6 +99,7 @@ def see(models: Models, looks: Looks, state: State, say: Callable[[News], None],
         {
             "kind": "look",
             "name": name,
+            "png": b64encode(png_bytes(image)).decode(),
             "view": data,
             "cutouts": [_cutout(image, segment) for segment in segments if segment.mask.any()],
             "method": case.method.name,

@@ -150,7 +150,6 @@ def _shown(sight: "Sight") -> dict[str, Any]:
     from heedful.report import concept_overlay
 
     maps = [
-        {"name": name, "image": data_url(concept_overlay(sight, number), "WEBP")}
-        for number, name in enumerate(sight.names)
+        {"name": name, "image": data_url(concept_overlay(sight, number))} for number, name in enumerate(sight.names)
     ]
-    return {"seed": sight.seed, "image": data_url(sight.image, "WEBP"), "maps": maps}
+    return {"seed": sight.seed, "image": data_url(sight.image), "maps": maps}

@@ -22,6 +22,7 @@ from heedful.prompts import Prompt, find_words
 LARGEST_GRID = 32
 """Cells of the longer side of a map that is sent; larger ones are reduced to it by their means."""
 _LEVELS = 65535
+_SMALL = 256  # pixels
 
 
 def view_data(
@@ -52,15 +53,16 @@ def view_data(
         "maps": "" if maps is None else _packed(maps, tops),
         "colours": ANCHORS.tolist(),
         "image": None if image is None else data_url(image),
-        "previews": [data_url(each, "WEBP") for each in previews],
+        "previews": [data_url(each) for each in previews],
         **_guidance(trace, item, len(tokens), restart_step),
     }
 
 
-def data_url(image: Image.Image, kind: str = "PNG") -> str:
-    """Return an image as a data URL, as PNG or as WEBP, which is smaller."""
+def data_url(image: Image.Image) -> str:
+    """Return an image as a data URL: small ones as they are, as PNG, larger ones as WEBP, which takes less."""
+    kind = "PNG" if max(image.size) <= _SMALL or image.mode == "RGBA" else "WEBP"
     buffer = BytesIO()
-    image.save(buffer, kind, **({"quality": 80} if kind == "WEBP" else {}))
+    image.save(buffer, kind)
     return f"data:image/{kind.lower()};base64,{b64encode(buffer.getvalue()).decode()}"
 
 

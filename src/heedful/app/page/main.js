@@ -35,6 +35,11 @@ function placeholders() {
   for (const input of document.querySelectorAll("[data-usual]")) input.placeholder = usual[input.dataset.usual][kind];
 }
 placeholders();
+const more = document.querySelector(".more");
+const inside = [...more.querySelectorAll("[data-field]")].map((input) => input.dataset.field);
+const unfold = () => { if (inside.some((field) => state[field] !== "" && state[field] !== "auto")) more.open = true; };
+unfold();
+onChange(unfold);
 
 for (const [name, view] of Object.entries(views)) {
   view.querySelectorAll("[data-words]").forEach((place) => promptBox(place));

@@ -25,7 +25,7 @@ export function seeView(view) {
     downloads.replaceChildren(
       make("h3", {}, "Keep it"),
       save("animation.webp", `${name}.webp`), save("animation.gif", `${name}.gif`),
-      make("button", { type: "button", class: "plain", onclick: async () => download(`${name}.png`, await (await fetch(it.view.image)).blob()) }, "Save image"),
+      make("button", { type: "button", class: "plain", onclick: async () => download(`${name}.png`, await (await fetch(`data:image/png;base64,${it.png}`)).blob()) }, "Save image"),
       ...(it.cutouts.length ? [save("masks.json", "masks.json")] : []),
       ...(it.cutouts.length ? [make("h3", {}, "Cut out by attention"), make("div", { class: "cutouts" }, it.cutouts.map((each, index) => make("figure", {},
         make("button", { type: "button", title: "Save this cut-out", onclick: async () => download(`${each.name}.png`, await (await fetch(each.image)).blob()) },

@@ -32,7 +32,7 @@ export function steerView(view) {
     pairs.style.setProperty("--ratio", ratio);
     pairs.style.setProperty("--pair", it.methods.length > 1 ? "22rem" : "12rem");
     pairs.replaceChildren(...it.seeds.map((seed) => make("article", { class: "pair" },
-      make("h3", {}, it.methods.length > 1 ? `seed ${seed}: the same noise` : `seed ${seed}`),
+      make("h3", {}, it.methods.length > 1 ? `seed ${seed}, from the same noise` : `seed ${seed}`),
       make("div", {}, it.methods.map((method) => {
         const shot = make("div", { class: "shot wait" }, "waiting");
         const says = make("figcaption", {}, make("b", {}, JUST[method] || method));
@@ -56,7 +56,7 @@ export function steerView(view) {
     }
     const details = [];
     if (it.restarts) details.push(it.restarts === 1 ? "1 new noise tried" : `${it.restarts} new noises tried`);
-    if (it.cost !== null && it.method !== "none") details.push(`${it.cost.toFixed(2)} × the work`);
+    if (it.cost !== null && it.method !== "none") details.push(`${it.cost.toFixed(2)} times the work of plain`);
     if (details.length) slot.says.append(make("span", { class: "detail" }, details.join(" · ")));
   }
 

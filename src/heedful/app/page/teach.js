@@ -93,7 +93,7 @@ export function teachView(view) {
     const y = (value) => top + (1 - value / most) * (h - top - below);
     const drawing = svg("svg", { viewBox: `0 0 ${w} ${h}`, role: "img", "aria-label": `Losses up to step ${losses.at(-1).step}` });
     for (const level of [0, most / 2, most]) drawing.append(svg("line", { x1: left, x2: w - right, y1: y(level), y2: y(level), stroke: "var(--line)" }), svg("text", { x: left - 6, y: y(level) + 4, "text-anchor": "end" }, level.toFixed(2)));
-    for (const step of [1, Math.round(last / 2), last]) drawing.append(svg("text", { x: x(step), y: h - 8, "text-anchor": "middle" }, `step ${step}`));
+    for (const step of [1, Math.round(last / 2), last]) drawing.append(svg("text", { x: x(step), y: h - 8, "text-anchor": step === last ? "end" : "middle" }, `step ${step}`));
     parts.forEach((part, index) => {
       const points = smooth[index].map((value, at) => (value === null ? null : `${x(losses[at].step)},${y(value)}`)).filter(Boolean).join(" ");
       drawing.append(svg("polyline", { points, fill: "none", stroke: `var(--c${index})`, "stroke-width": 2, "stroke-dasharray": ["", "6 3", "2 3", "9 3 2 3"][index] }),

@@ -102,7 +102,7 @@ function heedfulViewer(root, data) {
       context.globalAlpha = data.image ? Math.min(1, shown.strength * 1.3) : 1;
       concepts.forEach((concept, number) => {
         const [red, green, blue] = parsed(colour(number));
-        mapOn(context, canvas, (cell) => [red, green, blue, 235 * (value(concept.index, shown.step, cell) / (concept.top || 1)) ** 1.4]);
+        mapOn(context, canvas, (cell) => [red, green, blue, 235 * (value(concept.index, shown.step, cell) / (concept.top || 1)) ** 0.8]);
       });
     }
     context.globalAlpha = 1;
@@ -128,13 +128,17 @@ function heedfulViewer(root, data) {
 
   function read() {
     if (shown.cell === null) { reading.textContent = "Click a place in the image to see which words look there."; return; }
+    const said = (word) => {
+      const same = words.filter((other) => other.name === word.name);
+      return same.length > 1 ? `${word.name} (${same.indexOf(word) + 1})` : word.name;
+    };
     const there = words.map((word) => ({ word, share: value(word.index, shown.step, shown.cell) })).sort((a, b) => b.share - a.share);
     const top = there[0]?.share || 1;
     reading.replaceChildren(element("b", {}, "Words that look there"), ...there.slice(0, 5).map(({ word, share }) => {
       const bar = element("i", {});
       bar.style.width = `${(100 * share) / top}%`;
       if (word.concept !== null) bar.style.background = `var(--c${word.concept % 6})`;
-      return element("span", { class: "hv-share" }, element("span", {}, word.name), element("span", { class: "hv-bar" }, bar), element("span", {}, `${(100 * share).toFixed(1)} %`));
+      return element("span", { class: "hv-share" }, element("span", {}, said(word)), element("span", { class: "hv-bar" }, bar), element("span", {}, `${(100 * share).toFixed(1)} %`));
     }), element("small", {}, "of the attention of this place; the rest goes to no word of the prompt."));
   }
 
@@ -162,7 +166,7 @@ function heedfulViewer(root, data) {
     if (data.restart) {
       const at = x(data.restart.step);
       svg.append(element("svg:line", { x1: at, x2: at, y1: top - 6, y2: h - below, class: "hv-restart" }),
-        element("svg:text", { x: at + 5, y: top + 4, class: "hv-restart-text" }, data.restart.says));
+        element("svg:text", { x: at + 5, y: h - below - 6, class: "hv-restart-text" }, data.restart.says));
     }
     mark = element("svg:line", { y1: top, y2: h - below, class: "hv-cursor" });
     svg.append(mark);
