@@ -48,7 +48,7 @@ def page(
         yield line.rstrip("/")
     finally:
         process.terminate()
-        process.wait(20)
+        process.communicate(timeout=20)
 
 
 class Browser:

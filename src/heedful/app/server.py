@@ -13,6 +13,8 @@ from heedful.app.uploads import LARGEST_FILE, refuse_size
 from heedful.errors import HeedfulError, require
 
 PAGE = Path(__file__).parent / "page"
+VIEWER = Path(__file__).parents[1] / "guidance" / "viewer"
+"""What `heedful.guidance.VIEWER` names; to ask there would import torch, for which the page does not wait."""
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
@@ -36,8 +38,6 @@ def build(service: Service) -> Any:
 def _add_files(server: Any) -> None:
     """Add the page itself."""
     from starlette.responses import Response
-
-    from heedful.guidance import VIEWER
 
     files = {path.name: path for folder in (PAGE, VIEWER) for path in folder.iterdir()}
 
@@ -128,11 +128,11 @@ def _add_runs(server: Any, service: Service) -> None:
 
     async def steer(request: Request) -> Any:
         said = await request.json()
-        return _stream(lambda: service.steer(str(said["query"]), str(said["key"])))
+        return _stream(request, lambda: service.steer(str(said["query"]), str(said["key"])))
 
     async def see(request: Request) -> Any:
         said = await request.json()
-        return _stream(lambda: service.see(str(said["query"]), str(said["key"])))
+        return _stream(request, lambda: service.see(str(said["query"]), str(said["key"])))
 
     async def teach(request: Request) -> Any:
         size = int(request.headers.get("content-length") or 0)
@@ -142,7 +142,9 @@ def _add_runs(server: Any, service: Service) -> None:
         dropped: Any = form.get("image")
         content = b"" if dropped is None or isinstance(dropped, str) else await dropped.read()
         return await run_sync(
-            lambda: _stream(lambda: service.teach(str(form.get("query", "")), str(form.get("key", "")), content))
+            lambda: _stream(
+                request, lambda: service.teach(str(form.get("query", "")), str(form.get("key", "")), content)
+            )
         )
 
     server.add_api_route("/api/teach", teach, methods=["POST"])
@@ -163,7 +165,7 @@ def _answer(work: Callable[[], Any]) -> Any:
         return JSONResponse({"error": describe(error)}, status_code=500)
 
 
-def _stream(start: Callable[[], Job]) -> Any:
+def _stream(request: Any, start: Callable[[], Job]) -> Any:
     """Return the news of a job as lines of JSON while they come; a job whose reader has gone is stopped."""
     from anyio.to_thread import run_sync
     from starlette.responses import JSONResponse, StreamingResponse
@@ -178,9 +180,8 @@ def _stream(start: Callable[[], Job]) -> Any:
             events = job.events()
             while True:
                 news = await run_sync(next, events, _END)
-                if news is _END:
+                if news is _END or await request.is_disconnected():
                     return
-                # an empty line keeps the connection, and tells that the reader has gone
                 yield "\n" if news is None else json.dumps(news) + "\n"
         finally:
             job.stop()

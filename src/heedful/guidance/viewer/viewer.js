@@ -97,7 +97,10 @@ function heedfulViewer(root, data) {
     if (one !== null) {
       const top = data.tracks[one].top || 1;
       context.globalAlpha = data.image ? shown.strength : 1;
-      mapOn(context, canvas, (cell) => [...scale(value(one, shown.step, cell) / top), 255]);
+      mapOn(context, canvas, (cell) => {
+        const share = value(one, shown.step, cell) / top;
+        return [...scale(share), data.image ? 120 + 135 * Math.min(1, share) : 255]; // where it does not look, the image shows through
+      });
     } else {
       context.globalAlpha = data.image ? Math.min(1, shown.strength * 1.3) : 1;
       concepts.forEach((concept, number) => {
