@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
 
+from heedful.cli.app import app as page
 from heedful.cli.bench import app as bench
 from heedful.cli.cite import cite
 from heedful.cli.console import INTERRUPTED, exit_code, quiet_libraries, say_error, tell, typed
@@ -57,7 +58,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for command in (generate, see, teach, doctor, cite, bench, study, world):
+for command in (generate, see, teach, page, doctor, cite, bench, study, world):
     app.command(command)
 app.register_install_completion_command()
 

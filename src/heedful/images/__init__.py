@@ -2,7 +2,7 @@
 
 from heedful.images.cases import Batch, Case, Engine, Load, Make, Result, run_serially
 from heedful.images.coco import describe_segments, write_coco
-from heedful.images.gallery import Entry, Gallery, differences, encode, folder_name, read_entry
+from heedful.images.gallery import MASKS_NOTE, Entry, Gallery, differences, encode, folder_name, read_entry
 from heedful.images.generate import clear, find_images, make_images, tally_images
 from heedful.images.inpainting import Inpainting, read_inpainting
 from heedful.images.painter import Painter, PainterLoader
@@ -17,6 +17,7 @@ from heedful.images.versions import VERSIONS, version_changes
 from heedful.options import InpaintingOptions, SamplingOptions
 
 __all__ = [
+    "MASKS_NOTE",
     "VERSIONS",
     "Batch",
     "Case",
