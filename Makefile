@@ -18,7 +18,7 @@ install: $(INSTALLED) ## Make the environment .venv with the pinned versions (th
 # The stamp is as old as the last successful installation; a change of the pins installs again.
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e '.[dev,report,ray]'
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e '.[dev,report,ray,app]'
 	@touch $@
 
 demo: $(INSTALLED) ## Generate images of one prompt by three methods on the embedded model; ends by saying where the grid is
@@ -36,8 +36,8 @@ check: $(INSTALLED) ## Format, lint, types, floors, file lengths
 fast: $(INSTALLED) ## The tests that failed last time first, stopping at the first failure
 	$(BIN)/python -m pytest -q -x --failed-first
 
-slow: $(INSTALLED) ## The tests that take longer than a few seconds, and those of quantised weights
-	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e '.[quantised]'
+slow: $(INSTALLED) ## The tests that take longer than a few seconds, those of quantised weights and of the page in a browser
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e '.[quantised,app,browser]'
 	$(BIN)/python -m pytest -m slow
 	$(BIN)/python -m pytest tests/attention/test_quantised.py tests/guidance/test_quantised_weights.py
 

@@ -6,10 +6,11 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from heedful.guidance.cost import operations
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from heedful.steering.cost import operations
 
 GIB = 2**30
 

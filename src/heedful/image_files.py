@@ -14,12 +14,12 @@ BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.Decomp
 _END = b"\x00\x00\x00\x00IEND\xaeB\x60\x82"
 
 
-def read_image(file: Path) -> Image.Image:
-    """Return an image in RGB, upright, on white where it is transparent.
+def read_image(file: Path | BytesIO) -> Image.Image:
+    """Return an image in RGB, upright, on white where it is transparent; from a file, or from its bytes.
 
     Raises `SettingsError` for a file that cannot be read, and for pixels that have no range.
     """
-    return to_rgb(_open(file), f" in {file}")
+    return to_rgb(_open(file), f" in {file}" if isinstance(file, Path) else "")
 
 
 def read_mask(file: Path) -> Image.Image:
@@ -40,6 +40,11 @@ def to_grey(image: Image.Image, where: str = "") -> Image.Image:
     return _eight_bits(image, "black", where).convert("L")
 
 
+def upright(image: Image.Image) -> Image.Image:
+    """Return an image turned as its EXIF says a camera was held."""
+    return ImageOps.exif_transpose(image)
+
+
 def png_bytes(image: Image.Image, **texts: str) -> bytes:
     """Return `image` as a PNG file that carries `texts`: the same image and texts give the same bytes."""
     chunks = PngImagePlugin.PngInfo()
@@ -55,14 +60,15 @@ def is_whole_png(content: bytes) -> bool:
     return content.endswith(_END)
 
 
-def _open(file: Path) -> Image.Image:
+def _open(file: Path | BytesIO) -> Image.Image:
     try:
         with Image.open(file) as opened:
             image = ImageOps.exif_transpose(opened)
             image.load()
             return image
     except BROKEN as reason:
-        raise SettingsError(f"Expected an image at {file}, but it cannot be read ({reason}). Name another.") from reason
+        where = f" at {file}" if isinstance(file, Path) else ""
+        raise SettingsError(f"Expected an image{where}, but it cannot be read ({reason}). Name another.") from reason
 
 
 def _eight_bits(image: Image.Image, ground: str, where: str) -> Image.Image:

@@ -108,6 +108,28 @@ def test_tokens_of_each_concept_are_read_from_its_own_columns(name: str) -> None
                 assert found == [wanted] * len(which)
 
 
+def test_word_that_clip_cuts_off_is_read_from_the_columns_of_t5() -> None:
+    """Stable Diffusion 3, whose CLIP reads fewer tokens than its T5."""
+    pipe: Any = PIPELINES["StableDiffusion3Pipeline"]().pipe
+    pipe.tokenizer_3.model_max_length = 256
+    long = "a red car and " * (pipe.tokenizer.model_max_length // 4) + "a blue clock"
+    seen: list[Tensor] = []
+
+    def listen(module: Any, args: Any, kwargs: Any) -> None:
+        seen.append(kwargs["encoder_hidden_states"][-1, :, 0].round())
+
+    handle = pipe.transformer.register_forward_pre_hook(listen, with_kwargs=True)
+    with reading_ids(pipe), guide(pipe, long, NONE, ["red car", "blue clock"]) as guided:
+        pipe(long, height=16, width=24, num_inference_steps=1, max_sequence_length=128, output_type="latent")
+    handle.remove()
+    (prompt,) = guided.maps.prompts
+    car, clock = ([int(seen[0][index]) for index in concept.token_indices] for concept in prompt.concepts)
+    assert [names(pipe, which, [one]) for which, one in zip(("tokenizer", "tokenizer_3"), car, strict=True)] == [
+        "car"
+    ] * 2
+    assert names(pipe, "tokenizer_3", clock) == "clock"
+
+
 def text_of(layout: Any, arguments: dict[str, Any]) -> list[Tensor]:
     """Return, for each row, the token in each column of what the denoiser looks at."""
     parts = [arguments[name] for name in layout.text if arguments.get(name) is not None]

@@ -139,6 +139,7 @@ def test_choices_that_do_not_exist(call: Call, out: Path, arguments: list[str], 
         (["--steps", "0"], "Expected steps of 1 or more, got 0."),
         (["--batch-size", "-1"], "Expected a batch size of 1 or more, got -1. On the command line: --batch-size 1."),
         (["--guidance-scale", "nan"], "Expected a guidance scale of 0 or more, got nan."),
+        (["--guidance-scale", "inf"], "Expected a guidance scale of 0 or more, got inf."),
         (["--width", "33"], "Expected a width that is a multiple of 8 pixels, got 33. The nearest is 32."),
         (["--device", "abacus"], "Expected one of the devices auto, cpu, cuda, mps, got 'abacus'."),
         (["--dtype", "int4"], "Expected one of the dtypes float32, float16, bfloat16, got 'int4'."),
@@ -186,3 +187,24 @@ def test_a_sheet_that_cannot_be_written_is_refused_before_the_model_is_loaded(
     (tmp_path / "file").touch()
     result = call("world", "sample", "--out", tmp_path / "file" / "sheet.png")
     assert result.code == 2 and "is a file. Choose another folder" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["generate", "a cat \udcff"], "Expected text in UTF-8 for PROMPTS, got 'a cat \\udcff'."),
+        (["see", PROMPT, "--seed", 10**22], f"{10**22} is larger than {2**63 - 1}"),
+        (["world", "train", "--threads", 0], "Expected 1 thread or more, got 0."),
+        (["world", "train", "--device", "abacus"], "Expected one of the devices auto, cpu, cuda, mps, got 'abacus'."),
+        (
+            ["world", "evaluate", *(f"--{kind}-seeds=0" for kind in ("single", "two", "three", "pointing"))],
+            "Expected seeds for one kind of prompt or more, got 0 for all of them.",
+        ),
+    ],
+)
+def test_what_no_command_can_do_is_refused_in_a_sentence(
+    call: Call, out: Path, words: list[object], message: str
+) -> None:
+    result = call(*words, "--out", out)
+    assert result.code == 2 and message in result.err and "Traceback" not in result.err
+    assert not out.exists()

@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("images",),
     ("bench", "lab"),
     ("report",),
-    ("cli", "__main__", "__init__"),
+    ("app", "cli", "__main__", "__init__"),
 )
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 TOP = len(FLOORS) - 1

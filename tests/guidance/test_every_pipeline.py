@@ -41,16 +41,16 @@ def each(names: Iterable[str], *values: Any, fast: bool) -> list[Any]:
 
 SECOND = ("Img2Img", "Inpaint", "with a", "Modular", "PAG", "ControlNet", "Edit", "Kontext")
 """Pipelines whose denoiser another row has too: they differ in how they call it."""
-FIRST = [name for name in FAMILY_PIPELINES if not any(part in name for part in SECOND)]
-REST = [name for name in (*FAMILY_PIPELINES, *MORE_PIPELINES) if name not in FIRST]
+FIRST = [name for name in (*PIPELINES, *FAMILY_PIPELINES) if not any(part in name for part in SECOND)]
+REST = [name for name in ALL if name not in FIRST]
+BOTH_SCALES = [name for name in PIPELINES if name in FIRST]
 
 
 @pytest.mark.parametrize(
     ("name", "guidance_scale"),
-    [(name, scale) for name in PIPELINES for scale in (1.0, 5.0)]
-    + each(FAMILY_PIPELINES, 5.0, fast=True)
-    + each(MORE_PIPELINES, 5.0, fast=True)
-    + each([*FAMILY_PIPELINES, *MORE_PIPELINES], 1.0, fast=False),
+    each(ALL, 5.0, fast=True)
+    + each(BOTH_SCALES, 1.0, fast=True)
+    + each([name for name in ALL if name not in BOTH_SCALES], 1.0, fast=False),
 )
 def test_loss_falls_and_all_else_stays(name: str, guidance_scale: float) -> None:
     run = ALL[name]()
@@ -69,9 +69,7 @@ def test_loss_falls_and_all_else_stays(name: str, guidance_scale: float) -> None
 
 @pytest.mark.parametrize(
     ("name", "scheme"),
-    each([*PIPELINES, *FIRST], "one-pass", fast=True)
-    + each(REST, "one-pass", fast=False)
-    + each(ALL, "prediction", fast=False),
+    each(FIRST, "one-pass", fast=True) + each(REST, "one-pass", fast=False) + each(ALL, "prediction", fast=False),
 )
 def test_schemes_that_update_in_the_pass_that_predicts(name: str, scheme: str) -> None:
     run = ALL[name]()

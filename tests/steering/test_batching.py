@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import diffusers
 import pytest
 import torch
 
@@ -11,9 +12,10 @@ from heedful.guidance import NONE, Method, guide
 from heedful.guidance.methods import AttendAndExciteLoss
 from heedful.steering.batching import REFUSED, copies_in
 from heedful.steering.call import Call
-from tests.every_pipeline import PIPELINES, PROMPTS, like
+from tests.every_pipeline import PIPELINES, PROMPTS, SIZE, Run, like
 from tests.family_pipelines import FAMILY_PIPELINES
 from tests.guidance.test_every_pipeline import settings_of
+from tests.more_pipelines import MORE_PIPELINES
 from tests.pipelines import generator, tiny_pipeline, tiny_unet
 
 # diffusers' schedulers hand tensors to numpy in a way that numpy 2 warns of.
@@ -67,9 +69,11 @@ def test_doubled_batch_is_recognised_in_a_loop_that_does_not_say() -> None:
 
 
 @pytest.mark.parametrize("guidance_scale", [1.0, 5.0])
-@pytest.mark.parametrize("name", ["StableDiffusionPipeline", "PixArtSigmaPipeline", "FluxPipeline"])
+@pytest.mark.parametrize(
+    "name", ["StableDiffusionPipeline", "PixArtSigmaPipeline", "FluxPipeline", "StableDiffusionXLModularPipeline"]
+)
 def test_two_prompts_with_equal_seeds_are_two_images_each(name: str, guidance_scale: float) -> None:
-    run = PIPELINES[name]()
+    run = (PIPELINES | MORE_PIPELINES)[name]()
     run.arguments["generator"] = [generator(seed) for seed in (0, 1, 0, 1)]
     plain = run(guidance_scale)
     for method in (NONE, EXCITE):
@@ -78,6 +82,19 @@ def test_two_prompts_with_equal_seeds_are_two_images_each(name: str, guidance_sc
             assert run(guidance_scale).equal(plain)
         assert guided.trace.images == 4
         assert guided.maps["cat"].isnan().flatten(1).any(1).tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize("scheme", ["exact", "one-pass"])
+def test_pipeline_that_stores_the_attention_of_all_rows_gets_all_of_them(scheme: str) -> None:
+    """Self-attention guidance blurs the image where the attention of the unconditional rows says so."""
+    run = Run(like(tiny_pipeline(), diffusers.StableDiffusionSAGPipeline), num_images_per_prompt=1, **SIZE)
+    plain = run()
+    with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.0, scheme)) as still:
+        torch.testing.assert_close(run(), plain, rtol=1e-3, atol=1e-3)
+    with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.3, scheme)) as guided:
+        run()
+    assert guided.trace.images == 2
+    assert sum(guided.trace[-1].loss) < sum(still.trace[-1].loss)
 
 
 def test_pipelines_whose_rows_are_no_images_are_refused_on_entry() -> None:

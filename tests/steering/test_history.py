@@ -1,13 +1,16 @@
+import json
 import re
 from base64 import b64decode
 from dataclasses import replace
-from io import BytesIO
+from html import unescape
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from heedful.attention import Maps, heat_map, overlay
+from heedful.attention import Maps, overlay
 from heedful.errors import ConceptNotFound, SettingsError
 from heedful.guidance import MapHistory
 from heedful.prompts import Prompt
@@ -59,28 +62,44 @@ def test_map_of_a_concept_is_laid_over_its_image() -> None:
             kept.overlay("cat", image, **wrong)
 
 
+def _shown(html: str) -> list[dict[str, Any]]:
+    """What the frame in a notebook is given to draw."""
+    page = unescape(re.findall(r'srcdoc="([^"]*)"', html)[0])
+    return json.loads(re.findall(r"of (\[.*\])\.entries", page)[0])
+
+
 def test_maps_are_shown_with_a_slider_over_the_steps() -> None:
-    html = history()[0]._repr_html_()
-    assert 'max="2"' in html and html.count("<img") == 2
-    assert history()[0].show(images=1).html.count("<img") == 1
+    kept = history()[0]
+    assert [data["size"]["steps"] for data in _shown(kept._repr_html_())] == [3, 3]
+    assert len(_shown(kept.show(images=1).html)) == 1 and len(_shown(kept.show(9).html)) == 2
     assert MapHistory(PROMPTS)._repr_html_() == "<p>no maps</p>"
     assert "characters of HTML" in repr(history()[0].show())
 
 
-def test_strip_holds_each_step_of_each_concept_at_its_own_size() -> None:
+def test_maps_are_shown_over_the_images_of_the_run() -> None:
+    kept, images = history()[0], [Image.new("RGB", (50, 40), "red")]
+    (data,) = _shown(kept.show(images).html)
+    assert data["image"].startswith("data:image/png;base64,")
+    with pytest.raises(SettingsError, match="has made 2, got 3"):
+        kept.show(images * 3)
+
+
+def test_a_slider_shows_the_maps_of_each_concept_and_word() -> None:
     kept, tokens = history()
-    source = re.findall(r'src="data:image/png;base64,([^"]+)"', kept.show().html)[0]
-    strip = Image.open(BytesIO(b64decode(source)))
-    assert strip.size == (2 * 5, 3 * 4)
-    tile = strip.crop((5, 8, 10, 12))  # the last step of the second concept
-    assert tile.tobytes() == heat_map(tokens[2, 0, 6], (5, 4), top=float(tokens[:, 0, 6].max())).tobytes()
+    data = _shown(kept.show().html)[0]
+    named = [(track["kind"], track["name"]) for track in data["tracks"]]
+    assert named[:2] == [("concept", "cat"), ("concept", "blue clock")] and ("word", "blue") in named
+    levels = np.frombuffer(b64decode(data["maps"]), "<u2").reshape(len(named), 3, 4, 5) / 65535
+    assert np.allclose(levels[1] * data["tracks"][1]["top"], tokens[:, 0, 6], atol=1e-4)
 
 
 def test_prompts_in_the_page_are_escaped() -> None:
     prompt = replace(PROMPTS[1], text='<script>alert("dog")</script>')
     kept = MapHistory([prompt])
     kept.append(Maps(torch.rand(1, 16, 4, 5)))
-    assert "<script" not in kept._repr_html_() and "&lt;script&gt;" in kept._repr_html_()
+    assert "<script" not in kept._repr_html_()
+    page = unescape(kept._repr_html_())
+    assert page.count("<script>") == page.count("</script>") == 1 and "&lt;script&gt;" in page
 
 
 def test_padding_is_not_kept() -> None:

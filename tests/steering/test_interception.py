@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 
 from heedful.attention import SiteSelection
 from heedful.errors import PipelineError, PromptError, SettingsError, UnsupportedPipeline
@@ -105,7 +106,11 @@ def test_prediction_at_another_timestep_before_the_step_is_refused() -> None:
     pipe = tiny_pipeline()
     shared = tiny_pipeline()
     shared.unet = pipe.unet
-    with guide(pipe, TWO, EXCITE, settings=SETTINGS), pytest.raises(PipelineError, match="another scheduler"):
+    with (
+        guide(pipe, TWO, EXCITE, settings=SETTINGS),
+        pytest.warns(UserWarning, match="not a copy"),
+        pytest.raises(PipelineError, match="another scheduler"),
+    ):
         short(shared)
 
 
@@ -206,6 +211,17 @@ def test_another_prompt_than_the_guided_one_is_refused(method: Method, guided: A
         short(pipe, called)
 
 
+def test_copy_of_the_guided_pipeline_is_told_that_its_prompt_is_not_seen() -> None:
+    pipe = tiny_pipeline()
+    short(pipe)
+    copied = StableDiffusionPipeline.from_pipe(pipe, requires_safety_checker=False)
+    copied.set_progress_bar_config(disable=True)
+    with guide(pipe, TWO, NONE, settings=SETTINGS), pytest.warns(UserWarning, match="not a copy") as warned:
+        for _ in range(2):
+            short(copied, "a dog and a red car")
+    assert len(warned) == 1
+
+
 def test_the_same_prompt_several_times_is_the_guided_one() -> None:
     pipe = tiny_pipeline()
     with guide(pipe, TWO, NONE, settings=SETTINGS) as guided:
@@ -251,6 +267,15 @@ def test_restart_beside_a_controlnet_is_refused() -> None:
         pytest.raises(SettingsError, match=r"residuals of a ControlNet.*restart=None"),
     ):
         run()
+
+
+def test_restart_that_is_optional_is_left_out_beside_a_controlnet() -> None:
+    run = PIPELINES["StableDiffusionControlNetPipeline"]()
+    settings = replace(settings_of(run, 0.0), restart=Restart(step=0.5, limit=0.0, is_optional=True))
+    with guide(run.pipe, PROMPTS, EXCITE, settings=settings) as guided:
+        with pytest.warns(UserWarning, match="a ControlNet's residuals belong to one noise"):
+            run()
+        assert guided.trace.restarts == ()
 
 
 def test_hand_made_prompt_is_compared_too() -> None:

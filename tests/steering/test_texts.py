@@ -93,10 +93,47 @@ def test_word_that_cleaning_takes_away_is_named() -> None:
         clean(pipe, written)
 
 
-def test_stable_diffusion_3_says_what_cuts_its_prompt() -> None:
+def tiny_sd3_for_long_prompts() -> Any:
+    pipe: Any = tiny_sd3()
+    pipe.tokenizer_3.model_max_length = 256
+    return pipe
+
+
+def test_stable_diffusion_3_reads_by_t5_alone_what_clip_cuts_off() -> None:
+    pipe = tiny_sd3_for_long_prompts()
+    clip = pipe.tokenizer
+    size = clip.model_max_length
+    long = "a red car and " * (size // 4 - 1) + "a cat and a blue clock"
+    first, cat, clock = parse_prompt(pipe, long, ["red car", "cat", "blue clock"]).concepts
+    whole = clip(long, verbose=False).input_ids
+    assert len(whole) > size
+    assert (len(first.token_indices), len(cat.token_indices), len(clock.token_indices)) == (2, 2, 1)
+    assert whole[cat.token_indices[0]] == clip.convert_tokens_to_ids("cat</w>")
+    assert clock.token_indices[0] == cat.token_indices[1] + 4 and clock.token_indices[0] > size
+    (blue,) = clock.modifiers
+    assert blue.token_indices == (clock.token_indices[0] - 1,)
+    short = parse_prompt(pipe, long)
+    assert (len(short.tokens), short.tokens[-1], short.end) == (size, clip.eos_token, size - 1)
+
+
+@pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
+def test_stable_diffusion_3_is_guided_by_a_word_that_clip_cuts_off() -> None:
+    pipe = tiny_sd3_for_long_prompts()
+    long = "a red car and " * (pipe.tokenizer.model_max_length // 4) + "a blue clock"
+    losses = []
+    for step_size in (0.0, 0.3):
+        settings = Settings(step_rule="rms", step_size=step_size, guided=1.0, sites=SiteSelection())
+        with guide(pipe, long, AttendAndExciteLoss(), ["blue clock"], settings=settings) as guided:
+            pipe(long, height=16, width=24, num_inference_steps=2, max_sequence_length=128, output_type="latent",
+                 generator=torch.Generator().manual_seed(0))  # fmt: skip
+        losses.append(guided.trace[-1].loss[0])
+    assert losses[1] < losses[0]
+
+
+def test_stable_diffusion_3_without_t5_says_what_cuts_its_prompt() -> None:
     with pytest.raises(PromptTooLong, match="beyond the limit") as caught:
-        parse_prompt(tiny_sd3(), "a cat " * 40)
-    assert "by CLIP and by T5" in str(caught.value)
+        parse_prompt(tiny_sd3(t5=False), "a cat " * 40)
+    assert "with its T5" in str(caught.value)
     assert "chunked" not in str(caught.value)
 
 

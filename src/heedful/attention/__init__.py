@@ -1,6 +1,7 @@
 """How a denoiser's attention is read."""
 
 from heedful.attention.capture import AfterLast, Forward, Reader, Record, capture
+from heedful.attention.colours import ANCHORS
 from heedful.attention.figures import describe, overlap, peak, retention
 from heedful.attention.filters import Convention, gaussian_kernel, otsu_threshold, smooth
 from heedful.attention.gradients import frozen, keeping_weights, recomputing
@@ -18,6 +19,7 @@ from heedful.attention.sites import Rows, Site, Sites, SiteSelection, Size
 from heedful.attention.tap import full_precision
 
 __all__ = [
+    "ANCHORS",
     "AdaptablePipeline",
     "AfterLast",
     "Convention",

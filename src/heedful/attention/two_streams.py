@@ -23,7 +23,7 @@ from heedful.attention.texts import (
 )
 from heedful.attention.usual_sites import Usual, in_blocks
 from heedful.errors import PromptTooLong, UnsupportedPipeline
-from heedful.prompts import Prompt
+from heedful.prompts import Prompt, Tokenizer
 
 
 def _size_by_ids(arguments: dict[str, Any]) -> Size:
@@ -41,20 +41,28 @@ def _size_by_ids(arguments: dict[str, Any]) -> Size:
 
 
 def _read_twice(pipe: object, text: str, concepts: Sequence[str] | None, options: Mapping[str, Any]) -> Prompt:
-    """Return the prompt as Stable Diffusion 3 reads it: by CLIP and by T5; a concept has its tokens of both."""
-    clip = tokenizer_of(pipe, "tokenizer")
+    """Return the prompt as Stable Diffusion 3 reads it: by CLIP and by T5; a concept has its tokens of both.
+
+    CLIP cuts off what stands beyond its 77 tokens. A word there has those of T5 alone.
+    """
+    clip, long = tokenizer_of(pipe, "tokenizer"), getattr(pipe, "tokenizer_3", None)
+    if long is None:
+        return _read_by_clip(text, clip, concepts)
+    shift = getattr(pipe, "tokenizer_max_length", clip.model_max_length)
+    # the first chunk of a text in chunks is what is left of it where it is cut off: start, tokens, end
+    prompt = Prompt.parse(text, clip, concepts, chunked=True).within(shift)
+    return prompt.beside(Prompt.parse(text, long, concepts), shift=shift)
+
+
+def _read_by_clip(text: str, clip: Tokenizer, concepts: Sequence[str] | None) -> Prompt:
+    """Return the prompt as CLIP reads it; raises `PromptTooLong` with the remedies of this pipeline."""
     try:
-        prompt = Prompt.parse(text, clip, concepts)
+        return Prompt.parse(text, clip, concepts)
     except PromptTooLong as error:
         message, _, _ = str(error).partition(" Shorten the prompt")
         raise PromptTooLong(
-            f"{message} Shorten the prompt: Stable Diffusion 3 reads it by CLIP and by T5, and CLIP would cut it off."
+            f"{message} Shorten the prompt, or load Stable Diffusion 3 with its T5, which reads longer ones."
         ) from error
-    long = getattr(pipe, "tokenizer_3", None)
-    if long is None:
-        return prompt
-    shift = getattr(pipe, "tokenizer_max_length", clip.model_max_length)
-    return prompt.beside(Prompt.parse(text, long, concepts), shift=shift)
 
 
 STABLE_DIFFUSION_3 = Layout(

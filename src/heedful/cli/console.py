@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Collection, Iterable, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from cyclopts import CycloptsError
@@ -35,6 +36,8 @@ HINTS = {
     "your copy of the prompts": "--prompts FILE",
 }
 """Words of messages below the command line, and the option that does what they say."""
+typed: ContextVar[str | None] = ContextVar("typed", default=None)
+"""The command as a person has typed it, for the model card."""
 _SHOWN = 10  # prompts whose concepts are shown
 
 out = Console(soft_wrap=True, highlight=False)

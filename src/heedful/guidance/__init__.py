@@ -7,6 +7,7 @@ from heedful.steering import (
     EMBEDDED,
     EMBEDDED_SITES,
     PUBLISHED_SITES,
+    VIEWER,
     GradientShares,
     Head,
     InitialNoise,
@@ -19,9 +20,11 @@ from heedful.steering import (
     Settings,
     StepTrace,
     Trace,
+    data_url,
     denoiser_of,
     parse_prompt,
     pipeline_shares,
+    view_data,
 )
 
 NONE: Method = METHODS["none"]
@@ -33,6 +36,7 @@ __all__ = [
     "METHODS",
     "NONE",
     "PUBLISHED_SITES",
+    "VIEWER",
     "GradientShares",
     "Guided",
     "Head",
@@ -46,10 +50,12 @@ __all__ = [
     "Settings",
     "StepTrace",
     "Trace",
+    "data_url",
     "denoiser_of",
     "find_method",
     "guide",
     "methods",
     "parse_prompt",
     "pipeline_shares",
+    "view_data",
 ]

@@ -59,10 +59,12 @@ def paint(
     on_step: Callable[[float], None] = lambda images: None,
     keep_maps: bool = False,
     keep_self_attention: bool = False,
+    on_latents: Callable[[torch.Tensor], None] | None = None,
 ) -> Painted:
     """Return an image for each prompt, made from the seed at the same position, and what guidance did.
 
     `on_step` is called after each denoising step with the share of images that it did: the sum is the number of images.
+    `on_latents` is called with the latents after each step, as the pipeline has them, and may look at them.
     Each image has its own generator on the CPU, seeded with its seed, so it does not depend on the others, beyond what
     the last bit of a sum in another order may do. Raises what `heedful.guide` raises, and `HeedfulError` if the memory
     is too small.
@@ -73,6 +75,8 @@ def paint(
 
         def after_step(_pipe: ImagePipeline, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             on_step(share)
+            if on_latents is not None:
+                on_latents(tensors["latents"])
             return tensors
 
         options["callback_on_step_end"] = after_step

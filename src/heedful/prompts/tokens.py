@@ -20,7 +20,7 @@ from heedful.prompts.template import NO_TEMPLATE, Template
 # apostrophes and combining accents. The possessive 's stands apart: "cat's" has the word "cat".
 UNSPACED = r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
 _LETTERS = rf"(?:(?!{UNSPACED})[\w\u0300-\u036f])+"
-_LONGEST = 10_000
+LONGEST_PROMPT = 10_000
 """Characters; tokenizers take time that grows with the square of a text's length."""
 _WORD = re.compile(rf"<[^<>|\s]+>\w*|{UNSPACED}|{_LETTERS}(?:(?:-|['’](?!s\b)){_LETTERS})*|['’]s\b")
 _WORDS_IN_A_MESSAGE = 12
@@ -107,9 +107,9 @@ def align(text: str, tokenizer: Tokenizer, *, template: Template = NO_TEMPLATE, 
     `chunked`, or with more than 10 000 characters, and `UnsupportedPipeline` if the tokenizer knows no character
     offsets.
     """
-    if len(text) > _LONGEST:
+    if len(text) > LONGEST_PROMPT:
         raise PromptTooLong(
-            f"Expected a prompt of at most {_LONGEST} characters, got one of {len(text)}: {text[:20]!r}... "
+            f"Expected a prompt of at most {LONGEST_PROMPT} characters, got one of {len(text)}: {text[:20]!r}... "
             "Shorten the prompt."
         )
     words = find_words(text)

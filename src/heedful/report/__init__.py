@@ -1,12 +1,15 @@
 """What a run looked like, for people: labelled grids, plots, pages. It reads images and values, and makes none."""
 
+from heedful.report.animation import map_animation
 from heedful.report.arrange import arrange
 from heedful.report.audit import agreement_lines, write_audit
+from heedful.report.bench_figures import SuiteFigures, is_lower_better, suite_figures
+from heedful.report.bench_images import map_overlays
 from heedful.report.bench_page import bench_page, write_page
 from heedful.report.bench_plots import check_plots
 from heedful.report.curves import loss_curves
 from heedful.report.grid import Grid, compose
-from heedful.report.sight_sheet import concept_overlay, seed_sheet, step_sheet
+from heedful.report.sight_sheet import Shown, concept_overlay, lesson_sheet, seed_sheet, step_sheet
 from heedful.report.study_page import summary, with_study
 from heedful.report.study_plots import plot
 from heedful.report.world_card import pointing_table, with_figures
@@ -14,18 +17,25 @@ from heedful.report.world_sheet import sheet
 
 __all__ = [
     "Grid",
+    "Shown",
+    "SuiteFigures",
     "agreement_lines",
     "arrange",
     "bench_page",
     "check_plots",
     "compose",
     "concept_overlay",
+    "is_lower_better",
+    "lesson_sheet",
     "loss_curves",
+    "map_animation",
+    "map_overlays",
     "plot",
     "pointing_table",
     "seed_sheet",
     "sheet",
     "step_sheet",
+    "suite_figures",
     "summary",
     "with_figures",
     "with_study",

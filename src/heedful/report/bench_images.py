@@ -93,7 +93,7 @@ def map_grid(
         if image is None:
             continue
         row = [f"{escape(case.prompt)}, {escape(case.method)}, seed {case.seed}"]
-        for text, shown in [("image", image), *_overlays(path, image)]:
+        for text, shown in [("image", image), *map_overlays(path, image)]:
             name = f"{prefix}-{len(images)}.jpg"
             images[name] = _encoded(shown)
             row.append(f"![{escape(text)}]({name}) {escape(text)}")
@@ -107,8 +107,10 @@ def _maps_of(path: Path) -> Path:
     return path.with_suffix("") / "maps.safetensors"
 
 
-def _overlays(path: Path, image: Image.Image) -> list[tuple[str, Image.Image]]:
-    """Return each concept with the image under its map."""
+def map_overlays(path: Path, image: Image.Image) -> list[tuple[str, Image.Image]]:
+    """Return each concept with the image under its map, from the maps that lie beside it; empty without any."""
+    if not _maps_of(path).is_file():
+        return []
     tensors = load_file(_maps_of(path))
     return [(name.partition(".")[2], overlay(image, tensors[name].mean(0))) for name in sorted(tensors)]
 

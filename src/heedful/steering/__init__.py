@@ -10,19 +10,21 @@ from heedful.steering.initial_noise import InitialNoise
 from heedful.steering.interception import Steering
 from heedful.steering.key_shift import Head, KeyShift
 from heedful.steering.method import EMBEDDED, Method
-from heedful.steering.notebook import paragraph
+from heedful.steering.notebook import VIEWER, paragraph
 from heedful.steering.restart import Restart
 from heedful.steering.run import Run
 from heedful.steering.settings import COARSEST_UP_SITES, EMBEDDED_SITES, PUBLISHED_SITES, Settings
 from heedful.steering.step import Task
 from heedful.steering.texts import parse_prompt
 from heedful.steering.trace import NoiseTrace, RestartTrace, StepTrace, Trace
+from heedful.steering.view_data import data_url, view_data
 
 __all__ = [
     "COARSEST_UP_SITES",
     "EMBEDDED",
     "EMBEDDED_SITES",
     "PUBLISHED_SITES",
+    "VIEWER",
     "GradientShares",
     "Head",
     "InitialNoise",
@@ -39,8 +41,10 @@ __all__ = [
     "Task",
     "Trace",
     "admit",
+    "data_url",
     "denoiser_of",
     "paragraph",
     "parse_prompt",
     "pipeline_shares",
+    "view_data",
 ]

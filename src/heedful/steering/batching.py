@@ -29,6 +29,9 @@ REFUSED = {
 }
 """Pipelines whose rows are not whole images that can be guided, and why."""
 
+_JOINED = ("StableDiffusionSAGPipeline",)
+"""Pipelines that look at the attention of all rows of a call, which then cannot be made in parts."""
+
 _ROWS: dict[GuidanceRows, tuple[int, int]] = {
     "apart": (1, -1),
     "doubled": (2, -1),
@@ -83,6 +86,11 @@ def copies_in(
             f"{batch // copies} images, which is no multiple. Give both the same prompts, in the same order."
         )
     return copies, condition
+
+
+def is_joined(pipe: object) -> bool:
+    """Return whether rows of one kind cannot run without the others: one's attention, or its store, is for all."""
+    return bool(getattr(pipe, "do_perturbed_attention_guidance", False)) or not {*_names(pipe)}.isdisjoint(_JOINED)
 
 
 def _is_doubled(latents: Sequence[Tensor] | Tensor, text: Sequence[Tensor] | Tensor) -> bool:

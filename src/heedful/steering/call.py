@@ -30,7 +30,7 @@ class Call:
     positional: int = 0
     """How many of the arguments the pipeline passed by position: the first ones."""
     is_joined: bool = False
-    """Whether rows of one kind cannot run without the others, as with perturbed attention."""
+    """Whether rows of one kind cannot run without the others, as with perturbed attention (`batching.is_joined`)."""
 
     def through(self, forward: Forward) -> Forward:
         """Return `forward` for arguments by name, which passes on by position what the pipeline passed so."""

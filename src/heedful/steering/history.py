@@ -12,6 +12,7 @@ from heedful.errors import ConceptNotFound, SettingsError
 from heedful.prompts import Prompt
 from heedful.shapes import ConceptMaps
 from heedful.steering.notebook import View, slider
+from heedful.steering.view_data import view_data
 
 
 class MapHistory:
@@ -102,14 +103,27 @@ class MapHistory:
             )
         return overlay(image, values, opacity=opacity)
 
-    def show(self, images: int = 4) -> View:
-        """Return the concepts' maps of the first `images` images, with a slider over the steps, for a notebook."""
-        chosen = list(enumerate(self.prompts))[:images] if len(self) else []
+    def show(self, images: Sequence[Image.Image] | int = 4) -> View:
+        """Return a slider over the steps for a notebook: where each concept and each word looks, without a server.
+
+        `images` are those of the run, and the maps lie over them; or how many of them are shown without, from the
+        first on. Raises `SettingsError` for more images than the run has made.
+        """
+        given: Sequence[Image.Image | None] = [None] * images if isinstance(images, int) else images
+        given = given[: len(self.prompts)] if isinstance(images, int) else given
+        if len(given) > len(self.prompts):
+            raise SettingsError(
+                f"Expected the images of this run, which has made {len(self.prompts)}, got {len(given)}. Pass "
+                "those of the latest call of the pipeline."
+            )
+        tokens = self.tokens if len(self) else None
+        chosen = list(zip(self.prompts, given, strict=False)) if tokens is not None else []
         return View(
             slider(
                 [
-                    (f"image {item}: {prompt.text}", {c.name: self[c.name][item].cpu() for c in prompt.concepts})
-                    for item, prompt in chosen
+                    (f"image {item}: {prompt.text}", view_data(prompt, tokens[item], image=image))
+                    for item, (prompt, image) in enumerate(chosen)
+                    if tokens is not None
                 ]
             )
         )

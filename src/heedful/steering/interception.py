@@ -17,7 +17,7 @@ from torch import Tensor
 
 from heedful.attention import Replaced, find_denoisers, replaced
 from heedful.errors import PipelineError, SettingsError, UnsupportedPipeline
-from heedful.steering.batching import copies_in
+from heedful.steering.batching import copies_in, is_joined
 from heedful.steering.call import Call
 from heedful.steering.checks import check_hooks, check_streams, guided_once
 from heedful.steering.experts import Expert
@@ -40,9 +40,11 @@ class Steering:
         self._prompts = task.prompts
         self._settings = task.settings
         self._is_new_run = True
-        self._has_warned = False
+        self._has_warned = self._has_warned_of_text = False
         self._encoded: list[Encoded] = []
         """What the pipeline has encoded for the run to come."""
+        self._has_encoded = False
+        """Whether it has encoded anything in this block."""
         self._is_doubled: bool | None = None
         """Whether it asked for unconditional embeddings; None if it did not say."""
         self._experts = [Expert(task, denoiser, self._begin) for denoiser in find_denoisers(task.pipe)]
@@ -78,6 +80,7 @@ class Steering:
         found = Encoded.of(self._layout, bound.arguments)  # before Z-Image writes into the list of prompts
         encoded = encode(*args, **kwargs)
         self._encoded.append(found)
+        self._has_encoded = True
         self._is_doubled = found.is_guided
         return encoded
 
@@ -145,8 +148,7 @@ class Steering:
             copies, condition = copies_in(self._pipe, layout, arguments, len(self._prompts), self._is_doubled, images)
         else:  # a later call of the same step need not have the copies of the first
             copies, condition = layout.rows(arguments) // len(run.prompts), -1
-        is_joined = bool(getattr(self._pipe, "do_perturbed_attention_guidance", False))
-        call = Call(layout, arguments, copies, self._channels, condition, positional, is_joined)
+        call = Call(layout, arguments, copies, self._channels, condition, positional, is_joined(self._pipe))
         if run is None or is_new:
             run = self.run = self._new_run(call)
             self._is_new_run = False
@@ -165,6 +167,7 @@ class Steering:
             if self._needs_gradient:
                 check_streams(expert.denoiser)
         encoded, self._encoded = self._encoded, []
+        self._warn_of_unseen_text()
         prompts = call.placed(prompts_of_images(self._pipe, call.layout, self._prompts, encoded, call.images))
         self._check_condition(call)
         seeds = list(range(call.images)) if self._task.seeds is None else list(self._task.seeds)
@@ -209,6 +212,20 @@ class Steering:
                 stacklevel=2,
             )
         return False
+
+    def _warn_of_unseen_text(self) -> None:
+        """Say once if the text of a run was not seen where it is encoded, so that nothing tells which one it is."""
+        if self._has_encoded or self._has_warned_of_text or not hasattr(self._pipe, "encode_prompt"):
+            return
+        self._has_warned_of_text = True
+        warnings.warn(
+            f"The {type(self._pipe).__name__} that is guided has encoded no prompt in this block, so nothing tells "
+            "whether the images are of the guided one. Call that pipeline, not a copy with the same parts; in a loop "
+            "of your own, encode the prompt inside the block. With embeddings that were made elsewhere, see that they "
+            "are of the guided prompt.",
+            UserWarning,
+            stacklevel=2,
+        )
 
     def _check_condition(self, call: Call) -> None:
         """Raise an error if `call`, the first of a run, cannot be one with the condition, or cannot be made again."""

@@ -1,21 +1,32 @@
-"""How a run shows itself in a notebook: HTML without a server or a dependency, and a slider with one line of script.
+"""How a run shows itself in a notebook: HTML without a server or a dependency.
 
-All text is escaped; images are small PNGs inside the HTML.
+The slider over the steps is the viewer of the page, in a frame of its own; all that it shows is inside the HTML. All
+text is escaped.
 """
 
-from base64 import b64encode
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from html import escape
-from io import BytesIO
+from pathlib import Path
+from typing import Any
 
-from jaxtyping import Float
-from PIL import Image
-from torch import Tensor
-
-from heedful.attention import heat_map
-
-TILE = 96
-"""Width of a map in the page, in CSS pixels."""
+VIEWER = Path(__file__).parent / "viewer"
+"""The folder of viewer.js and viewer.css, which the page serves, too."""
+_FRAME = """\
+<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><style>
+:root {{ color-scheme: light dark; --ink: #1b1b20; --faint: #5d5d68; --line: #dcdce3; --wash: #f0f0f4; --card: #fff;
+--accent: #1f5fae; --c0: #0072b2; --c1: #d55e00; --c2: #009e73; --c3: #b35a8f; --c4: #b98500; --c5: #3d9ac6; }}
+@media (prefers-color-scheme: dark) {{ :root {{ --ink: #ececf1; --faint: #a5a5b1; --line: #35353e; --wash: #26262d;
+--card: #1c1c21; --accent: #7db4f2; --c0: #5aaee3; --c1: #f0894a; --c2: #3cc49c; --c3: #dd92bd; --c4: #e6b447;
+--c5: #8fd0f0; }} }}
+body {{ margin: 0; padding: .5rem; color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }}
+h3 {{ font-size: 1rem; margin: 0 0 .5rem; }} section + section {{ margin-top: 1.5rem; }}
+{look}</style></head><body>{places}<script>{script}
+for (const [index, data] of {data}.entries()) heedfulViewer(document.getElementById("run" + index), data);
+const frame = window.frameElement;
+const fit = () => {{ if (frame) frame.style.height = document.body.scrollHeight + 24 + "px"; }};
+new ResizeObserver(fit).observe(document.body);
+</script></body></html>"""
 
 
 class View:
@@ -31,25 +42,26 @@ class View:
         return f"View of {len(self.html)} characters of HTML: the last line of a notebook's cell shows it"
 
 
-def slider(images: Sequence[tuple[str, Mapping[str, Float[Tensor, "step height width"]]]]) -> str:
-    """Return the maps of some images, each with a caption and its maps by name, and a slider over their steps.
-
-    The colours of a map share one scale over the steps, so that what fades is seen to fade.
-    """
-    shown = [_image(caption, maps) for caption, maps in images if maps]
-    steps = max((len(values) for _, maps in images for values in maps.values()), default=0)
-    if not shown or not steps:
+def slider(images: Sequence[tuple[str, dict[str, Any]]]) -> str:
+    """Return a slider over the steps for each image, which has a caption and what `view_data` says of it."""
+    shown = [(caption, data) for caption, data in images if data["tracks"] and data["size"]["steps"]]
+    if not shown:
         return "<p>no maps</p>"
-    script = (
-        "const box=this.parentNode.parentNode;"
-        "box.querySelectorAll('img').forEach(strip=>{"
-        "strip.style.marginTop=-this.value*strip.parentNode.clientHeight+'px'});"
-        "box.querySelector('output').value=this.value"
+    places = "".join(
+        f'<section><h3>{escape(caption)}</h3><div id="run{number}"></div></section>'
+        for number, (caption, _) in enumerate(shown)
     )
-    control = (
-        f'<p>step <input type="range" min="0" max="{steps - 1}" value="0" oninput="{script}"> <output>0</output></p>'
+    page = _FRAME.format(
+        look=(VIEWER / "viewer.css").read_text(encoding="utf-8"),
+        script=(VIEWER / "viewer.js").read_text(encoding="utf-8"),
+        places=places,
+        # a prompt with </script> in it must not end the script
+        data=json.dumps([data for _, data in shown]).replace("<", "\\u003c"),
     )
-    return f"<div>{control}{''.join(shown)}</div>"
+    return (
+        f'<iframe srcdoc="{escape(page)}" title="Maps by step" '
+        f'style="width:100%;height:{36 * len(shown)}rem;border:0"></iframe>'
+    )
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -62,27 +74,3 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def paragraph(text: str) -> str:
     """Return `text` with its line breaks."""
     return f"<p>{escape(text).replace(chr(10), '<br>')}</p>"
-
-
-def _image(caption: str, maps: Mapping[str, Float[Tensor, "step height width"]]) -> str:
-    """Return caption, names and maps of one image: one PNG, whose rows are steps and whose columns are names."""
-    height, width = next(iter(maps.values())).shape[-2:]
-    steps = max(map(len, maps.values()))
-    strip = Image.new("RGB", (width * len(maps), height * steps))
-    for column, values in enumerate(maps.values()):
-        top = float(values.nan_to_num(nan=0.0).max()) or 1.0
-        for step, cells in enumerate(values):
-            strip.paste(heat_map(cells, (width, height), top=top), (column * width, step * height))
-    png = BytesIO()
-    strip.save(png, "PNG")
-    shown = TILE * height // width
-    names = "".join(
-        f'<span style="display:inline-block;width:{TILE}px;overflow:hidden">{escape(name)}</span>' for name in maps
-    )
-    return (
-        f"<p>{escape(caption)}</p><div>{names}</div>"
-        f'<div style="width:{TILE * len(maps)}px;height:{shown}px;overflow:hidden">'
-        f'<img alt="{escape(caption)}" src="data:image/png;base64,{b64encode(png.getvalue()).decode()}" '
-        f'style="width:{TILE * len(maps)}px;height:{shown * steps}px;max-width:none;display:block;'
-        'image-rendering:pixelated"></div>'
-    )
