@@ -335,3 +335,11 @@ def test_quoted_text_is_refused_where_it_is_read_by_letters() -> None:
     assert parse_prompt(pipe, "a cat and the dog's clock").concepts[0].noun == "cat"
     with pytest.raises(PromptError, match=r"letter by letter.*Prompt with the token indices"):
         parse_prompt(pipe, 'a sign that says "open" and a cat')
+
+
+def test_concept_that_the_call_cuts_off_is_refused() -> None:
+    run = PIPELINES["FluxPipeline"]()
+    text = "a red and old and green and very small car and a cat"
+    run.arguments |= {"prompt": text, "max_sequence_length": 8}
+    with guide(run.pipe, text, NONE), pytest.raises(PromptTooLong, match=r"among the 8 tokens.*max_sequence_length"):
+        run()
