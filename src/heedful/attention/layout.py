@@ -15,7 +15,7 @@ from heedful.attention.latent_forms import Form, LatentForm
 from heedful.attention.sequences import Sequences, TextPlace
 from heedful.attention.sites import Site, SiteSelection, Size
 from heedful.attention.usual_sites import Usual, usual_sites
-from heedful.errors import PromptTooLong, SettingsError
+from heedful.errors import SettingsError
 from heedful.prompts import Prompt
 
 
@@ -169,8 +169,7 @@ class Layout:
     def placed(self, prompt: Prompt, arguments: dict[str, Any], row: int) -> Prompt:
         """Return `prompt` with its tokens where they stand in the text of `row`.
 
-        Raises `PromptTooLong` if the pipeline has cut off a concept at its end, `SettingsError` if it has cut off the
-        beginning, or masks a concept.
+        Raises `SettingsError` if the pipeline has cut off its beginning or a concept, or masks a concept.
         """
         by = 0 if self.text_shift is None else self.text_shift(arguments, row)
         if prompt.from_end:
@@ -184,9 +183,9 @@ class Layout:
         last = max((index for concept in placed.concepts for index in concept.token_indices), default=0)
         end = self.end_of_text(arguments, row)
         if last >= end and self.text_end is None:
-            raise PromptTooLong(
-                f"Expected the concepts of {prompt.text!r} among the {end} tokens that the denoiser is shown, got one "
-                f"at token {last}. Shorten the prompt, or raise the pipeline's max_sequence_length."
+            raise SettingsError(
+                f"Expected the tokens of each concept of {prompt.text!r} among the {end} that the denoiser reads, got "
+                f"token {last}. Shorten the prompt, or raise the pipeline's max_sequence_length."
             )
         if last >= end:
             raise SettingsError(
