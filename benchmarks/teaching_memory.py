@@ -43,7 +43,8 @@ from heedful.world.tokenizer import build_tokenizer
 
 PROMPT = "a <cat1> cat and a <dog1> dog"
 METHOD_NAMES = ("disendiff-lora", "dreambooth-lora")
-NAMES = ("SDXL", "SD3.5 medium", "FLUX.1-dev")
+_SMALL = " without T5"
+NAMES = ("SDXL", "SD3.5 medium", f"SD3.5 medium{_SMALL}", "FLUX.1-dev")
 WAYS = ("bf16", "int8 denoiser", "int8 denoiser and text encoders")
 _CLIP_L = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
 _CLIP_G = {"hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32, "num_attention_heads": 20}
@@ -122,7 +123,7 @@ def count(name: str, method: TeachingMethod, side: int) -> dict[str, float]:
 
 def pipeline(name: str, scheduler: Any) -> Any:
     """Return the pipeline of a model, to be called where tensors are fake."""
-    published = MODELS[name]
+    published = MODELS[name.removesuffix(_SMALL)]
     denoiser = published.build()
     denoiser.requires_grad_(False)
     channels = 4 if name == "SDXL" else 16
@@ -141,12 +142,13 @@ def pipeline(name: str, scheduler: Any) -> Any:
             vae, CLIPTextModel(clip_l), CLIPTextModelWithProjection(clip_g), tokenizer, _tokenizer(77), denoiser,
             scheduler, add_watermarker=False,
         )  # fmt: skip
-    t5 = T5EncoderModel(T5Config(vocab_size=32128, dropout_rate=0.0, **_T5))
+    if not name.endswith(_SMALL):
+        t5 = T5EncoderModel(T5Config(vocab_size=32128, dropout_rate=0.0, **_T5))
     if name == "FLUX.1-dev":
         return diffusers.FluxPipeline(scheduler, vae, CLIPTextModel(clip_l), tokenizer, t5, _tokenizer(512), denoiser)
     return diffusers.StableDiffusion3Pipeline(
         denoiser, scheduler, vae, CLIPTextModelWithProjection(clip_l), tokenizer, CLIPTextModelWithProjection(clip_g),
-        _tokenizer(77), t5, _tokenizer(256),
+        _tokenizer(77), t5, None if t5 is None else _tokenizer(256),
     )  # fmt: skip
 
 

@@ -1,9 +1,11 @@
 """The faults that are put back: each stands in the sources as they are, and names a test that there is."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
+from mutations import FAULTS as FILE
 from mutations import ROOT, Change, Fault, Outcome, WrongFault, read_faults
 
 FAULTS = read_faults()
@@ -34,6 +36,16 @@ def test_every_fault_names_tests_that_there_are_and_says_something_of_its_own() 
             known.setdefault(file, _names(file))
             assert not name or name.partition("[")[0] in known[file], test
     assert len({fault.says for fault in FAULTS}) == len(FAULTS)
+
+
+def test_the_page_counts_the_faults_of_each_part_of_the_list() -> None:
+    _, *parts = re.split(r"^# --- (.*?) -+\n", FILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    counts = {name.lower(): text.count("[[fault]]") for name, text in zip(parts[::2], parts[1::2], strict=True)}
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8").partition("| part of the list |")[2]
+    assert {
+        name.lower(): int(count) for name, count in re.findall(r"^\| (.*?) \| (\d+) \|$", page, re.MULTILINE)
+    } == counts
+    assert sum(counts.values()) == len(FAULTS)
 
 
 def test_a_text_that_stands_nowhere_or_twice_is_refused(tmp_path: Path) -> None:

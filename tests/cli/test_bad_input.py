@@ -1,8 +1,11 @@
 """What a person can get wrong: one clear message, exit code 2, and nothing half-written."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from tests.cli.conftest import Call
 
@@ -101,6 +104,32 @@ def test_a_broken_pipeline(call: Call, out: Path, tmp_path: Path) -> None:
     (folder / "model_index.json").write_text('{"_class_name": "NoSuchPipeline"}')
     message = _refused(call, out, PROMPT, "--model", folder)
     assert message.startswith(f"Expected to load a pipeline from {folder}, but diffusers says: ")
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ("tensor", "Expected all weights of unet in "),
+        ("tokenizer", "Expected the folder tokenizer in "),
+        ("config", "Expected to load a pipeline from "),
+    ],
+)
+def test_a_pipeline_that_lacks_something(
+    call: Call, out: Path, tmp_path: Path, model_folder: Path, broken: str, message: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder, folder)
+    if broken == "tensor":
+        (file,) = (folder / "unet").glob("*.safetensors")
+        tensors = load_file(file)
+        save_file({name: value for name, value in tensors.items() if name != "conv_in.bias"}, file)
+    elif broken == "tokenizer":
+        shutil.rmtree(folder / "tokenizer")
+    else:
+        config = folder / "unet" / "config.json"
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"block_out_channels": 3}))
+    said = _refused(call, out, PROMPT, "--model", folder)
+    assert said.startswith(message) and said.endswith((" Get the model whole.", "what it needs."))
 
 
 def test_a_folder_that_cannot_be_written(call: Call, tmp_path: Path, model_folder: Path) -> None:

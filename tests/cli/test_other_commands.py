@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
-from heedful.cli.console import exit_code
+from heedful.cli.console import exit_code, say, say_table
 from heedful.errors import HeedfulError, MissingExtra, ModelNotFound
 from heedful.folders import OutputFolder
 from tests.cli.conftest import Call
@@ -118,6 +118,13 @@ def test_help_and_version_do_not_wait_for_torch() -> None:
     result = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "generate" in result.stdout and "heedful 0." in result.stdout
+
+
+def test_what_looks_like_markup_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names in records are anybody's."""
+    say_table(("method", "[/red]"), [("[/red]", "[bold]1")])
+    say("[/red]")
+    assert capsys.readouterr().out.count("[/red]") == 3
 
 
 def test_what_was_asked_for_is_at_fault_or_the_installation() -> None:

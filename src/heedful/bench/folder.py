@@ -130,11 +130,15 @@ class BenchFolder(OutputFolder):
                 )
 
     def write_run(self, run: Mapping[str, Any], prompts: Sequence[PromptLine]) -> None:
-        """Write what a run says of itself, and its prompts where they are more than those that are there."""
+        """Write what a run says of itself, and its prompts."""
+        self.write_prompts(prompts)
+        write_atomic(self.inside(f"runs/{run['run']}.json"), json.dumps(dict(run), indent=1) + "\n", through=self.parts)
+
+    def write_prompts(self, prompts: Sequence[PromptLine]) -> None:
+        """Write the prompts of a run where they are more than those that are there."""
         if len(prompts) > len(self.suite().lines):
             self.claim(SUITE)
             write_atomic(self.inside(SUITE), "".join(f"{to_json(line)}\n" for line in prompts), through=self.parts)
-        write_atomic(self.inside(f"runs/{run['run']}.json"), json.dumps(dict(run), indent=1) + "\n", through=self.parts)
 
     def suite(self, name: str = "") -> Suite:
         """Return the prompts that are here, none in a new folder."""

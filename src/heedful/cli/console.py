@@ -80,7 +80,7 @@ def say_table(head: Sequence[str], rows: Iterable[Iterable[str]], *, ends_in_tex
     for position, title in enumerate(head):
         is_text = ends_in_text and position == len(head) - 1
         justify = "right" if position and not is_text else "left"
-        table.add_column(title.replace(".", ".\n"), justify=justify, no_wrap=not is_text)
+        table.add_column(Text(_printable(title.replace(".", ".\n"))), justify=justify, no_wrap=not is_text)
     for row in rows:
         table.add_row(*(Text(_printable(cell)) for cell in row))
     widths = out.measure(table, options=out.options.update(max_width=10_000))

@@ -1,8 +1,7 @@
 """Opens the pipeline that a person names, with everything that is put on top of it."""
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from diffusers import DiffusionPipeline
@@ -88,14 +87,30 @@ def find_device(name: str = "auto") -> str:
 
 
 def _load(name: str, folder: Path, dtype: torch.dtype) -> Any:
-    """Load the pipeline in `folder`; raises `ModelError` in the words of diffusers if that fails."""
+    """Load the pipeline in `folder`; raises `ModelError`, in the words of diffusers where it is that which fails."""
     try:
-        return DiffusionPipeline.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
-    except (OSError, ValueError, AttributeError, ImportError, json.JSONDecodeError) as reason:
+        pipe: Any = DiffusionPipeline.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+    except MemoryError:
+        raise
+    except Exception as reason:  # whatever an odd config leads to
         raise ModelError(
             f"Expected to load a pipeline from {name}, but diffusers says: {first_line(reason)} "
             "See whether DiffusionPipeline.from_pretrained() loads it, and whether heedful doctor shows what it needs."
         ) from reason
+    for part, module in pipe.components.items():
+        if part.startswith("tokenizer") and module is not None and not (folder / part).is_dir():
+            raise ModelError(f"Expected the folder {part} in {folder}, found none. Get the model whole.")
+        lacking = [each for each, value in module.named_parameters() if value.is_meta] if _is_module(module) else []
+        if lacking:
+            raise ModelError(
+                f"Expected all weights of {part} in {folder}, but some are missing: {', '.join(lacking[:3])}"
+                f"{' ...' if lacking[3:] else ''}. Get the model whole."
+            )
+    return pipe
+
+
+def _is_module(part: object) -> TypeGuard[torch.nn.Module]:
+    return isinstance(part, torch.nn.Module)
 
 
 def _scheduler(pipe: ImagePipeline, name: str) -> Any:

@@ -41,11 +41,16 @@ def kept_boxes(
     if settings.crop == "centre" or not family_of(denoiser).has_start:
         return boxes
     return [
-        _seen(pipe, photo, photo.captions[0] if photo.captions else prompt, concepts, settings, size, seed)
+        _seen(pipe, photo, _fullest(photo.captions or (prompt,), concepts), concepts, settings, size, seed)
         if box is None and photo.image.width != photo.image.height
         else box
         for photo, box in zip(photos, boxes, strict=True)
     ]
+
+
+def _fullest(captions: Sequence[str], concepts: Sequence[NewConcept]) -> str:
+    """Return the caption that names the most concepts."""
+    return max(captions, key=lambda caption: len(named(caption, concepts)))
 
 
 def _seen(

@@ -18,7 +18,7 @@ from heedful.losses import AnyLoss
 from heedful.shapes import Latents
 from heedful.teaching.concepts import NewConcept
 from heedful.teaching.dataset import Example, collate
-from heedful.teaching.denoiser_inputs import encode_images
+from heedful.teaching.denoiser_inputs import encode_captions, encode_images
 from heedful.teaching.families import family_of
 from heedful.teaching.noise import noise_of
 from heedful.teaching.reading import learnt_of, reader_of
@@ -70,7 +70,7 @@ class Objective:
         noise = torch.randn(latents.shape, generator=generator).to(latents)
         times = self._noise.draw(len(latents), generator).to(latents.device)
         with self._autocast():
-            text = self._family.encode(self._pipe, captions, resolution)
+            text = encode_captions(self._pipe, captions, resolution)
         noisy = self._noise.add(latents, noise, times)
         arguments = self._family.arguments(self._denoiser, noisy, times, text) | {"return_dict": False}
         target = self._noise.target(latents, noise, times)

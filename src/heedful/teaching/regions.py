@@ -20,7 +20,7 @@ from heedful.attention import (
 )
 from heedful.teaching.concepts import NewConcept, class_prompt
 from heedful.teaching.dataset import Size, TrainingImages, crop, pixels_of
-from heedful.teaching.denoiser_inputs import encode_images
+from heedful.teaching.denoiser_inputs import encode_captions, encode_images
 from heedful.teaching.families import family_of
 from heedful.teaching.noise import noise_of
 from heedful.teaching.reading import learnt_of, reader_of
@@ -118,7 +118,7 @@ def _maps_under_noise(
     noise_process = noise_of(pipe, family.noise)
     generator = torch.Generator("cpu").manual_seed(seed)
     latents = encode_images(pipe, pixels_of(image)[None], generator)
-    text = family.encode(pipe, [caption], (image.height, image.width))
+    text = encode_captions(pipe, [caption], (image.height, image.width))
     steps: list[Maps] = []
     with capture(denoiser, sites, stop_after_last=True, self_attention=self_attention) as record:
         for share in NOISES:
