@@ -9,6 +9,7 @@ ROOMS = sorted(path.parent for path in SRC.glob("*/__init__.py"))
 ACROSS = {"benchmarks", "docs", "end_to_end", "floors", "parity", "properties"}
 # Files that test what no single module does alone.
 FACTS = {
+    "app/test_browser.py",
     "attention/test_joint_attention.py",
     "attention/test_self_attention.py",
     "attention/test_text_columns.py",
