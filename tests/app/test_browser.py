@@ -82,7 +82,8 @@ def test_the_keyboard_alone_is_enough(browse: Open) -> None:
         tab.press(Keys.TAB)
         if tab.ask("document.activeElement.tagName") == "TEXTAREA":
             break
-    tab.press(Keys.CONTROL + "a" + Keys.NULL, "a dog on a red car")
+    tab.press_with_control("a")
+    tab.press("a dog on a red car")
     tab.until("document.querySelector('#steer .words').textContent === 'adogonaredcar'")
     tab.press(Keys.TAB, Keys.TAB, Keys.TAB)
     assert tab.ask("document.activeElement.textContent") == "on"
@@ -91,7 +92,7 @@ def test_the_keyboard_alone_is_enough(browse: Open) -> None:
     assert "prompt=a+%5Bdog%5D+%5Bon%5D+a+%5Bred+car%5D" in tab.ask("location.search")
     tab.press(Keys.ENTER)  # the focus stays on the word
     tab.until("document.querySelectorAll('#steer .words .concept').length === 2")
-    tab.press(Keys.CONTROL + Keys.ENTER + Keys.NULL)
+    tab.press_with_control(Keys.ENTER)
     tab.until("document.querySelectorAll('#steer .pair img').length === 4")
     tab.until("!document.querySelector('#steer .primary').disabled")
     tab.ask("document.querySelector('#steer .pair .shot').focus()")
