@@ -122,7 +122,8 @@ def _guidance(trace: Trace | None, item: int, steps: int, restart_step: int | No
     updated = sum(loss is not None for loss in losses)
     says = "No step was steered."
     if updated:
-        says = f"The loss, at the {updated} steps that were steered. Less is better."
+        where = "step that was" if updated == 1 else f"{updated} steps that were"
+        says = f"The loss, at the {where} steered. Less is better."
     if trace is not None and trace.noises:
         says += f" Before the first step, {trace.noises[item].iterations} moves of the noise."
     restart = _restart(trace.restarts[item], restart_step) if trace is not None and trace.restarts else None
