@@ -1,5 +1,7 @@
 """The page's server without a browser; these need Gradio, and are skipped where it is not installed."""
 
+import asyncio
+import gc
 import json
 import socket
 import subprocess
@@ -19,8 +21,17 @@ pytest.importorskip("gradio", reason="needs the extra `app`: pip install 'heedfu
 
 from starlette.testclient import TestClient  # comes with Gradio
 
-# slow, because `make slow` is what installs Gradio; which opens an event loop when it is imported, and never closes it
+# `make slow` is what installs Gradio
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def closed_loops() -> Iterator[None]:
+    """Close the event loops that Gradio opens when it is imported and leaves open."""
+    yield
+    for each in gc.get_objects():
+        if isinstance(each, asyncio.AbstractEventLoop) and not each.is_running() and not each.is_closed():
+            each.close()
 
 
 @pytest.fixture(scope="module")
