@@ -18,7 +18,7 @@ install: $(INSTALLED) ## Make the environment .venv with the pinned versions (th
 # The stamp is as old as the last successful installation; a change of the pins installs again.
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e '.[dev,report,ray]'
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e '.[dev,report,ray,app]'
 	@touch $@
 
 demo: $(INSTALLED) ## Generate images of one prompt by three methods on the embedded model; ends by saying where the grid is

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from large_models import GIB
+from counting import GIB
 
-from heedful.guidance.settings import SELECTION, Settings
+from heedful.steering.settings import SELECTION, Settings
 
 CARDS = (8, 12, 16, 24)
 """GiB."""

@@ -4,23 +4,22 @@ Fake tensors have shapes and no values. One image of 1024x1024 pixels, in bfloat
 means for a card is in `cards.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import torch
+from counting import GIB, Living, count_pass
 from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.resnet import ResnetBlock2D
-from guidance_operations import Living
 from published_models import Published
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from heedful.attention import Reader, Record, SiteSelection, recomputing
-from heedful.guidance.cost import operations
+from heedful.attention import Reader, Record, SiteSelection, published_sites, recomputing
 from heedful.guidance.methods import ATTEND_AND_EXCITE
-
-GIB = 2**30
+from heedful.steering.cost import operations
 
 
 def count_model(published: Published) -> dict[str, Any]:
@@ -43,13 +42,20 @@ def count_model(published: Published) -> dict[str, Any]:
 
 
 def choices(denoiser: Any) -> dict[str, SiteSelection]:
-    """The sites that are read by default, and others: the first half or quarter of the blocks, or the down blocks."""
+    """The sites that are read by default, and others: published ones, a share of the blocks, or the down blocks."""
     default = ATTEND_AND_EXCITE.settings_for(denoiser).sites
     if default.names is not None:
-        return {"default, published blocks": default, "first half of the blocks": SiteSelection(depth=(0.0, 0.5))}
+        (first, _), *others = published_sites(denoiser).items()
+        named = {f"default, {_name(first)}": default} | {_name(source): sites for source, sites in others}
+        return named | {"first half of the blocks": SiteSelection(depth=(0.0, 0.5))}
     if default.depth is not None:
         return {"default, first half of the blocks": default, "first quarter": SiteSelection(depth=(0.0, 0.25))}
     return {"default, 32x32": default, "32x32, down blocks": replace(default, blocks=("down",))}
+
+
+def _name(source: str) -> str:
+    """Return the name of a paper, without where it stands."""
+    return source.partition(",")[0]
 
 
 def gradient_pass(
@@ -65,18 +71,10 @@ def gradient_pass(
     reader = Reader(denoiser, sites)
     if reader.layout.packed_size is not None:  # which reads values that are not there
         reader.layout = replace(reader.layout, packed_size=lambda arguments: published.size)
-    own = {parameter.untyped_storage()._cdata for parameter in denoiser.parameters()}
     found: dict[str, float] = {}
-    saved: dict[int, int] = {}
 
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in own:
-            saved[storage._cdata] = storage.nbytes()
-        return tensor
-
-    def there_and_back(run: Callable[[Callable[[], Any]], tuple[int, Any]]) -> tuple[int, int]:
-        saved.clear()
+    @contextmanager
+    def open_pass() -> Iterator[tuple[Callable[[], Tensor], Tensor]]:
         given, latents = _differentiable(arguments[reader.layout.latents])
         record = Record()
 
@@ -88,21 +86,10 @@ def gradient_pass(
 
         changed = arguments | {reader.layout.latents: given}
         with reader.reading(changed, record, after_last="stop") as once:
-            with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-                there, value = run(forward)
-            back, _ = run(lambda: torch.autograd.grad(value, latents))
-        return there, back
+            yield forward, latents
 
     with torch.enable_grad(), recomputing(denoiser, wanted=checkpoint):
-        with Living() as living:  # not while operations are counted, which keeps what is run twice
-            there_and_back(lambda run: (0, run()))
-        there, back = there_and_back(operations)
-    return found | {
-        "forward": there / whole,
-        "backward": back / whole,
-        "saved_gib": sum(saved.values()) / GIB,
-        "peak_gib": living.peak / GIB,
-    }
+        return count_pass(denoiser, open_pass, whole) | found
 
 
 def _differentiable(latents: Any) -> tuple[Any, Tensor]:

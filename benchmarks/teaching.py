@@ -55,6 +55,8 @@ from heedful.world.tokenizer import build_tokenizer
 
 FIGURES = {
     "carried": "carries its look",
+    "first": "the first word's look",
+    "second": "the second word's look",
     "leaked": "leaks",
     "once": "once",
     "companions": "companions",
@@ -247,16 +249,18 @@ def _values(records: Sequence[Sequence[dict[str, Any]]], figure: str, asked: int
     """Return a figure as a table (training image, image) without those that are not asked for it; `asked` keeps prompts
     for so many concepts.
     """
-    kept = [[r[figure] for r in own if asked in (None, len(r["nouns"])) and r[figure] is not None] for own in records]
+    kept = [
+        [r[figure] for r in own if asked in (None, len(r["nouns"])) and r.get(figure) is not None] for own in records
+    ]
     return np.array([[np.mean(own)] for own in kept if own] if len({*map(len, kept)}) > 1 else kept, dtype=float)
 
 
 def _row(name: str, records: dict[str, list[list[dict[str, Any]]]]) -> dict[str, Any]:
     own = records[name]
     most = max(len(record["nouns"]) for record in own[0])
-    row: dict[str, Any] = {figure: vars(estimate(_values(own, figure), _range(figure))) for figure in FIGURES}
-    row["together"] = {figure: vars(estimate(_values(own, figure, most), _range(figure))) for figure in FIGURES}
-    row["alone"] = {figure: vars(estimate(_values(own, figure, 1), _range(figure))) for figure in FIGURES}
+    row: dict[str, Any] = _estimates(own)
+    row["together"] = _estimates(own, most)
+    row["alone"] = _estimates(own, 1)
     row["teaching_seconds"] = float(np.median([each[0]["teaching_seconds"] for each in own]))
     for other in ("custom-diffusion", "disendiff"):
         if name != other and other in records:
@@ -265,13 +269,19 @@ def _row(name: str, records: dict[str, list[list[dict[str, Any]]]]) -> dict[str,
     return row
 
 
+def _estimates(records: Sequence[Sequence[dict[str, Any]]], asked: int | None = None) -> dict[str, Any]:
+    """Return the estimate of each figure that some record has."""
+    values = {figure: _values(records, figure, asked) for figure in FIGURES}
+    return {figure: vars(estimate(own, _range(figure))) for figure, own in values.items() if own.size}
+
+
 def _tables(results: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     for title, part in (("all prompts", None), ("all concepts together", "together"), ("one concept alone", "alone")):
         rows = []
         for name, row in results.items():
             figures = row if part is None else row[part]
-            rows.append([name, *(_interval(figures[figure]) for figure in FIGURES)])
+            rows.append([name, *(_interval(figures[figure]) if figure in figures else "-" for figure in FIGURES)])
         lines += [f"**{title}**", *table(["method", *FIGURES.values()], rows)]
     rows = [
         [name, *(_interval(row[key]) if key in row else "" for key in ("over_custom-diffusion", "over_disendiff"))]

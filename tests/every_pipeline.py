@@ -23,12 +23,19 @@ class Run:
 
     frames = 1
     """Of a video, in the latents."""
+    prompts: list[str] = PROMPTS
+    """Two images of each are made."""
 
     def __init__(self, pipe: Any, scale: str = "guidance_scale", **arguments: Any):
         pipe.set_progress_bar_config(disable=True)
         self.pipe = pipe
         self._scale = scale
         self.arguments = arguments
+
+    @property
+    def without_cat(self) -> list[bool]:
+        """For each image, whether its prompt says nothing of a cat."""
+        return ["cat" not in prompt for prompt in self.prompts for _ in range(2)]
 
     def __call__(self, guidance_scale: float = 5.0) -> torch.Tensor:
         common = {
@@ -38,7 +45,7 @@ class Run:
             "generator": generator(),
             self._scale: guidance_scale,
         }
-        return self.pipe(**({"prompt": list(PROMPTS)} | common | self.arguments)).images
+        return self.pipe(**({"prompt": list(self.prompts)} | common | self.arguments)).images
 
 
 SIZE: dict[str, Any] = {"height": 16, "width": 24}

@@ -23,6 +23,8 @@ from transformers import (
     Qwen3Config,
     Qwen3ForCausalLM,
     Qwen3Model,
+    T5Config,
+    T5EncoderModel,
     T5GemmaConfig,
     T5GemmaEncoderModel,
     UMT5Config,
@@ -44,10 +46,21 @@ TEXT: dict[str, Any] = {
 }
 
 
+def built(kind: Any, config: Any) -> Any:
+    """A model of a `kind`, random and the same each time."""
+    torch.manual_seed(0)
+    return kind(config).eval()
+
+
+def tiny_t5(length: int, width: int = 16, kind: Any = T5EncoderModel, config: Any = T5Config) -> Any:
+    """The encoder of T5, or of a model like it, for a vocabulary of `length` tokens."""
+    sizes = {"vocab_size": length, "d_model": width, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2}
+    return built(kind, config(**sizes, dropout_rate=0.0, pad_token_id=0))
+
+
 def tiny_qwen3(length: int) -> Qwen3ForCausalLM:
     """For a vocabulary of `length` tokens."""
-    torch.manual_seed(0)
-    return Qwen3ForCausalLM(Qwen3Config(vocab_size=length, **TEXT)).eval()
+    return built(Qwen3ForCausalLM, Qwen3Config(vocab_size=length, **TEXT))
 
 
 def tiny_qwen3_model(length: int) -> Qwen3Model:
@@ -57,45 +70,34 @@ def tiny_qwen3_model(length: int) -> Qwen3Model:
 
 def tiny_gemma2(length: int) -> Gemma2Model:
     """For a vocabulary of `length` tokens."""
-    torch.manual_seed(0)
-    return Gemma2Model(Gemma2Config(vocab_size=length, **TEXT)).eval()
+    return built(Gemma2Model, Gemma2Config(vocab_size=length, **TEXT))
 
 
 def tiny_glm(length: int) -> GlmModel:
     """For a vocabulary of `length` tokens."""
-    torch.manual_seed(0)
-    return GlmModel(GlmConfig(vocab_size=length, **TEXT)).eval()
+    return built(GlmModel, GlmConfig(vocab_size=length, **TEXT))
 
 
 def tiny_bert(length: int) -> BertModel:
     """For a vocabulary of `length` tokens."""
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=length, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2
-    )
-    return BertModel(config).eval()
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return built(BertModel, BertConfig(vocab_size=length, **sizes))
 
 
 def tiny_umt5(length: int) -> UMT5EncoderModel:
     """For a vocabulary of `length` tokens."""
-    torch.manual_seed(0)
-    config = UMT5Config(
-        vocab_size=length, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2, dropout_rate=0.0, pad_token_id=0
-    )
-    return UMT5EncoderModel(config).eval()
+    return tiny_t5(length, kind=UMT5EncoderModel, config=UMT5Config)
 
 
 def tiny_t5_gemma(length: int) -> Any:
     """The encoder of T5Gemma, for a vocabulary of `length` tokens."""
-    torch.manual_seed(0)
     half = TEXT | {"vocab_size": length}
     config = T5GemmaConfig(encoder=half, decoder=half, is_encoder_decoder=False, vocab_size=length)
-    return T5GemmaEncoderModel(config).eval().encoder
+    return built(T5GemmaEncoderModel, config).encoder
 
 
 def tiny_qwen_vl(length: int, image_token: int) -> Qwen2_5_VLForConditionalGeneration:
     """For a vocabulary of `length` tokens, of which `image_token` stands for a part of an image."""
-    torch.manual_seed(0)
     text = TEXT | {
         "vocab_size": length,
         "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0},
@@ -105,17 +107,16 @@ def tiny_qwen_vl(length: int, image_token: int) -> Qwen2_5_VLForConditionalGener
         "patch_size": 14, "fullatt_block_indexes": [0],
     }  # fmt: skip
     config = Qwen2_5_VLConfig(text_config=text, vision_config=vision, image_token_id=image_token)
-    return Qwen2_5_VLForConditionalGeneration(config).eval()
+    return built(Qwen2_5_VLForConditionalGeneration, config)
 
 
 def tiny_mistral3(length: int) -> Mistral3ForConditionalGeneration:
     """For a vocabulary of `length` tokens; its eyes are not used by text alone."""
-    torch.manual_seed(0)
     vision = PixtralVisionConfig(
         hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, head_dim=8, image_size=28
     )
     text = MistralConfig(vocab_size=length, **TEXT)
-    return Mistral3ForConditionalGeneration(Mistral3Config(text_config=text, vision_config=vision)).eval()
+    return built(Mistral3ForConditionalGeneration, Mistral3Config(text_config=text, vision_config=vision))
 
 
 class TextAndImage(Qwen2VLProcessor):

@@ -19,7 +19,7 @@ from diffusers.modular_pipelines.flux import FluxAutoBlocks
 from diffusers.modular_pipelines.stable_diffusion_3 import StableDiffusion3AutoBlocks
 from diffusers.modular_pipelines.stable_diffusion_xl import StableDiffusionXLAutoBlocks
 
-from tests.every_pipeline import PROMPTS, SIZE, T5, XL_PICTURES, Run, controlnet, inpaint, like, mask, pictures
+from tests.every_pipeline import SIZE, T5, XL_PICTURES, Run, controlnet, inpaint, like, mask, pictures
 from tests.pipelines import generator, tiny_pipeline, tiny_sdxl_pipeline
 from tests.transformer_pipelines import tiny_flux, tiny_pixart, tiny_sd3
 
@@ -166,7 +166,7 @@ class ModularRun(Run):
             self.pipe.update_components(guider=diffusers.ClassifierFreeGuidance(guidance_scale=guidance_scale))
         common = {"num_inference_steps": 3, "num_images_per_prompt": 2, "output_type": "latent"}
         return self.pipe(
-            **({"prompt": list(PROMPTS), "generator": generator(), "output": "images"} | common | self.arguments)
+            **({"prompt": list(self.prompts), "generator": generator(), "output": "images"} | common | self.arguments)
         )
 
 

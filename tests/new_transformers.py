@@ -17,24 +17,14 @@ from diffusers import (
 from transformers import ByT5Tokenizer
 
 from tests import language_models as models
-from tests.language_models import pixtral_processor, tiny_mistral3, tiny_qwen3
+from tests.language_models import pixtral_processor, tiny_mistral3, tiny_qwen3, tiny_t5
+from tests.pipelines import shifted_vae, tiny_vae
 from tests.tokenizers import build_qwen, build_t5
-from tests.transformer_pipelines import sharpened, shifted_vae, tiny_t5
+from tests.transformer_pipelines import sharpened
 
 
 def flux2_vae() -> AutoencoderKLFlux2:
-    torch.manual_seed(0)
-    return AutoencoderKLFlux2(
-        block_out_channels=(4, 4),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        latent_channels=4,
-        norm_num_groups=2,
-        mid_block_add_attention=False,
-        sample_size=16,
-        use_post_quant_conv=False,
-        use_quant_conv=False,
-    ).eval()
+    return tiny_vae(kind=AutoencoderKLFlux2, use_post_quant_conv=False, use_quant_conv=False)
 
 
 def flux2_transformer(guidance_embeds: bool) -> Flux2Transformer2DModel:
@@ -166,6 +156,31 @@ def tiny_ovis_image() -> diffusers.OvisImagePipeline:
         tokenizer=tokenizer,
         transformer=sharpened(transformer),
     )
+
+
+def tiny_longcat_image() -> diffusers.LongCatImagePipeline:
+    torch.manual_seed(0)
+    transformer = diffusers.LongCatImageTransformer2DModel(
+        in_channels=64,  # its pipeline makes latents of 16 channels, whatever the autoencoder has
+        num_layers=1,
+        num_single_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=16,
+        pooled_projection_dim=16,
+        axes_dims_rope=[4, 6, 6],
+    )
+    tokenizer = build_qwen()
+    pipe = diffusers.LongCatImagePipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=shifted_vae(),
+        text_encoder=models.tiny_qwen_vl(len(tokenizer), 0),
+        tokenizer=tokenizer,
+        text_processor=models.qwen_processor(tokenizer),
+        transformer=sharpened(transformer),
+    )
+    pipe.tokenizer_max_length = 32
+    return pipe
 
 
 def tiny_aura_flow() -> diffusers.AuraFlowPipeline:

@@ -77,18 +77,24 @@ def tiny_text_encoder(tokenizer: CLIPTokenizer, seed: int = 0, projected: bool =
     return (CLIPTextModelWithProjection if projected else CLIPTextModel)(config).eval()
 
 
-def tiny_vae(seed: int = 0) -> AutoencoderKL:
-    """Latents of 4 channels at half the image's side."""
-    torch.manual_seed(seed)
-    return AutoencoderKL(
-        block_out_channels=(4, 4),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        latent_channels=4,
-        norm_num_groups=2,
-        mid_block_add_attention=False,
-        sample_size=16,
-    ).eval()
+def tiny_vae(levels: int = 2, kind: Any = AutoencoderKL, **changes: Any) -> Any:
+    """Latents of 4 channels at half the image's side, or at a smaller share with more `levels`."""
+    torch.manual_seed(0)
+    config: dict[str, Any] = {
+        "block_out_channels": (4,) * levels,
+        "down_block_types": ("DownEncoderBlock2D",) * levels,
+        "up_block_types": ("UpDecoderBlock2D",) * levels,
+        "latent_channels": 4,
+        "norm_num_groups": 2,
+        "mid_block_add_attention": False,
+        "sample_size": 16,
+    }
+    return kind(**config | changes).eval()
+
+
+def shifted_vae(levels: int = 2) -> AutoencoderKL:
+    """Its latents are shifted, as those of SD3, FLUX and others are."""
+    return tiny_vae(levels, shift_factor=0.1)
 
 
 def tiny_pipeline(dtype: torch.dtype = torch.float32, scheduler: Any = None, **unet: Any) -> StableDiffusionPipeline:

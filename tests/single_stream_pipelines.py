@@ -10,19 +10,10 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
 from tests import language_models as models
-from tests.pipelines import SCHEDULER, tiny_unet
+from tests.language_models import tiny_t5
+from tests.pipelines import SCHEDULER, shifted_vae, tiny_unet
 from tests.tokenizers import build_bert, build_chat_glm, build_gemma, build_glm, build_qwen, build_t5, kolors
-from tests.transformer_pipelines import sharpened, shifted_vae, tiny_t5
-
-
-def smaller_vae(levels: int) -> diffusers.AutoencoderKL:
-    """Smaller latents, for pipelines that ask for images of a multiple of 16 pixels."""
-    torch.manual_seed(0)
-    deep = {"block_out_channels": (4,) * levels, "down_block_types": ("DownEncoderBlock2D",) * levels}
-    config = dict(shifted_vae().config) | deep | {"up_block_types": ("UpDecoderBlock2D",) * levels}
-    vae = diffusers.AutoencoderKL.from_config(config).eval()
-    vae.register_to_config(shift_factor=0.1)
-    return vae
+from tests.transformer_pipelines import sharpened
 
 
 def tiny_z_image(kind: Any = diffusers.ZImagePipeline, vae: Any = None) -> Any:
@@ -50,7 +41,9 @@ def tiny_z_image(kind: Any = diffusers.ZImagePipeline, vae: Any = None) -> Any:
     )
 
 
-def tiny_sana() -> diffusers.SanaPipeline:
+def tiny_sana(kind: Any = diffusers.SanaPipeline) -> Any:
+    """Sana Sprint has another scheduler, and is told its guidance scale."""
+    is_sprint = kind is not diffusers.SanaPipeline
     torch.manual_seed(0)
     vae = diffusers.AutoencoderDC(
         latent_channels=4,
@@ -72,16 +65,18 @@ def tiny_sana() -> diffusers.SanaPipeline:
         cross_attention_dim=16,
         caption_channels=16,
         sample_size=4,
+        guidance_embeds=is_sprint,
     )
     tokenizer = build_gemma()
-    return diffusers.SanaPipeline(
+    scheduler = diffusers.DPMSolverMultistepScheduler(
+        use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=3.0
+    )
+    return kind(
         tokenizer=tokenizer,  # pyright: ignore[reportArgumentType]
         text_encoder=models.tiny_gemma2(len(tokenizer)),
         vae=vae,
         transformer=sharpened(transformer),
-        scheduler=diffusers.DPMSolverMultistepScheduler(
-            use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=3.0
-        ),
+        scheduler=diffusers.SCMScheduler() if is_sprint else scheduler,
     )
 
 
@@ -103,7 +98,7 @@ def tiny_hunyuan_dit() -> diffusers.HunyuanDiTPipeline:
     )
     first, second = build_bert(), build_t5()
     return diffusers.HunyuanDiTPipeline(
-        vae=smaller_vae(4),
+        vae=shifted_vae(4),
         text_encoder=models.tiny_bert(len(first)),
         tokenizer=first,
         transformer=sharpened(transformer),
@@ -135,7 +130,7 @@ def tiny_cogview4() -> diffusers.CogView4Pipeline:
     return diffusers.CogView4Pipeline(
         tokenizer=tokenizer,  # pyright: ignore[reportArgumentType]
         text_encoder=models.tiny_glm(len(tokenizer)),
-        vae=smaller_vae(3),
+        vae=shifted_vae(3),
         transformer=sharpened(transformer),
         scheduler=FlowMatchEulerDiscreteScheduler(),
     )
@@ -207,7 +202,24 @@ def tiny_kolors() -> Any:
     )
 
 
-def tiny_wan() -> diffusers.WanPipeline:
+def wan_transformer(seed: int = 0) -> Any:
+    torch.manual_seed(seed)
+    transformer = diffusers.WanTransformer3DModel(
+        num_attention_heads=2,
+        attention_head_dim=12,
+        in_channels=4,
+        out_channels=4,
+        text_dim=16,
+        freq_dim=16,
+        ffn_dim=32,
+        num_layers=2,
+        rope_max_seq_len=32,
+    )
+    return sharpened(transformer)
+
+
+def tiny_wan(**changes: Any) -> diffusers.WanPipeline:
+    """`changes` are those of Wan 2.2: a second transformer and where it begins, or a time for each cell."""
     torch.manual_seed(0)
     vae = diffusers.AutoencoderKLWan(
         base_dim=4,
@@ -220,22 +232,11 @@ def tiny_wan() -> diffusers.WanPipeline:
         scale_factor_temporal=4,
         scale_factor_spatial=4,
     ).eval()
-    transformer = diffusers.WanTransformer3DModel(
-        num_attention_heads=2,
-        attention_head_dim=12,
-        in_channels=4,
-        out_channels=4,
-        text_dim=16,
-        freq_dim=16,
-        ffn_dim=32,
-        num_layers=2,
-        rope_max_seq_len=32,
-    )
     tokenizer = build_t5()
     return diffusers.WanPipeline(
         tokenizer=tokenizer,  # pyright: ignore[reportArgumentType]
         text_encoder=models.tiny_umt5(len(tokenizer)),
         vae=vae,
         scheduler=FlowMatchEulerDiscreteScheduler(),
-        transformer=sharpened(transformer),
+        **({"transformer": wan_transformer()} | changes),
     )

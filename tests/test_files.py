@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from heedful.errors import OutputError
-from heedful.files import make_folder, write_atomic, write_parts
+from heedful.files import make_folder, sync_folders, write_atomic, write_parts
 
 
 @pytest.mark.parametrize("content", ["Grüße\nzwei\r\n", "", b"\x00\xff"])
@@ -50,6 +50,12 @@ def test_parts_are_written_in_order_and_not_at_all_if_one_is_missing(tmp_path: P
 
     with pytest.raises(ValueError, match="no second part"):
         write_parts(path, broken())
+
+    def unreadable() -> Iterator[bytes]:
+        yield (tmp_path / "no such image").read_bytes()
+
+    with pytest.raises(FileNotFoundError, match="no such image"):  # and not that the file cannot be written
+        write_parts(path, unreadable())
     assert path.read_text(encoding="utf-8") == "Grüße\n"
     assert os.listdir(tmp_path) == ["file"]
 
@@ -86,3 +92,8 @@ def test_a_read_only_folder_is_an_output_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match="permission denied"):
         make_folder(tmp_path)
+
+
+def test_a_folder_that_is_gone_while_it_is_written_to_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"gone to stay while it is written to \(no such file"):
+        sync_folders([tmp_path / "gone"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from heedful import files
+from heedful import files, folders
 from heedful.errors import OutputError
 from heedful.folders import OWN, OutputFolder
 
@@ -23,6 +23,15 @@ def test_a_lock_that_cannot_be_opened_is_an_error_of_ours(tmp_path: Path) -> Non
     (tmp_path / OWN / "lock").mkdir(parents=True)
     with pytest.raises(OutputError, match=r"got a folder\. Move it away"), OutputFolder(tmp_path).locked():
         pass
+
+
+def test_a_lock_of_another_user_is_an_error_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(folders.FileLock, "acquire", forbidden)
+    with pytest.raises(OutputError, match=r"permission denied.*may belong to another user"):
+        OutputFolder(tmp_path).locked().__enter__()
 
 
 def test_a_persons_own_file_is_not_replaced(tmp_path: Path) -> None:

@@ -4,9 +4,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
-from heedful.identity import VERSION, describe_fields, identity
+import heedful.identity
+from heedful import guidance, teaching
+from heedful.identity import VERSION, code_of, describe_fields, identity, sources_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,3 +55,33 @@ def test_everything_can_be_written_as_json_and_holds_no_address() -> None:
     assert " at 0x" not in text
     assert plain[:5] == ["inf", "-inf", "nan", {"1": "a/b"}, ["a", "b"]]
     assert json.loads(text) == plain
+
+
+def one(value: float) -> float:
+    return value
+
+
+def other(value: float) -> float:
+    return 2 * value
+
+
+def test_code_that_is_not_heedfuls_is_told_apart_and_heedfuls_own_is_none() -> None:
+    for method in (*guidance.METHODS.values(), *teaching.METHODS.values()):
+        assert code_of(method) is None
+    found = [code_of((guidance.METHODS["none"], loss)) for loss in (one, other, Outer(weight=1.0))]
+    assert len({*found, None}) == 4
+    assert code_of(Outer(weight=2.0)) == found[2]  # its fields do not count
+    nobody_wrote = type("Made", (), {"__module__": "nowhere"})
+    assert code_of(nobody_wrote()) is not None
+
+
+def test_sources_change_with_the_code_of_their_rooms_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heedful.identity, "_PACKAGE", tmp_path)
+    for room in ("losses", "report"):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "a.py").write_text("1")
+    before = sources_of("losses")
+    (tmp_path / "report" / "a.py").write_text("2")
+    assert sources_of("losses") == before
+    (tmp_path / "losses" / "a.py").write_text("2")
+    assert sources_of("losses") != before

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from diffusers import (
-    AutoencoderKL,
     DPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
     FluxPipeline,
@@ -17,19 +16,10 @@ from diffusers import (
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
 )
-from transformers import T5Config, T5EncoderModel
 
-from tests.pipelines import tiny_text_encoder, tiny_vae
+from tests.language_models import tiny_t5
+from tests.pipelines import shifted_vae, tiny_text_encoder, tiny_vae
 from tests.tokenizers import build_clip, build_t5
-
-
-def tiny_t5(length: int, width: int = 16) -> T5EncoderModel:
-    """Two layers, for a vocabulary of `length` tokens."""
-    torch.manual_seed(0)
-    config = T5Config(
-        vocab_size=length, d_model=width, d_kv=8, d_ff=32, num_layers=2, num_heads=2, dropout_rate=0.0, pad_token_id=0
-    )
-    return T5EncoderModel(config).eval()
 
 
 def sharpened(transformer: Any, factor: float = 3.0) -> Any:
@@ -130,10 +120,3 @@ def tiny_flux(scheduler: Any = None, guidance_embeds: bool = True) -> FluxPipeli
     )
     pipe.set_progress_bar_config(disable=True)
     return pipe
-
-
-def shifted_vae() -> AutoencoderKL:
-    """The tiny autoencoder, whose latents are shifted as those of SD3 and FLUX are."""
-    vae = tiny_vae()
-    vae.register_to_config(shift_factor=0.1)
-    return vae

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from heedful.options import TrainingOptions as TrainingOptions
     from heedful.prompts import Concept as Concept
     from heedful.prompts import Prompt as Prompt
+    from heedful.teaching import Photo as Photo
     from heedful.teaching import TeachingMethod as TeachingMethod
     from heedful.teaching import TeachingSettings as TeachingSettings
     from heedful.teaching import load_concepts as load_concepts
@@ -40,6 +41,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "ClassImageOptions": ("heedful.options", "ClassImageOptions"),
     "Concept": ("heedful.prompts", "Concept"),
     "Method": ("heedful.guidance", "Method"),
+    "Photo": ("heedful.teaching", "Photo"),
     "Prompt": ("heedful.prompts", "Prompt"),
     "Settings": ("heedful.guidance", "Settings"),
     "TeachingMethod": ("heedful.teaching", "TeachingMethod"),
@@ -61,6 +63,7 @@ __all__ = [
     "Concept",
     "HeedfulError",
     "Method",
+    "Photo",
     "Prompt",
     "Settings",
     "TeachingMethod",

@@ -7,7 +7,7 @@ work is done, so nothing else in heedful opens a result for writing.
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def write_atomic(path: Path | str, content: bytes | str, *, through: Path | None
 def write_parts(path: Path | str, parts: Iterable[bytes | str], *, through: Path | None = None) -> Path:
     """Write what `parts` yields to `path`, one after the other, as `write_atomic` does, without ever holding all of it.
 
-    If `parts` raises, `path` stays as it was.
+    If `parts` raises, that is raised as it is, and `path` stays as it was.
     """
     target = Path(path)
     temporary = _temporary(target if through is None else through / target.name)
@@ -58,11 +58,13 @@ def write_parts(path: Path | str, parts: Iterable[bytes | str], *, through: Path
         for folder in (target.parent, temporary.parent):
             folder.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as stream:
-            for part in parts:
+            for part in _told_apart(parts):
                 stream.write(part.encode("utf-8") if isinstance(part, str) else part)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(target)
+    except _PartsFailed as failed:
+        raise failed.reason from None
     except OSError as reason:
         raise OutputError(
             f"Expected to write {target}, but it failed ({_why(reason)}). "
@@ -72,6 +74,20 @@ def write_parts(path: Path | str, parts: Iterable[bytes | str], *, through: Path
         # After success the name is gone already; after any failure, KeyboardInterrupt too, nothing half-written stays.
         _remove_quietly(temporary)
     return target
+
+
+class _PartsFailed(Exception):
+    """What is to be written cannot be read, which is no error of writing."""
+
+    def __init__(self, reason: OSError):
+        self.reason = reason
+
+
+def _told_apart(parts: Iterable[bytes | str]) -> Iterator[bytes | str]:
+    try:
+        yield from parts
+    except OSError as reason:
+        raise _PartsFailed(reason) from reason
 
 
 def append_lines(path: Path | str, lines: Sequence[str]) -> None:

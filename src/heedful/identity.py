@@ -4,11 +4,17 @@ So a new field with a default changes no identity that was written before. A def
 raise `VERSION` then, and whatever was made under another version counts as made otherwise.
 """
 
+import inspect
+import sys
+from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
-from pathlib import PurePath
+from hashlib import sha256
+from pathlib import Path, PurePath
 from typing import Any
 
 VERSION = 1
+_PACKAGE = Path(__file__).parent
+_KNOWN = sys.stdlib_module_names | {"heedful", "torch", "numpy", "jaxtyping"}
 
 
 def identity(thing: object, *leave_out: str) -> dict[str, Any]:
@@ -47,6 +53,49 @@ def describe_fields(thing: Any) -> Any:
         return f"{thing.__module__}.{thing.__qualname__}"
     text = repr(thing)  # an address in memory is no property
     return f"{type(thing).__module__}.{type(thing).__qualname__}" if " at 0x" in text else text
+
+
+def sources_of(*rooms: str) -> str:
+    """Return 12 hexadecimal digits that change with the code of heedful's `rooms`.
+
+    A version says nothing of a checkout.
+    """
+    digest = sha256()
+    for path in sorted(path for room in rooms for path in (_PACKAGE / room).rglob("*.py")):
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def code_of(thing: object) -> str | None:
+    """Return 12 hexadecimal digits that change with the code of what `thing` is made of and is not heedful's.
+
+    That are its class, those of its fields, and functions; what these call in turn does not count. None if all of it is
+    heedful's, Python's or of the libraries that heedful is made with.
+    """
+    own = {each for each in _made_of(thing) if each.__module__.partition(".")[0] not in _KNOWN}
+    written = sorted(map(_source, own))
+    return sha256("\n".join(written).encode()).hexdigest()[:12] if written else None
+
+
+def _made_of(thing: Any) -> Iterator[Any]:
+    """Yield the class of `thing`, or the function that it is, and those of what it holds."""
+    if inspect.isroutine(thing):
+        yield thing
+    elif isinstance(thing, list | tuple | set | frozenset):
+        for each in thing:
+            yield from _made_of(each)
+    elif not inspect.isclass(thing):
+        yield from type(thing).__mro__
+        if is_dataclass(thing):
+            for each in fields(thing):
+                yield from _made_of(getattr(thing, each.name))
+
+
+def _source(code: Any) -> str:
+    try:
+        return inspect.getsource(code)
+    except (OSError, TypeError):  # made where nothing was written, or compiled
+        return f"{code.__module__}.{code.__qualname__}"
 
 
 def _is_default(field: Field[Any], value: Any) -> bool:

@@ -40,6 +40,11 @@ def to_grey(image: Image.Image, where: str = "") -> Image.Image:
     return _eight_bits(image, "black", where).convert("L")
 
 
+def upright(image: Image.Image) -> Image.Image:
+    """Return an image turned as its EXIF says a camera was held."""
+    return ImageOps.exif_transpose(image)
+
+
 def png_bytes(image: Image.Image, **texts: str) -> bytes:
     """Return `image` as a PNG file that carries `texts`: the same image and texts give the same bytes."""
     chunks = PngImagePlugin.PngInfo()

@@ -14,6 +14,7 @@ from heedful.fields import check_fields
 LrScheduler = Literal["constant_with_warmup", "constant", "linear", "cosine", "cosine_with_restarts", "polynomial"]
 Precision = Literal["no", "fp16", "bf16"]
 Augmentation = Literal["none", "flip", "custom-diffusion"]
+Crop = Literal["concepts", "centre"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +108,9 @@ class TeachingOptions:
     """Weight of the denoising loss of class images."""
     num_class_images: int | None = None
     """Number of class images; the model generates those that their folder lacks."""
+    crop: Crop | None = None
+    """Which square of a photo is learnt: one that keeps every concept, told by masks, or else by the model's own maps;
+    or the one in its centre."""
     augmentation: Augmentation | None = None
     """How training images are varied: not at all, mirrored, or mirrored and scaled as in Custom Diffusion."""
     say_scale: bool | None = None
@@ -174,6 +178,8 @@ class TrainingOptions:
     """Steps between validations; one more follows the last step."""
     report_to: Literal["tensorboard"] | None = None
     """Tracker that gets losses and validation sheets, in OUT/logs."""
+    license: str | None = None
+    """Licence of what comes out, as the Hub names it: apache-2.0, creativeml-openrail-m. It is written on the card."""
 
     def __post_init__(self) -> None:
         """Check types and ranges."""

@@ -49,7 +49,7 @@ def test_a_lesson_and_a_benchmark_are_commands_too() -> None:
     assert (taught["lesson"].prompt, taught["lesson"].method) == ("a <a1> cat", "dreambooth")
     assert taught["numbers"].max_train_steps == 7
     report = _bound(as_command(State(view="compare", folder="out/a b", score="clip.text")))
-    assert (str(report["out"]), report["score"]) == ("out/a b", "clip.text")
+    assert (str(report["folder"]), report["score"]) == ("out/a b", "clip.text")
 
 
 @pytest.mark.parametrize("prompt", HOSTILE)

@@ -188,6 +188,15 @@ def test_sliced_attention_is_refused_inside_a_pipeline() -> None:
         pipe("a cat", num_inference_steps=1, output_type="latent")
 
 
+def test_merged_positions_are_refused() -> None:
+    """As token merging does, only half of the positions ask."""
+    unet = tiny_unet().double()
+    site = unet.get_submodule(LAST)
+    site.register_forward_pre_hook(lambda module, args: (args[0][:, ::2], *args[1:]))
+    with pytest.raises(UnsupportedPipeline, match=r"positions .*, got .* merges or skips positions"), capture(unet):
+        unet(**inputs())
+
+
 def test_unknown_denoisers_and_empty_selections_are_refused(shared: Any) -> None:
     with pytest.raises(UnsupportedPipeline), capture(nn.Linear(2, 2)):
         pass

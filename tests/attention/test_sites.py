@@ -82,3 +82,14 @@ def test_empty_selection_says_what_there_is() -> None:
 def test_denoiser_of_an_unknown_family_is_refused_by_name() -> None:
     with pytest.raises(UnsupportedPipeline, match="AutoencoderKL"):
         find_sites(tiny_vae())
+
+
+def test_denoiser_that_diffusers_derives_from_another_is_a_family_of_its_own() -> None:
+    """A class of a user's that is derived from one of diffusers' is read as that one."""
+    unet = tiny_unet()
+    usual = find_sites(unet)
+    unet.__class__ = type("OwnUNet", (type(unet),), {"__module__": "somebody"})
+    assert find_sites(unet) == usual
+    unet.__class__ = type("OtherUNet", (type(unet),), {"__module__": "diffusers.models.unets.other"})
+    with pytest.raises(UnsupportedPipeline, match="got OtherUNet"):
+        find_sites(unet)

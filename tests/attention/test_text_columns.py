@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import diffusers
 import pytest
 import torch
 from torch import Tensor
@@ -16,9 +15,9 @@ from torch import Tensor
 from heedful.attention import find_denoiser, layout_of
 from heedful.attention.intercept import replaced
 from heedful.guidance import NONE, guide
-from heedful.guidance.batching import copies_in
-from tests.every_pipeline import PIPELINES, PROMPTS
-from tests.family_pipelines import FAMILY_PIPELINES, edit, picture
+from heedful.steering.batching import copies_in
+from tests.every_pipeline import PIPELINES, Run
+from tests.family_pipelines import FAMILY_PIPELINES
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning"),
@@ -76,6 +75,7 @@ TOKENIZERS = {
     "FluxPipeline": ("tokenizer_2",),
     "FluxKontextPipeline": ("tokenizer_2",),
     "HunyuanDiTPipeline": ("tokenizer", "tokenizer_2"),
+    "StableDiffusion3PAGPipeline": ("tokenizer", "tokenizer_3"),
 }
 """Those whose tokens stand for a concept, one after the other; most pipelines have one."""
 
@@ -92,11 +92,11 @@ def test_tokens_of_each_concept_are_read_from_its_own_columns(name: str) -> None
         seen.append(layout.arguments(module, *args, **kwargs))
 
     handle = denoiser.register_forward_pre_hook(listen, with_kwargs=True)
-    with reading_ids(run.pipe), guide(run.pipe, PROMPTS, NONE) as guided:
+    with reading_ids(run.pipe), guide(run.pipe, run.prompts, NONE) as guided:
         run()
     handle.remove()
     columns = text_of(layout, seen[0])
-    whole = whole_text(run.pipe, guided.maps.prompts, layout, seen[0])
+    whole = whole_text(run, guided.maps.prompts, layout, seen[0])
     for row, prompt in enumerate(guided.maps.prompts):
         own = columns[whole[row]]
         which = TOKENIZERS.get(name, ("tokenizer",))
@@ -108,23 +108,26 @@ def test_tokens_of_each_concept_are_read_from_its_own_columns(name: str) -> None
                 assert found == [wanted] * len(which)
 
 
-def test_images_may_stand_between_a_template_and_its_prompt() -> None:
-    """Qwen-Image-Edit-Plus, whose pipeline takes one prompt at a time."""
-    run = edit(diffusers.QwenImageEditPlusPipeline)
-    run.arguments |= {"image": [picture(56)] * 2, "prompt": PROMPTS[0], "negative_prompt": "a dog"}
-    run.arguments |= {"num_inference_steps": 1, "num_images_per_prompt": 1}
+def test_word_that_clip_cuts_off_is_read_from_the_columns_of_t5() -> None:
+    """Stable Diffusion 3, whose CLIP reads fewer tokens than its T5."""
+    pipe: Any = PIPELINES["StableDiffusion3Pipeline"]().pipe
+    pipe.tokenizer_3.model_max_length = 256
+    long = "a red car and " * (pipe.tokenizer.model_max_length // 4) + "a blue clock"
     seen: list[Tensor] = []
 
     def listen(module: Any, args: Any, kwargs: Any) -> None:
-        seen.append(kwargs["encoder_hidden_states"][0, :, 0].round())
+        seen.append(kwargs["encoder_hidden_states"][-1, :, 0].round())
 
-    handle = run.pipe.transformer.register_forward_pre_hook(listen, with_kwargs=True)
-    with reading_ids(run.pipe), guide(run.pipe, PROMPTS[0], NONE) as guided:
-        run()
+    handle = pipe.transformer.register_forward_pre_hook(listen, with_kwargs=True)
+    with reading_ids(pipe), guide(pipe, long, NONE, ["red car", "blue clock"]) as guided:
+        pipe(long, height=16, width=24, num_inference_steps=1, max_sequence_length=128, output_type="latent")
     handle.remove()
     (prompt,) = guided.maps.prompts
-    for concept in prompt.concepts:
-        assert names(run.pipe, "tokenizer", [int(seen[0][index]) for index in concept.token_indices]) == concept.noun
+    car, clock = ([int(seen[0][index]) for index in concept.token_indices] for concept in prompt.concepts)
+    assert [names(pipe, which, [one]) for which, one in zip(("tokenizer", "tokenizer_3"), car, strict=True)] == [
+        "car"
+    ] * 2
+    assert names(pipe, "tokenizer_3", clock) == "clock"
 
 
 def text_of(layout: Any, arguments: dict[str, Any]) -> list[Tensor]:
@@ -139,8 +142,9 @@ def text_of(layout: Any, arguments: dict[str, Any]) -> list[Tensor]:
     return rows
 
 
-def whole_text(pipe: Any, prompts: Any, layout: Any, arguments: dict[str, Any]) -> list[int]:
+def whole_text(run: Run, prompts: Any, layout: Any, arguments: dict[str, Any]) -> list[int]:
     """Return the rows that have the condition."""
-    copies, condition = copies_in(pipe, layout, arguments, 2, layout.rows(arguments) > len(prompts))
+    is_guided = layout.rows(arguments) > len(prompts)
+    copies, condition = copies_in(run.pipe, layout, arguments, len(run.prompts), is_guided)
     first = condition % copies * len(prompts)
     return list(range(first, first + len(prompts)))

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from heedful.attention import SiteSelection, layout_of
+from heedful.attention import SiteSelection, layout_of, published_sites
 from heedful.attention.usual_sites import Usual, in_blocks, usual_sites
 from tests.new_transformers import tiny_chroma
 from tests.pipelines import tiny_unet
@@ -21,11 +21,21 @@ def blocks(**lists: int) -> torch.nn.Module:
 def test_published_blocks_are_read_by_their_numbers() -> None:
     find = in_blocks("transformer_blocks.attn", "single_transformer_blocks.attn")
     sites = find(blocks(transformer_blocks=19, single_transformer_blocks=38))
-    chosen = usual_sites(layout_of(tiny_flux().transformer).usual or (), sites)
-    assert chosen.names == (
-        *(f"transformer_blocks.{index}.attn" for index in range(15, 19)),
-        *(f"single_transformer_blocks.{index}.attn" for index in range(21, 25)),
-    )
+    usual = layout_of(tiny_flux().transformer).usual or ()
+    chosen = usual_sites(usual, sites)
+    assert chosen.names == tuple(f"transformer_blocks.{index}.attn" for index in range(15, 19))
+    (other,) = (one for one in usual if not one.is_default)
+    assert other.names(sites) == [f"single_transformer_blocks.{index}.attn" for index in range(21, 25)]
+
+
+def test_all_that_was_published_of_a_denoiser_can_be_asked_for() -> None:
+    flux = published_sites(tiny_flux().transformer)
+    assert [source.partition(",")[0] for source in flux] == ["ConceptAttention", "FreeFlux"]
+    assert [sites.names for sites in flux.values()] == [
+        ("transformer_blocks.0.attn",),
+        ("single_transformer_blocks.1.attn",),
+    ]
+    assert published_sites(tiny_unet()) == {}
 
 
 def test_model_with_another_number_of_blocks_is_read_at_the_same_depth() -> None:

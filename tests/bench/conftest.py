@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from heedful.bench import BenchFolder, Progress, Suite, describe_run, run_bench
-from heedful.guidance.methods import ATTEND_AND_EXCITE, NONE
+from heedful.guidance.methods import A_STAR, NONE
 from heedful.images import (
     Batch,
     Engine,
@@ -50,7 +50,7 @@ def make_request(suite: Suite = SUITE, **changes: Any) -> Request:
     usual = {
         "suite": suite.name,
         "prompts": suite.lines,
-        "methods": [NONE, ATTEND_AND_EXCITE],
+        "methods": [NONE, A_STAR],
         "seeds": [0, 1],
         "scores": (WorldScore(),),
         "sampling": SamplingOptions(**sampling),

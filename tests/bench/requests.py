@@ -1,7 +1,7 @@
 """What programs of their own and the tests that start them have in common."""
 
 from heedful.bench import find_suite
-from heedful.guidance.methods import ATTEND_AND_EXCITE, NONE
+from heedful.guidance.methods import A_STAR, NONE
 from heedful.images import Request, SamplingOptions
 from heedful.scores import WorldScore
 
@@ -12,7 +12,7 @@ def cluster_request() -> Request:
     return Request(
         suite=suite.name,
         prompts=suite.lines,
-        methods=[NONE, ATTEND_AND_EXCITE],
+        methods=[NONE, A_STAR],
         seeds=range(3),
         scores=(WorldScore(),),
         same_noise=False,

@@ -23,7 +23,7 @@ def test_batches_are_of_one_method_and_hold_every_case_once(plan: Plan) -> None:
     batches = list(plan.batches())
     assert [(batch.number, batch.method.name, len(batch.cases)) for batch in batches] == [
         (0, "none", 3), (1, "none", 3), (2, "none", 2),
-        (3, "attend-and-excite", 3), (4, "attend-and-excite", 3), (5, "attend-and-excite", 2),
+        (3, "a-star", 3), (4, "a-star", 3), (5, "a-star", 2),
     ]  # fmt: skip
     keys = [case.key for batch in batches for case in batch.cases]
     assert len(set(keys)) == len(keys) == len(plan) == plan.todo == 16
@@ -33,7 +33,7 @@ def test_methods_share_noise_and_prompts_do_not(plan: Plan) -> None:
     seeds: dict[str, list[tuple[str, int]]] = {}
     for batch in plan.batches():
         seeds.setdefault(batch.method.name, []).extend((case.prompt.text, case.seed) for case in batch.cases)
-    assert seeds["none"] == seeds["attend-and-excite"]
+    assert seeds["none"] == seeds["a-star"]
     assert [seed for _, seed in seeds["none"]] == [0, 1000, 2000, 3000, 1, 1001, 2001, 3001]
 
 

@@ -9,7 +9,7 @@ from torture_jobs import JOBS, Job, compare, half_done, record_lines, records
 from torture_runs import filled, killed
 
 SMALL = ("bench", "run", "--suite", "world-two-development", "--steps", "2", "--batch-size", "2", "--scores", "world")
-FEW = (*SMALL, "--limit", "2", "--seeds", "0-1", "--methods", "none,attend-and-excite")
+FEW = (*SMALL, "--limit", "2", "--seeds", "0-1", "--methods", "none,a-star")
 
 
 def test_what_is_lost_doubled_or_changed_is_named() -> None:

@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,14 +14,16 @@ import pytest
 from PIL import Image
 
 from heedful.bench import BenchFolder, Suite, read_records
+from heedful.bench.folder import _version_changes, describe_run  # pyright: ignore[reportPrivateUsage]
 from heedful.bench.records import shard
 from heedful.errors import ModelNotFound, OutputError, SettingsError
-from heedful.guidance.history import MapHistory
-from heedful.guidance.methods import A_STAR, ATTEND_AND_EXCITE, NONE
+from heedful.guidance.methods import A_STAR, NONE
+from heedful.identity import code_of
 from heedful.images import VERSIONS, Gallery, PromptLine, read_entry
 from heedful.models import Model
 from heedful.prompts import Prompt
 from heedful.scores import Figure, Score, Values, WorldScore
+from heedful.steering.history import MapHistory
 from tests.bench.conftest import SUITE, Run, make_request, refused, stopped_after
 
 FIELDS = (
@@ -78,8 +80,8 @@ def test_every_case_has_its_image_and_one_record(whole: Path) -> None:
         assert (entry.settings["prompt"], entry.settings["seed"]) == (row["prompt"], row["seed"])
         assert entry.settings["concepts"] == row["concepts"] and entry.settings["method"] == row["method"]
     costs = {row["method"]: row["cost"] for row in rows}
-    assert costs["none"] == 1 and costs["attend-and-excite"] > 1
-    steered = next(row for row in rows if row["method"] == "attend-and-excite")
+    assert costs["none"] == 1 and costs["a-star"] > 1
+    steered = next(row for row in rows if row["method"] == "a-star")
     assert steered["trace"]["guided_steps"] >= 1 and steered["trace"]["first_loss"] is not None
     assert Counter(row["kind"] for row in rows)["single"] == 4
 
@@ -88,7 +90,7 @@ def test_a_run_says_what_it_was(whole: Path) -> None:
     (said,) = BenchFolder(whole).runs()
     assert next(whole.glob("runs/*.json")).stem == said["run"] and said["seeds"] == [0, 1]
     assert said["settings"]["steps"] == 2 and said["settings"]["batch_size"] == 3
-    assert said["methods"]["attend-and-excite"]["loss"]["class"] == "AttendAndExciteLoss"
+    assert said["methods"]["a-star"]["loss"]["class"] == "Total"
     assert said["scores"] == {"world": {"version": 1, "class": "WorldScore"}}
     assert {"torch", "diffusers", "heedful", "python"} <= set(said["versions"]) and said["hardware"]["cores"] >= 1
     assert set(said["git"] or {"commit": "", "is_dirty": True}) == {"commit", "is_dirty"}
@@ -127,7 +129,7 @@ def test_more_seeds_methods_and_prompts_only_add_what_is_missing(run: Run, tmp_p
     times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*/*.png")}
     for changes, new in (
         ({"suite": shorter, "methods": [NONE], "seeds": [0, 1]}, 3),
-        ({"suite": shorter, "methods": [NONE, ATTEND_AND_EXCITE], "seeds": [0, 1]}, 6),
+        ({"suite": shorter, "methods": [NONE, A_STAR], "seeds": [0, 1]}, 6),
         ({}, 4),
     ):
         plan, progress = run(tmp_path, **changes)
@@ -247,6 +249,11 @@ def test_a_run_of_other_versions_joins_with_a_note(
     monkeypatch.setitem(VERSIONS, "sources", "others")
     plan = BenchFolder(tmp_path).plan(model, make_request(methods=[NONE], seeds=[0, 1]))
     assert plan.todo == 4 and any("other sources of heedful" in remark for remark in plan.remarks)
+    mine = replace(NONE, loss=lambda maps, prompts, previous: maps.tokens.sum((1, 2, 3)))
+    run = describe_run(plan)
+    changed = run | {"code": {"none": code_of(mine)}}
+    assert _version_changes(run, changed) == ["another implementation of the method none"]
+    assert _version_changes(changed | {"methods": {}}, run) == []  # a run of other methods
 
 
 @pytest.mark.parametrize("name", ["records/cases-0.jsonl", "none"])

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 from cards import BITS, best, needs, needs_offloaded, tables
-from large_models import GIB, count_model
+from counting import GIB
+from large_models import count_model
 from published_models import MODELS, Published
 
 SMALL: dict[str, Any] = {

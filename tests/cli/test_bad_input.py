@@ -1,8 +1,11 @@
 """What a person can get wrong: one clear message, exit code 2, and nothing half-written."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from tests.cli.conftest import Call
 
@@ -103,6 +106,32 @@ def test_a_broken_pipeline(call: Call, out: Path, tmp_path: Path) -> None:
     assert message.startswith(f"Expected to load a pipeline from {folder}, but diffusers says: ")
 
 
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ("tensor", "Expected all weights of unet in "),
+        ("tokenizer", "Expected the folder tokenizer in "),
+        ("config", "Expected to load a pipeline from "),
+    ],
+)
+def test_a_pipeline_that_lacks_something(
+    call: Call, out: Path, tmp_path: Path, model_folder: Path, broken: str, message: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder, folder)
+    if broken == "tensor":
+        (file,) = (folder / "unet").glob("*.safetensors")
+        tensors = load_file(file)
+        save_file({name: value for name, value in tensors.items() if name != "conv_in.bias"}, file)
+    elif broken == "tokenizer":
+        shutil.rmtree(folder / "tokenizer")
+    else:
+        config = folder / "unet" / "config.json"
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"block_out_channels": 3}))
+    said = _refused(call, out, PROMPT, "--model", folder)
+    assert said.startswith(message) and said.endswith((" Get the model whole.", "what it needs."))
+
+
 def test_a_folder_that_cannot_be_written(call: Call, tmp_path: Path, model_folder: Path) -> None:
     file = tmp_path / "file"
     file.write_text("mine")
@@ -139,6 +168,7 @@ def test_choices_that_do_not_exist(call: Call, out: Path, arguments: list[str], 
         (["--steps", "0"], "Expected steps of 1 or more, got 0."),
         (["--batch-size", "-1"], "Expected a batch size of 1 or more, got -1. On the command line: --batch-size 1."),
         (["--guidance-scale", "nan"], "Expected a guidance scale of 0 or more, got nan."),
+        (["--guidance-scale", "inf"], "Expected a guidance scale of 0 or more, got inf."),
         (["--width", "33"], "Expected a width that is a multiple of 8 pixels, got 33. The nearest is 32."),
         (["--device", "abacus"], "Expected one of the devices auto, cpu, cuda, mps, got 'abacus'."),
         (["--dtype", "int4"], "Expected one of the dtypes float32, float16, bfloat16, got 'int4'."),
@@ -186,3 +216,24 @@ def test_a_sheet_that_cannot_be_written_is_refused_before_the_model_is_loaded(
     (tmp_path / "file").touch()
     result = call("world", "sample", "--out", tmp_path / "file" / "sheet.png")
     assert result.code == 2 and "is a file. Choose another folder" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["generate", "a cat \udcff"], "Expected text in UTF-8 for PROMPTS, got 'a cat \\udcff'."),
+        (["see", PROMPT, "--seed", 10**22], f"{10**22} is larger than {2**63 - 1}"),
+        (["world", "train", "--threads", 0], "Expected 1 thread or more, got 0."),
+        (["world", "train", "--device", "abacus"], "Expected one of the devices auto, cpu, cuda, mps, got 'abacus'."),
+        (
+            ["world", "evaluate", *(f"--{kind}-seeds=0" for kind in ("single", "two", "three", "pointing"))],
+            "Expected seeds for one kind of prompt or more, got 0 for all of them.",
+        ),
+    ],
+)
+def test_what_no_command_can_do_is_refused_in_a_sentence(
+    call: Call, out: Path, words: list[object], message: str
+) -> None:
+    result = call(*words, "--out", out)
+    assert result.code == 2 and message in result.err and "Traceback" not in result.err
+    assert not out.exists()

@@ -59,6 +59,21 @@ def test_scores_can_come_later(call: Call, command: list[object], tmp_path: Path
     assert f"Not scored: {image.relative_to(tmp_path / 'out')}: Expected an image at {image}" in result.err
 
 
+def test_prompts_that_were_removed_are_written_again_by_the_run_alone(
+    call: Call, command: list[object], tmp_path: Path, model_folder: Path
+) -> None:
+    assert call(*command, "--methods", "none").code == 0
+    suite = tmp_path / "out" / "suite.jsonl"
+    written = suite.read_text(encoding="utf-8")
+    suite.unlink()
+    later = ["bench", "add-score", "--scores", "instance", "--out", tmp_path / "out", "--model", model_folder]
+    result = call(*later)
+    assert result.code == 2 and "Expected the prompts of all images in " in result.err and not suite.exists()
+    again = call(*command, "--methods", "none")
+    assert again.code == 0 and "2 of 2 images are done already." in again.err
+    assert suite.read_text(encoding="utf-8") == written
+
+
 def test_a_misspelt_folder_is_not_made(call: Call, tmp_path: Path, model_folder: Path) -> None:
     result = call("bench", "add-score", "--scores", "world", "--out", tmp_path / "typo", "--model", model_folder)
     assert result.code == 2 and "Expected a benchmark in" in result.err and not (tmp_path / "typo").exists()

@@ -24,9 +24,10 @@ def test_the_page_is_written_and_its_path_is_the_last_line(call: Call, run: Path
 
 
 def test_score_and_baseline_can_be_chosen_and_json_names_the_files(call: Call, run: Path) -> None:
-    options = ["--score", "world.confidence", "--baseline", "a-star", "--json"]
+    options = ["--score", "world.confidence", "--baseline", "a-star", "--json", "--out", run.parent / "page"]
     result = call("bench", "report", run, *options)
     files = json.loads(result.out)
+    assert files["markdown"] == str(run.parent / "page" / "report.md")
     text = Path(files["markdown"]).read_text(encoding="utf-8")
     assert "Differences from a-star" in text and "`world.confidence` [95 %]" in text
 

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
-from heedful.cli.console import exit_code
+from heedful.cli.console import exit_code, say, say_table
 from heedful.errors import HeedfulError, MissingExtra, ModelNotFound
+from heedful.folders import OutputFolder
 from tests.cli.conftest import Call
 
 PROMPT = "a cat and a blue clock"
@@ -60,6 +61,22 @@ def test_see_needs_a_concept_to_look_for(call: Call, model_folder: Path, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("command", ["see", "generate"])
+def test_another_run_is_kept_out_and_a_persons_file_stays(
+    call: Call, model_folder: Path, tmp_path: Path, command: str
+) -> None:
+    words = [command, PROMPT, "--model", model_folder, "--steps", 1, "--method", "none", "--out", tmp_path]
+    with OutputFolder(tmp_path).locked():
+        result = call(*words)
+    assert result.code == 2 and "another one writes there (process " in result.err
+    own = tmp_path / ("grid.png" if command == "generate" else f"none/{PROMPT}/0/sheet.png")
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("mine")
+    result = call(*words)
+    assert result.code == 2 and own.name in result.err and "It is not replaced." in result.err
+    assert own.read_text() == "mine"
+
+
 def test_see_repeats_itself_in_json(call: Call, model_folder: Path, tmp_path: Path) -> None:
     result = call("see", PROMPT, "--json", "--model", model_folder, "--steps", 2, "--out", tmp_path)
     seen = json.loads(result.out)
@@ -103,5 +120,33 @@ def test_help_and_version_do_not_wait_for_torch() -> None:
     assert "generate" in result.stdout and "heedful 0." in result.stdout
 
 
+def test_what_looks_like_markup_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names in records are anybody's."""
+    say_table(("method", "[/red]"), [("[/red]", "[bold]1")])
+    say("[/red]")
+    assert capsys.readouterr().out.count("[/red]") == 3
+
+
 def test_what_was_asked_for_is_at_fault_or_the_installation() -> None:
     assert [exit_code(kind("")) for kind in (ModelNotFound, MissingExtra, HeedfulError)] == [2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (PermissionError(13, "Permission denied", "a/b"), 2, "use the file or folder a/b, but the system says: Perm"),
+        (MemoryError(), 1, "The memory was too small."),
+        (KeyError("unet"), 1, "KeyError: 'unet' (--debug shows where)"),
+        (UnicodeEncodeError("utf-8", "x", 0, 1, "no"), 2, "UnicodeEncodeError: "),
+    ],
+)
+def test_any_error_ends_in_a_sentence_and_an_exit_code(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, message: str
+) -> None:
+    def raises(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("heedful.models.open_model", raises)
+    result = call("see", PROMPT, "--out", tmp_path)
+    assert result.code == code and f"Error: {message}" in result.err.replace("Expected to ", "")
+    assert "Traceback" not in result.err

@@ -14,10 +14,9 @@ import pytest
 from PIL import Image
 
 from heedful.cli.choices import read_teaching_method
-from heedful.cli.learning import read_images
 from heedful.images.gallery import read_entry
 from heedful.models import ModelOptions, open_model
-from heedful.teaching import METHODS, teach
+from heedful.teaching import METHODS, read_photos, teach
 from tests.bench.test_run import images
 from tests.cli.conftest import Call
 
@@ -34,7 +33,7 @@ def taught(lesson_model: Path, photo: Path, tmp_path_factory: pytest.TempPathFac
         settings = read_teaching_method(name).settings
         short = replace(settings, max_train_steps=2, train_batch_size=1, with_prior_preservation=False, say_scale=False)
         pipe = open_model(ModelOptions(model=str(lesson_model))).pipe
-        teach(pipe, read_images([photo]), PROMPT, method, out=folders[name], settings=short)
+        teach(pipe, read_photos([photo]), PROMPT, method, out=folders[name], settings=short)
     return folders
 
 
@@ -53,6 +52,15 @@ def test_images_of_other_concepts_are_not_taken_for_these(
     assert code == 0 and "1 of 1 images are there already." in said
     code, said = _generate(call, lesson_model, tmp_path, "--concepts-from", second)
     assert code == 2 and "was made with other settings: concepts from" in said
+
+
+def test_taught_concepts_are_not_guided_unless_it_is_asked_for(
+    call: Call, lesson_model: Path, taught: dict[str, Path], tmp_path: Path
+) -> None:
+    given = ["--concepts-from", taught["disendiff"], "--model", lesson_model, "--seeds", 0, "--steps", 2]
+    result = call("generate", "a <cat1> cat", *given, "--out", tmp_path)
+    assert result.code == 0, result.err
+    assert [path.parts[-3] for path in tmp_path.glob("*/*/*.png")] == ["none"]
 
 
 def test_a_picture_is_painted_into_with_concepts(

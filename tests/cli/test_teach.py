@@ -62,7 +62,12 @@ def test_sheets_on_the_way_show_images_and_maps_and_reach_tensorboard(
     assert said["validation"] == [str(tmp_path / "validation" / f"{step}.png") for step in (2, 4)]
     assert said["concepts"] == [{"placeholder": "<cat1>", "noun": "cat"}, {"placeholder": "<dog1>", "noun": "dog"}]
     with Image.open(tmp_path / "validation" / "4.png") as sheet:
-        assert sheet.height > 5 * 160  # an image and a map of the first prompt, an image and two of the second
+        # the photo, an image and a map of the first prompt, an image and two of the second
+        assert sheet.height > 6 * 160
+        assert sheet.width > 3 * 160  # the photo has the maps of both concepts beside it
+    card = (tmp_path / "README.md").read_text()
+    assert "](validation/4.png)" in card and '"output": {"url": "validation/4.png"}' in card
+    assert f"heedful teach {photo} --prompt '{PROMPT}' --model" in card
     (log,) = (tmp_path / "logs").rglob("events.out.tfevents.*")
     events = log.read_bytes()
     assert all(name in events for name in (b"denoising", b"maps", b"validation"))
@@ -126,6 +131,34 @@ def test_a_folder_of_pictures_with_masks_learns_a_lora(
     result = call("teach", pictures, *options, *more, "--out", tmp_path / "out")
     assert result.code == 0, result.err
     assert "pytorch_lora_weights.safetensors" in _weights(tmp_path / "out")
+
+
+def test_photos_of_any_size_bring_their_captions_masks_and_boxes(
+    call: Call, options: list[object], tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        Image.effect_noise((40, 16), 90).convert("RGB").save(photos / name)
+    (photos / "a.txt").write_text("a <dog1> dog\nthe <dog1> dog\n")
+    box = {"bbox": [[30, 2, 8, 8]], "categories": ["cat1"]}
+    line = {"file_name": "b.png", "text": "a <cat1> cat", "objects": box}
+    (photos / "metadata.jsonl").write_text(json.dumps(line))
+    more = ["--no-prior-preservation", "--validation-prompt", "a <cat1> cat", "--num-validation-images", 1]
+    command = ["teach", photos, *override(options, more), "--license", "mit", "--out"]
+    result = call(*command, tmp_path / "out")
+    assert result.code == 0, result.err
+    assert f"{photos / 'a.png'}: a <dog1> dog | the <dog1> dog" in result.err
+    assert f"{photos / 'b.png'}: a <cat1> cat; masks of <cat1>" in result.err
+    training = json.loads((tmp_path / "out" / "concepts.json").read_text())["training"]
+    assert training["captions"] == [["a <dog1> dog", "the <dog1> dog"], ["a <cat1> cat"], []]
+    assert list(training["regions"][1]) == ["<cat1>"] and not training["regions"][0]
+    assert '\nlicense: "mit"\n' in (tmp_path / "out" / "README.md").read_text()
+    (photos / "c.txt").write_text("a dog")
+    refused = call(*command, tmp_path / "other")
+    assert refused.code == 2 and "Expected captions with the placeholders that are learnt" in refused.err
+    plain = call(*override(command[:-1], ["--num-validation-images", 0]), "--no-captions", "--out", tmp_path / "other")
+    assert plain.code == 0, plain.err
 
 
 @pytest.mark.parametrize(

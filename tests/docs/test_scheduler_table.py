@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from heedful.guidance.levels import INTERVALS
-from heedful.guidance.policy import POLICIES, REFUSED
+from heedful.steering.levels import INTERVALS
+from heedful.steering.policy import POLICIES, REFUSED
 
 PAGE = Path(__file__).parents[2] / "docs" / "guidance.md"
 
@@ -27,10 +27,13 @@ def test_each_policy_has_a_row() -> None:
         assert any(names == short(policy.schedulers) and "refused" not in says for names, says in rows())
 
 
-def test_every_scheduler_of_the_table_is_guided_by_the_scheme_prediction() -> None:
-    assert {name for names, _ in rows() for name in names} == short(INTERVALS)
+def test_every_scheduler_of_the_table_but_the_last_is_guided_by_the_scheme_prediction() -> None:
+    *others, (last, says) = rows()
+    assert {name for names, _ in others for name in names} == short(INTERVALS)
+    assert last == short(REFUSED["prediction"]) == short(REFUSED["select"])
+    assert all(reason in says for reason in REFUSED["select"].values())
 
 
 def test_refused_schedulers_are_called_refused() -> None:
     refused = {name for names, says in rows() if "refused" in says for name in names}
-    assert refused == short(REFUSED) | {"PNDM"}  # PNDM with its Runge-Kutta steps
+    assert refused == short(REFUSED["exact"]) | {"PNDM"}  # PNDM with its Runge-Kutta steps

@@ -15,13 +15,13 @@ from heedful import load_concepts
 from heedful.attention import SiteSelection
 from heedful.guidance import NONE, Settings, guide
 from heedful.guidance.methods import AttendAndExciteLoss
-from heedful.guidance.texts import parse_prompt
 from heedful.images.inpainting import Inpainting, any_channels, for_inpainting
 from heedful.images.painting import paint
 from heedful.images.sampling import Sampling, settings_of
 from heedful.losses import PUBLISHED_SHARES
 from heedful.models.additions import add
 from heedful.models.lora import Lora
+from heedful.steering.texts import parse_prompt
 from heedful.teaching.concepts import new_concepts
 from heedful.teaching.text_embeddings import add_concepts, initial_vectors
 from tests.end_to_end.conftest import PROMPT, Kind

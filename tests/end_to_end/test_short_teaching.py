@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw
 
 from heedful import load_concepts, world
 from heedful.guidance.methods import HEEDFUL
-from heedful.guidance.texts import parse_prompt
 from heedful.images.painting import paint
 from heedful.images.sampling import Sampling
+from heedful.steering.texts import parse_prompt
 from heedful.teaching import TaughtConcepts, TeachingSettings, teach
 from heedful.teaching.concepts import new_concepts
 from heedful.teaching.dataset import TrainingImages

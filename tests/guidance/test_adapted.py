@@ -132,6 +132,13 @@ def test_cache_says_why_it_cannot_be_guided() -> None:
         pass
 
 
+def test_cache_that_is_turned_on_inside_the_block_says_why() -> None:
+    run = PIPELINES[FLUX]()
+    with guide(run.pipe, PROMPTS, A_STAR), pytest.raises(UnsupportedPipeline, match="skips blocks"):
+        cached(run)
+        run()
+
+
 def test_cache_that_is_turned_off_again_is_no_hindrance() -> None:
     run = PIPELINES[FLUX]()
     cached(run)

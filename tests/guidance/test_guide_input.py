@@ -131,12 +131,24 @@ def test_attention_out_of_sight_is_refused() -> None:
         latents_of(pipe, TWO)
 
 
-def test_inference_mode_is_refused(pipe: Any) -> None:
+def test_inference_mode_is_refused_only_where_gradients_are_needed(pipe: Any) -> None:
     with (
         pytest.raises(PipelineError, match="inference_mode"),
         torch.inference_mode(),
         guide(pipe, TWO, A_STAR, settings=SHORT),
     ):
+        latents_of(pipe, TWO)
+    with torch.inference_mode(), guide(pipe, TWO, NONE, settings=SHORT) as guided:
+        latents_of(pipe, TWO)
+    assert len(guided.maps) == 4
+
+
+def test_weights_of_inference_mode_are_refused_on_entry() -> None:
+    with torch.inference_mode():
+        pipe = tiny_pipeline()
+    with pytest.raises(PipelineError, match="Load the pipeline outside of it"), guide(pipe, TWO, A_STAR):
+        pass
+    with guide(pipe, TWO, NONE, settings=SHORT):
         latents_of(pipe, TWO)
 
 

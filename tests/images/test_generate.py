@@ -8,11 +8,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from heedful.errors import OutputError, SettingsError
+from heedful.errors import HeedfulError, OutputError, SettingsError
 from heedful.guidance import Method
 from heedful.guidance.methods import ATTEND_AND_EXCITE, HEEDFUL, NONE
-from heedful.images import Gallery, Plan, Request, find_images, make_images, make_plan, painting, read_entry
+from heedful.images import (
+    Gallery,
+    Inpainting,
+    Plan,
+    Request,
+    SamplingOptions,
+    choose_sampling,
+    find_images,
+    look_at,
+    make_images,
+    make_plan,
+    painting,
+    read_entry,
+)
 from heedful.models import Model
 
 Make = Callable[..., Request]
@@ -99,6 +113,36 @@ def test_another_version_does_not_join_in_silence(
     assert any("2 images that are there were made with torch" in remark for remark in plan.remarks)
 
 
+def test_another_implementation_of_a_loss_does_not_join_in_silence(
+    model: Model, request_images: Make, tmp_path: Path
+) -> None:
+    """Two classes of one name, with the same fields."""
+
+    def method(factor: float) -> Method:
+        loss = type(ATTEND_AND_EXCITE.loss)
+        base = Weaker if factor < 1 else Stronger
+        own = make_dataclass("AttendAndExciteLoss", [], bases=(base, loss), frozen=True, kw_only=True)
+        return replace(ATTEND_AND_EXCITE, loss=own())
+
+    def remarks(method: Method) -> str:
+        plan = make_plan(model, request_images(methods=[method], steps=1))
+        return " ".join(find_images(plan, Gallery(tmp_path)).remarks)
+
+    run(model, tmp_path, request_images(methods=[method(0.5)], steps=1))
+    assert "implementation" not in remarks(method(0.5))
+    assert "2 images that are there were made with another implementation of the method" in remarks(method(2.0))
+
+
+class Weaker:
+    def __call__(self, *maps: Any) -> Any:
+        return 0.5 * super().__call__(*maps)  # type: ignore[misc]
+
+
+class Stronger:
+    def __call__(self, *maps: Any) -> Any:
+        return 2 * super().__call__(*maps)  # type: ignore[misc]
+
+
 def painting_versions() -> dict[str, str]:
     from heedful.images import VERSIONS
 
@@ -123,9 +167,11 @@ def test_numbers_that_are_not_finite_are_a_failure(
         return values
 
     monkeypatch.setattr(painting, "sample", broken)
-    _, (good, bad) = run(model, tmp_path, request_images())
+    plan, (good, bad) = run(model, tmp_path, request_images())
     assert good.error is None and bad.png is None and "not finite" in bad.error
     assert [Path(name).name for name in pngs(tmp_path)] == ["0.png"]
+    with pytest.raises(HeedfulError, match="not finite"):
+        look_at(model, plan.sampling, [*plan.prompts] * 2, NONE, [0, 1])
 
 
 def test_too_little_memory_of_the_processor_is_said(
@@ -156,6 +202,13 @@ def test_what_diffusers_would_refuse_is_refused_while_planning(
 ) -> None:
     with pytest.raises(SettingsError, match=why):
         make_plan(model, request_images(**changes))
+
+
+def test_a_strength_that_leaves_no_step_is_refused_while_planning(model: Model) -> None:
+    grey = Image.new("RGB", (16, 16))
+    inpainting = Inpainting(image=grey, mask=grey.convert("L"), strength=0.04)
+    with pytest.raises(SettingsError, match=r"leaves a step to make, got 0\.04 of 20 steps\. .* 0\.05 or more"):
+        choose_sampling(model, SamplingOptions(steps=20), inpainting)
 
 
 def test_a_name_of_a_method_is_no_path(model: Model, request_images: Make) -> None:

@@ -68,8 +68,8 @@ def test_records_of_another_method_are_refused(pipe, detector, tmp_path: Path) -
 
 def test_our_method_helps_on_the_embedded_world(pipe, detector, tmp_path: Path) -> None:
     """24 prompts of the half that methods may be tuned on, the same noise."""
-    trial = Trial(prompts=split_prompts()[0][60:84], seeds=(77,), batch=24)
+    trial = Trial(prompts=split_prompts()[0][60:84], seeds=(77,), steps=10, batch=24)
     plain = run_trial(pipe, detector, trial, NONE, tmp_path / "none.jsonl")
     guided = run_trial(pipe, detector, trial, HEEDFUL, tmp_path / "heedful.jsonl")
     assert success_table(guided, trial).mean() >= success_table(plain, trial).mean() + 0.05
-    assert guided[0].relative_cost <= 1.3
+    assert guided[0].relative_cost <= 1.4  # with 20 steps 1.2; looking at other noises weighs more in a short run

@@ -19,6 +19,15 @@ def test_text_softmax_is_the_softmax_of_the_columns_that_stay(columns: Columns) 
         assert float(shares[item, [0, *range(last, 16)]].abs().sum()) == 0
 
 
+def test_tokens_of_a_second_encoder_take_part_though_they_stand_behind_the_padding() -> None:
+    both = PROMPTS[0].beside(PROMPTS[0], shift=16)
+    maps = Maps(torch.cat([MAPS.tokens[:1], MAPS.tokens[1:]], dim=1))  # (1, 16 + 16, 4, 4)
+    shares = text_softmax(maps, [both], columns="text")
+    there = {index for index in range(32) if float(shares[0, index].sum()) > 0}
+    assert there == {*range(1, both.end), *(index for concept in both.concepts for index in concept.phrase)}
+    assert any(index > 16 for index in there)
+
+
 def test_each_normalisation_brings_maps_to_its_scale() -> None:
     cat = {
         name: Preparation(normalisation=name)(MAPS, PROMPTS).maps[0, 0] for name in ("none", "max", "min-max", "sum")

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from heedful.attention import SiteSelection
 from heedful.errors import UnsupportedScheduler
 from heedful.guidance import Restart, Settings, guide
-from heedful.guidance.levels import INTERVALS
 from heedful.guidance.methods import AttendAndExciteLoss
-from heedful.guidance.prediction import prediction_weight, shifted
-from tests.guidance.test_policy import make
-from tests.guidance.test_prediction import CASES, FIRST_ORDER, stepped
+from heedful.steering.levels import INTERVALS
+from heedful.steering.prediction import prediction_weight, shifted
 from tests.pipelines import generator, latents_of, tiny_pipeline
+from tests.steering.test_policy import NOT_OF_UNETS, make
+from tests.steering.test_prediction import CASES, FIRST_ORDER, stepped
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # schedulers' own, of numpy and of configurations
 
@@ -49,7 +49,7 @@ def test_update_is_as_long_in_the_prediction_as_in_the_latents(
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("name", sorted(name for name in INTERVALS if "Flow" not in name and "EDM" not in name))
+@pytest.mark.parametrize("name", sorted(name for name in INTERVALS if not name.startswith(NOT_OF_UNETS)))
 def test_step_size_of_0_is_the_plain_run(name: str, scheme: str) -> None:
     """Bit for bit where no row is run apart from the others."""
     pipe: Any = tiny_pipeline(scheduler=make(name))

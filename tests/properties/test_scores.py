@@ -15,10 +15,10 @@ from PIL import Image
 
 from heedful import cite
 from heedful.attention import Maps
-from heedful.guidance.history import MapHistory
 from heedful.prompts import Prompt
 from heedful.references import BIBTEX
 from heedful.scores import SCORES, Original, OwlBoxes, Score, Values, WorldBoxes, evaluate
+from heedful.steering.history import MapHistory
 from heedful.world.instances import one_image_concepts
 from heedful.world.tokenizer import build_tokenizer
 from tests.score_models import caption_folder, clip_folder, dino_folder, owl_folder, vqa_folder

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heedful.report.html import to_html
-from heedful.report.markdown import code_block, escape, table
+from heedful.report.markdown import code, code_block, escape, table
 
 markdown_it = pytest.importorskip("markdown_it")
 
@@ -58,3 +58,8 @@ def test_numbers_are_on_the_right_and_wide_tables_scroll() -> None:
 def test_code_may_hold_backticks() -> None:
     assert "<code" in body("\n".join(code_block("a ``` b"))) and "a ``` b" in body("\n".join(code_block("a ``` b")))
     assert table(["a"], []) == []
+
+
+def test_name_in_code_stays_there_whatever_it_is_called() -> None:
+    assert code("clip`\n\n# <b>T</b> | x") == "`clip # <b>T</b> x`"
+    assert "<b>" not in body(code("clip`\n\n<b>T</b>"))

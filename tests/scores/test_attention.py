@@ -6,9 +6,9 @@ import heedful
 from heedful import world
 from heedful.attention import Maps
 from heedful.errors import SettingsError
-from heedful.guidance.history import MapHistory
 from heedful.prompts import Prompt
 from heedful.scores import AttentionScore, WorldScore, evaluate
+from heedful.steering.history import MapHistory
 from heedful.world.tokenizer import build_tokenizer
 
 PROMPT = Prompt.parse("a green crown and a yellow backpack", build_tokenizer())

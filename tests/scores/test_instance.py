@@ -50,8 +50,33 @@ def _row(text: str, *things: tuple[str, Look | None]) -> tuple[float | None, ...
 @pytest.mark.parametrize("image", (*TWO, *THREE), ids=lambda image: image.name)
 def test_the_picture_that_was_taught_from_is_a_success(image: InstanceImage) -> None:
     values = InstanceScore()([_open(image.file)], _parsed(image.prompt))
-    asked = {"carried": [1.0], "leaked": [0.0], "once": [1.0], "extra": [0.0], "unasked": [0.0], "success": [1.0]}
+    asked = {
+        "carried": [1.0],
+        "first": [1.0],
+        "second": [1.0],
+        "leaked": [0.0],
+        "once": [1.0],
+        "extra": [0.0],
+        "unasked": [0.0],
+        "success": [1.0],
+    }
     assert values == asked | {"companions": [None], "background": [None]}
+
+
+@pytest.mark.parametrize(
+    ("text", "things", "expected"),
+    [
+        (BOTH, [("cat", CAT), ("dog", None)], (1.0, 0.0)),
+        (BOTH, [("cat", None), ("dog", DOG)], (0.0, 1.0)),
+        (ALONE, [("cat", CAT)], (1.0, None)),
+        ("a <dog1> dog", [("dog", None)], (None, 0.0)),
+    ],
+)
+def test_the_first_and_the_second_word_are_told_apart(
+    text: str, things: Sequence[tuple[str, Look | None]], expected: tuple[float | None, float | None]
+) -> None:
+    values = InstanceScore()([_picture(*things)], _parsed(text))
+    assert (values["first"][0], values["second"][0]) == expected
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from heedful.teaching import METHODS
-from heedful.teaching.card import card
+from heedful.teaching.card import About, card, license_of
 from heedful.teaching.folder import Manifest
 from heedful.world import NAME
 from tests.pipelines import tiny_pipeline, tiny_sdxl_pipeline
@@ -49,12 +50,30 @@ def _manifest(**changes: Any) -> Manifest:
 
 
 def test_a_card_names_its_base_model_to_the_hub_if_that_is_a_hub_id() -> None:
-    assert 'base_model: "owner/name"' in card(_manifest(), "owner/name")
+    assert 'base_model: "owner/name"' in card(_manifest(), About(base="owner/name"))
     for base in (NAME, "/models/mine"):
-        assert "base_model" not in card(_manifest(), base)
+        assert "base_model" not in card(_manifest(), About(base=base))
+
+
+@pytest.mark.parametrize(("base", "call"), [(NAME, "load()"), ("world:joint", "load('joint')")])
+def test_the_card_of_an_embedded_model_loads_it_as_heedful_does(base: str, call: str) -> None:
+    text = card(_manifest(), About(base=base))
+    assert text.count(f"pipe = heedful.world.{call}") == 2 and "from_pretrained" not in text
+
+
+def test_a_card_has_the_licence_that_was_named_and_says_if_none_was(tmp_path: Path) -> None:
+    assert "None was named. What the licence of owner/name asks for" in card(_manifest(), About(base="owner/name"))
+    about = About(base="owner/name", command="heedful teach a.png", sheet="validation/1.png")
+    text = card(_manifest(license="mit"), about)
+    assert 'license: "mit"\n' in text and "`mit`, as far as that of owner/name allows." in text
+    assert "```bash\nheedful teach a.png\n```" in text and "](validation/1.png)" in text
+    pipe = SimpleNamespace(name_or_path=str(tmp_path))
+    assert license_of(pipe) is None and license_of(SimpleNamespace(name_or_path=None)) is None
+    (tmp_path / "README.md").write_text("---\ntags: [a]\nlicense: openrail\n---\nlicense: other\n")
+    assert license_of(pipe) == "openrail"
 
 
 def test_the_command_of_a_card_uses_the_concepts_without_guidance_and_quotes_them() -> None:
-    text = card(_manifest(prompt="it's a <cat1> cat"), "/a b")
+    text = card(_manifest(prompt="it's a <cat1> cat"), About(base="/a b"))
     assert """heedful generate 'it'"'"'s a <cat1> cat' --method none --concepts-from""" in text
     assert "--model '/a b'" in text

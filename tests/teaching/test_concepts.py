@@ -1,7 +1,7 @@
 import pytest
 
 from heedful.errors import PromptError
-from heedful.teaching.concepts import NewConcept, class_prompt, new_concepts, taught_prompt
+from heedful.teaching.concepts import NewConcept, class_prompt, new_concepts
 from heedful.world.tokenizer import build_tokenizer
 
 
@@ -27,13 +27,3 @@ def test_prompts_that_name_nothing_to_learn_are_refused(text: str, says: str) ->
 
 def test_the_class_prompt_is_the_prompt_without_placeholders() -> None:
     assert class_prompt("a <cat1> cat and a <dog1> dog") == "a cat and a dog"
-
-
-def test_the_taught_prompt_holds_the_concepts_that_are_learnt_and_no_others() -> None:
-    tokenizer = build_tokenizer()
-    tokenizer.add_tokens(["<cat1>"])
-    concepts = new_concepts("a <cat1> cat on a blue background", tokenizer)
-    prompt = taught_prompt("a <cat1> cat on a blue background", tokenizer, concepts)
-    assert [concept.name for concept in prompt.concepts] == ["<cat1> cat"]
-    assert prompt.concepts[0].token_indices == (3,)
-    assert prompt.concepts[0].modifiers[0].token_indices == (2,)

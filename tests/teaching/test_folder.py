@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -13,7 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from heedful.errors import ConceptsDoNotFit, OutputError, PromptError, SettingsError
 from heedful.folders import OutputFolder
-from heedful.teaching import METHODS, load_concepts, new_concepts, recipe, steps_kept
+from heedful.identity import sources_of
+from heedful.options import TeachingOptions, TrainingOptions
+from heedful.teaching import METHODS, load_concepts, new_concepts, recipe, steps_kept, teach
 from heedful.teaching.checkpoint import CHECKPOINT
 from heedful.teaching.recipe import check_same, fingerprint
 from heedful.world.tokenizer import build_tokenizer
@@ -102,6 +103,13 @@ def test_a_checkpoint_of_other_versions_is_refused_and_a_finished_folder_is_read
     check_same(now | {"version of torch": "1.0"}, now, tmp_path, is_done=True)
 
 
+def test_a_recipe_says_which_code_it_is_made_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taught(tiny_pipeline(), WORDS, tmp_path, max_train_steps=1, **ALONE)
+    said = json.loads((tmp_path / "concepts.json").read_text())["training"]
+    assert said["version of the sources"] == sources_of("attention", "losses", "prompts", "teaching")
+    assert said["version of the method's own code"] is None
+
+
 def test_a_setting_that_is_new_since_counts_as_its_default(tmp_path: Path) -> None:
     check_same({"seed": 0}, {"seed": 0, "max_grad_norm": 1.0}, tmp_path, is_done=False)
     with pytest.raises(SettingsError, match="max_grad_norm"):
@@ -188,19 +196,16 @@ def test_a_checkpoint_without_a_tensor_is_called_broken(tmp_path: Path) -> None:
     assert steps_kept(tmp_path) == 0
 
 
-def test_images_of_16_bits_and_transparent_ones_are_learnt_as_they_look(tmp_path: Path) -> None:
-    deep = Image.fromarray(np.full((16, 16), 0x8000, np.uint16))
-    clear = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
-    from heedful.teaching.teach import _training_images  # pyright: ignore[reportPrivateUsage]
-
-    shown = _training_images([deep, clear], PROMPT, [deep, Image.new("RGBA", (16, 16), (255, 255, 255, 0))])
-    assert [image.getpixel((0, 0)) for image in shown.images] == [(128, 128, 128), (255, 255, 255)]
-    assert shown.masks is not None and [mask.getpixel((0, 0)) for mask in shown.masks] == [128, 0]
-
-
 def test_a_mask_that_is_black_where_the_image_is_learnt_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="one \\(number 1\\) that is black"):
+    with pytest.raises(SettingsError, match="the mask of image 1, which is black all over"):
         taught(tiny_pipeline(), WORDS, tmp_path, masks=[Image.new("L", (16, 16))], **ALONE)
+    photo, mask = Image.new("RGB", (48, 16)), Image.new("L", (48, 16))
+    mask.putpixel((0, 0), 255)
+    with pytest.raises(SettingsError, match=r"one \(number 1\) that is black all over the square that is learnt"):
+        teach(
+            tiny_pipeline(), photo, PROMPT, WORDS, out=tmp_path, masks=[mask], settings=TeachingOptions(crop="centre"),
+            training=TrainingOptions(resolution=16),
+        )  # fmt: skip
 
 
 def test_a_resolution_that_diffusers_does_not_take_is_refused_first(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from diffusers import DDIMScheduler, DDPMScheduler
 
 from heedful.attention import SiteSelection, capture
-from heedful.teaching.concepts import new_concepts, taught_prompt
+from heedful.teaching.concepts import new_concepts
 from heedful.teaching.dataset import Example, TrainingImages
 from heedful.teaching.methods import Bind, SeparateAndStrengthen
 from heedful.teaching.objective import Objective
+from heedful.teaching.reading import learnt_of, reader_of
 from heedful.teaching.settings import TeachingSettings
 from heedful.teaching.text_embeddings import add_concepts, initial_vectors
 from tests.pipelines import SCHEDULER, generator, tiny_pipeline, tiny_sdxl_pipeline
@@ -90,7 +91,7 @@ def test_the_loss_on_maps_sees_the_learnt_pictures_alone_in_the_same_pass() -> N
     learnt, prior = [example(0), example(1)], [example(2, "a cat and a dog")]
     with Objective(pipe, LOSS, ALL, concepts).losses(learnt, prior, SIZE, generator()) as losses:
         errors, maps = by_hand(pipe, [*learnt, *prior])
-        prompts = [taught_prompt(PROMPT, pipe.tokenizer, concepts)] * 2
+        prompts = [learnt_of(reader_of(pipe)(PROMPT), concepts)] * 2
         expected = LOSS(maps.select([0, 1]), prompts, None).mean()
         torch.testing.assert_close(losses["maps"], expected, rtol=1e-4, atol=1e-5)
         total = errors[:2].mean() + 2.0 * errors[2] + 0.5 * expected

@@ -9,14 +9,16 @@ import torch
 from PIL import Image
 
 from heedful import world
-from heedful.attention import SiteSelection
+from heedful.attention import SiteSelection, find_denoiser
 from heedful.attention.regions import Segment
 from heedful.teaching import METHODS, regions
 from heedful.teaching.concepts import new_concepts
-from heedful.teaching.regions import each_alone, find_regions
+from heedful.teaching.regions import concept_maps, each_alone, find_regions
+from heedful.teaching.text_embeddings import add_concepts, initial_vectors
 from heedful.world.instances import InstanceImage
 from tests.pipelines import tiny_pipeline, tiny_sdxl_pipeline
 from tests.teaching.lesson import PROMPT, parameters, picture
+from tests.transformer_pipelines import tiny_flux, tiny_sd3
 
 TWO = world.one_image_concepts()
 SITES = SiteSelection(scale=2)
@@ -95,3 +97,17 @@ def test_a_model_to_which_all_words_are_alike_sees_nothing() -> None:
     # of one colour: along edges, the rounding of what is the same everywhere grows
     gray = Image.new("RGB", (16, 16), (127, 127, 127))
     assert each_alone(pipe, gray, PROMPT, concepts, (16, 16), SITES, 0) is None
+
+
+@pytest.mark.parametrize("make", [tiny_pipeline, tiny_sd3, tiny_flux])
+def test_where_a_taught_model_looks_in_an_image_for_each_concept_of_its_caption(make: Any) -> None:
+    pipe = make()
+    concepts = new_concepts("a <one> cat and a <two> dog", pipe.tokenizer)
+    add_concepts(pipe, initial_vectors(pipe, concepts, None))
+    denoiser: Any = find_denoiser(pipe)
+    sites = METHODS["disendiff-lora"].settings_for(denoiser).sites if make is not tiny_pipeline else SITES
+    maps = concept_maps(pipe, picture(), "a <two> dog and a cat", concepts, sites)
+    assert list(maps) == ["<two> dog"]
+    assert maps["<two> dog"].ndim == 2 and maps["<two> dog"].std() > 0
+    again = concept_maps(pipe, picture(), "a <two> dog and a cat", concepts, sites)
+    assert torch.equal(maps["<two> dog"], again["<two> dog"])

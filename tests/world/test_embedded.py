@@ -36,10 +36,10 @@ def test_it_loads_without_heedful_and_is_small() -> None:
 
 
 def test_most_single_concepts_are_there(pipe, tmp_path: Path) -> None:
-    trial = Trial(prompts=world.single_concept_prompts()[::6], seeds=(500,), batch=26)
+    trial = Trial(prompts=world.single_concept_prompts()[::6], seeds=(500,), steps=10, batch=26)
     records = run_trial(pipe, world.load_detector(), trial, NONE, tmp_path / "single.jsonl")
     assert success_table(records, trial, "neglect").mean() <= 0.2
-    two = Trial(prompts=world.two_concept_prompts()[::12], seeds=(500,), batch=23)
+    two = Trial(prompts=world.two_concept_prompts()[::12], seeds=(500,), steps=10, batch=23)
     harder = run_trial(pipe, world.load_detector(), two, NONE, tmp_path / "two.jsonl")
     assert success_table(harder, two).mean() < success_table(records, trial).mean() - 0.1
 

@@ -14,7 +14,7 @@ from heedful.errors import HeedfulError, require
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 PAGE = Path(__file__).parent / "page"
-VIEWER = Path(__file__).parents[1] / "guidance" / "viewer"
+VIEWER = Path(__file__).parents[1] / "steering" / "viewer"
 """What `heedful.guidance.VIEWER` names; to ask there would import torch, for which the page does not wait."""
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _POLICY = (

@@ -9,7 +9,7 @@ from heedful.attention.intercept import Replaced, held, one_block, replaced
 from heedful.attention.keys import text_keys
 from heedful.attention.latent_forms import Form
 from heedful.attention.layout import GuidanceRows, Layout, Pipeline, Scheduler, by_position
-from heedful.attention.layouts import find_denoiser, find_sites, layout_of, uncompiled
+from heedful.attention.layouts import find_denoiser, find_denoisers, find_sites, layout_of, published_sites, uncompiled
 from heedful.attention.maps import Groups, Maps
 from heedful.attention.overlay import contact_sheet, heat_map, overlay
 from heedful.attention.pipeline import AdaptablePipeline, ImagePipeline, TeachablePipeline
@@ -48,6 +48,7 @@ __all__ = [
     "contact_sheet",
     "describe",
     "find_denoiser",
+    "find_denoisers",
     "find_sites",
     "frozen",
     "full_precision",
@@ -61,6 +62,7 @@ __all__ = [
     "overlap",
     "overlay",
     "peak",
+    "published_sites",
     "quantised",
     "recomputing",
     "replaced",

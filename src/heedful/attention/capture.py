@@ -38,7 +38,8 @@ class Record(Mapping[str, Tensor]):
 
     Each is (batch, token, height, width), mean over heads, in [0, 1], summing to 1 over the tokens in each cell; read
     by the rows of the text, its mean over the cells is 1 / tokens for each token (`word_attention`). The batch is the
-    denoiser's, so with classifier-free guidance it holds both halves. The next pass replaces all of it.
+    denoiser's, so with classifier-free guidance it holds both halves; a block whose attention is perturbed (PAG of
+    Stable Diffusion 3) shows the first rows alone, which are not. The next pass replaces all of it.
     """
 
     def __init__(self) -> None:
@@ -59,8 +60,12 @@ class Record(Mapping[str, Tensor]):
         return "\n".join(["Record (batch x token x height x width)", *lines])
 
     def maps(self) -> Maps:
-        """Return the mean over the sites, on the finest of their grids. The record must not be empty."""
-        return replace(Maps.mean(list(self._maps.values())), self_attention=self._self_attention)
+        """Return the mean over the sites, on the finest of their grids, of the rows that all of them show.
+
+        The record must not be empty.
+        """
+        rows = min(map(len, self._maps.values()))
+        return replace(Maps.mean([maps[:rows] for maps in self._maps.values()]), self_attention=self._self_attention)
 
     def _add(self, share: CellMaps) -> None:
         """Add one site's share of the mean self-attention; the sites are not kept apart, which would be too large."""

@@ -104,6 +104,8 @@ class Layout:
     """How its pipelines ask for the unconditional prediction; some pipelines differ from their family (`batching`)."""
     residuals: tuple[str, ...] = ()
     """Arguments that a ControlNet computes again for each step."""
+    residuals_have_text: bool = False
+    """Whether they hold the positions of image and text, padded behind to those of the longest row."""
     time: str = "timestep"
     """The argument that says the time."""
     times: tuple[float, float] = (0.0, 1.0)

@@ -7,7 +7,7 @@ from torch import nn
 
 from heedful.attention.layout import Layout
 from heedful.attention.one_stream import COGVIEW_4, LUMINA_2, PRX, Z_IMAGE
-from heedful.attention.sites import Site
+from heedful.attention.sites import Site, SiteSelection
 from heedful.attention.transformers import HUNYUAN_DIT, PIXART, SANA, WAN
 from heedful.attention.two_streams import (
     AURA_FLOW,
@@ -16,6 +16,7 @@ from heedful.attention.two_streams import (
     FLUX,
     FLUX_2,
     HUNYUAN_IMAGE,
+    LONGCAT_IMAGE,
     OVIS_IMAGE,
     QWEN_IMAGE,
     STABLE_DIFFUSION_3,
@@ -35,6 +36,7 @@ LAYOUTS = (
     CHROMA,
     BRIA,
     OVIS_IMAGE,
+    LONGCAT_IMAGE,
     AURA_FLOW,
     HUNYUAN_IMAGE,
     Z_IMAGE,
@@ -50,6 +52,12 @@ def find_denoiser(pipe: object) -> nn.Module | None:
     # compared with None: whether a compiled module is true cannot be asked
     parts = (getattr(pipe, name, None) for name in ("unet", "transformer"))
     return next((part for part in parts if part is not None), None)
+
+
+def find_denoisers(pipe: object) -> tuple[nn.Module, ...]:
+    """Return the denoisers that make the steps of a pipeline in turn: that of `find_denoiser`, and a second if any."""
+    parts = (find_denoiser(pipe), getattr(pipe, "transformer_2", None))
+    return tuple(part for part in parts if part is not None)
 
 
 def uncompiled(denoiser: nn.Module) -> nn.Module:
@@ -87,3 +95,14 @@ def find_sites(denoiser: nn.Module) -> tuple[Site, ...]:
     Raises `UnsupportedPipeline` for a family that heedful does not know.
     """
     return layout_of(denoiser).find_sites(uncompiled(denoiser))
+
+
+def published_sites(denoiser: nn.Module) -> dict[str, SiteSelection]:
+    """Return the blocks of `denoiser` that somebody found to show concepts best, by who found them; empty if nobody.
+
+    Those that are read unless others are asked for come first. Raises `UnsupportedPipeline` for a family that heedful
+    does not know.
+    """
+    usual, sites = layout_of(denoiser).usual or (), find_sites(denoiser)
+    found = {one.source: one.names(sites) for one in sorted(usual, key=lambda one: not one.is_default)}
+    return {source: SiteSelection(names=tuple(names)) for source, names in found.items() if names}

@@ -19,6 +19,7 @@ Z_IMAGE = Layout(
     row_lists=("x", "cap_feats"),
     guidance="condition first",
     residuals=("controlnet_block_samples",),
+    residuals_have_text=True,
     time="t",
     times=(1000.0, -1000.0),
     sign=-1,

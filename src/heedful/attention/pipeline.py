@@ -67,7 +67,7 @@ class AdaptablePipeline(ImagePipeline, Protocol):
 
 @runtime_checkable
 class TeachablePipeline(AdaptablePipeline, Protocol):
-    """A pipeline whose words and denoiser can learn: Stable Diffusion 1, 2 or SDXL."""
+    """A pipeline whose words and denoiser can learn."""
 
     @property
     def text_encoder(self) -> Any:
@@ -82,9 +82,4 @@ class TeachablePipeline(AdaptablePipeline, Protocol):
     @property
     def encode_prompt(self) -> Callable[..., Any]:
         """Returns embeddings of prompts."""
-        ...
-
-    @property
-    def load_textual_inversion(self) -> Callable[..., Any]:
-        """Gives it a new word."""
         ...

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from heedful.errors import UnsupportedPipeline
+from heedful.errors import PromptError, UnsupportedPipeline
 from heedful.prompts import NO_TEMPLATE, Prompt, Template, Tokenizer
 
 MakeTemplate = Callable[[Any, Any, Mapping[str, Any]], Template]
@@ -76,6 +76,24 @@ def chat_with_system(pipe: Any, tokenizer: Any, options: Mapping[str, Any]) -> T
     settings = {"add_generation_prompt": True, "enable_thinking": False}
     whole = _chat(tokenizer, f"{pipe.system_prompt}{_MARK}", settings)
     return replace(whole, dropped=(0, pipe.user_prompt_begin_id), adds_special=False)
+
+
+def alone(pipe: object, tokenizer: Any, options: Mapping[str, Any]) -> Template:
+    """Return the template of LongCat-Image, which shows the denoiser the tokens of the prompt alone."""
+    return Template(adds_special=False)
+
+
+def unquoted(text: str) -> str:
+    """Return `text` if LongCat-Image reads it by words; raises `PromptError` for quotes, which it reads by letters."""
+    from diffusers.pipelines.longcat_image import pipeline_longcat_image
+
+    if any(is_quoted for _, is_quoted in pipeline_longcat_image.split_quotation(text)):
+        raise PromptError(
+            f"Expected a prompt without quotation marks, got {text!r}: this pipeline reads what stands in them letter "
+            "by letter, so concepts behind them cannot be found. Write it without, or pass a heedful.prompts.Prompt "
+            "with the token indices of your own text."
+        )
+    return text
 
 
 def _chat(tokenizer: Any, content: str, settings: dict[str, Any]) -> Template:

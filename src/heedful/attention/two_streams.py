@@ -11,6 +11,7 @@ from torch import Tensor
 from heedful.attention.layout import Layout
 from heedful.attention.sites import Size
 from heedful.attention.texts import (
+    alone,
     chat,
     chat_with_system,
     filled_after_images,
@@ -18,10 +19,11 @@ from heedful.attention.texts import (
     reader,
     system_chat,
     tokenizer_of,
+    unquoted,
 )
 from heedful.attention.usual_sites import Usual, in_blocks
 from heedful.errors import PromptTooLong, UnsupportedPipeline
-from heedful.prompts import Prompt
+from heedful.prompts import Prompt, Tokenizer
 
 
 def _size_by_ids(arguments: dict[str, Any]) -> Size:
@@ -39,20 +41,28 @@ def _size_by_ids(arguments: dict[str, Any]) -> Size:
 
 
 def _read_twice(pipe: object, text: str, concepts: Sequence[str] | None, options: Mapping[str, Any]) -> Prompt:
-    """Return the prompt as Stable Diffusion 3 reads it: by CLIP and by T5; a concept has its tokens of both."""
-    clip = tokenizer_of(pipe, "tokenizer")
+    """Return the prompt as Stable Diffusion 3 reads it: by CLIP and by T5; a concept has its tokens of both.
+
+    CLIP cuts off what stands beyond its 77 tokens. A word there has those of T5 alone.
+    """
+    clip, long = tokenizer_of(pipe, "tokenizer"), getattr(pipe, "tokenizer_3", None)
+    if long is None:
+        return _read_by_clip(text, clip, concepts)
+    shift = getattr(pipe, "tokenizer_max_length", clip.model_max_length)
+    # the first chunk of a text in chunks is what is left of it where it is cut off: start, tokens, end
+    prompt = Prompt.parse(text, clip, concepts, chunked=True).within(shift)
+    return prompt.beside(Prompt.parse(text, long, concepts), shift=shift)
+
+
+def _read_by_clip(text: str, clip: Tokenizer, concepts: Sequence[str] | None) -> Prompt:
+    """Return the prompt as CLIP reads it; raises `PromptTooLong` with the remedies of this pipeline."""
     try:
-        prompt = Prompt.parse(text, clip, concepts)
+        return Prompt.parse(text, clip, concepts)
     except PromptTooLong as error:
         message, _, _ = str(error).partition(" Shorten the prompt")
         raise PromptTooLong(
-            f"{message} Shorten the prompt: Stable Diffusion 3 reads it by CLIP and by T5, and CLIP would cut it off."
+            f"{message} Shorten the prompt, or load Stable Diffusion 3 with its T5, which reads longer ones."
         ) from error
-    long = getattr(pipe, "tokenizer_3", None)
-    if long is None:
-        return prompt
-    shift = getattr(pipe, "tokenizer_max_length", clip.model_max_length)
-    return prompt.beside(Prompt.parse(text, long, concepts), shift=shift)
 
 
 STABLE_DIFFUSION_3 = Layout(
@@ -80,7 +90,15 @@ FLUX = Layout(
     times=(0.0, 1000.0),
     usual=(
         Usual(stem="transformer_blocks", first=15, last=18, of=19, source="ConceptAttention, arXiv 2502.04320"),
-        Usual(stem="single_transformer_blocks", first=21, last=24, of=38, source="FreeFlux, arXiv 2503.16153"),
+        # behind all of the others, so a pass that ends there costs about twice; nobody has published steering by them
+        Usual(
+            stem="single_transformer_blocks",
+            first=21,
+            last=24,
+            of=38,
+            source="FreeFlux, arXiv 2503.16153",
+            is_default=False,
+        ),
     ),
 )
 
@@ -129,6 +147,14 @@ OVIS_IMAGE = replace(
     usual=(),
 )
 
+LONGCAT_IMAGE = replace(
+    CHROMA,
+    name="LongCat-Image",
+    denoisers=("LongCatImageTransformer2DModel",),
+    read_prompt=reader("tokenizer", template=alone, change=unquoted),
+    usual=(),
+)
+
 AURA_FLOW = Layout(
     name="AuraFlow",
     denoisers=("AuraFlowTransformer2DModel",),
@@ -141,8 +167,12 @@ AURA_FLOW = Layout(
 
 
 def _size_by_shapes(arguments: dict[str, Any]) -> Size:
-    """Return height and width of packed latents; `img_shapes` has frames, height and width of each image of a row."""
-    frames, height, width = arguments["img_shapes"][0][0]
+    """Return height and width of packed latents; `img_shapes` has frames, height and width of each image of a row.
+
+    Where rows have one image each, some pipelines leave the inner list out.
+    """
+    first = arguments["img_shapes"][0]
+    frames, height, width = first if isinstance(first[0], int) else first[0]
     if frames != 1:
         raise UnsupportedPipeline(
             f"Expected one image per row, got {frames} frames or layers. Use a pipeline of docs/pipelines.md."

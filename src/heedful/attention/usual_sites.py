@@ -22,6 +22,8 @@ class Usual:
     """How many such blocks that model has; in one with another number, blocks at the same depth are read."""
     source: str
     """Who found them: a paper or a repository."""
+    is_default: bool = True
+    """Whether they are read unless others are asked for."""
 
     def names(self, sites: Sequence[Site]) -> list[str]:
         """Return the names of those of `sites` that are meant, at least one; none if there are no such blocks."""
@@ -34,7 +36,7 @@ class Usual:
 
 def usual_sites(usual: Sequence[Usual], sites: Sequence[Site]) -> SiteSelection:
     """Return the selection of the `usual` ones among `sites`, or of the first half if there are none."""
-    names = [name for one in usual for name in one.names(sites)]
+    names = [name for one in usual if one.is_default for name in one.names(sites)]
     return SiteSelection(names=tuple(names)) if names else FIRST_HALF
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from heedful.bench import records
-from heedful.bench.folder import BenchFolder
+from heedful.bench.folder import SUITE, BenchFolder
 from heedful.bench.provenance import provenance, run_name
 from heedful.errors import HeedfulError, SettingsError
 from heedful.files import append_lines
@@ -60,10 +60,16 @@ def add_scores(
     columns = {column for score in scores for column in score.columns}
     done = [row for row in records.read_records(folder.folder) if row["status"] == "done" and row["image"]]
     left = [row for row in done if not columns <= set(row["scores"])]
+    prompts = {prompt.text: prompt for prompt in folder.prompts(tokenizer)}
+    lacking = next((row["prompt"] for row in left if row["prompt"] not in prompts), None)
+    if lacking is not None:
+        raise SettingsError(
+            f"Expected the prompts of all images in {folder.folder / SUITE}, which says what their concepts are, but "
+            f"{lacking!r} is not there. The command that made the images writes it again."
+        )
     if left:
         run = runs[-1] | {"run": run_name(), "methods": {}, "scores": {score.name: identity(score) for score in scores}}
         folder.write_run(run | provenance("cpu"), folder.suite().lines)
-    prompts = {prompt.text: prompt for prompt in folder.prompts(tokenizer)}
     failures: list[tuple[str, str]] = []
     seen = 0
     for start in range(0, len(left), batch_size):

@@ -21,13 +21,22 @@ from heedful.bench.suites import Suite
 from heedful.errors import SettingsError
 from heedful.files import make_folder, write_atomic
 from heedful.folders import OutputFolder
-from heedful.identity import identity
-from heedful.images import Plan, PromptLine, Request, differences, load_scores, make_plan, version_changes
+from heedful.identity import code_of, identity
+from heedful.images import (
+    VERSIONS,
+    Plan,
+    PromptLine,
+    Request,
+    differences,
+    load_scores,
+    make_plan,
+    version_changes,
+)
 from heedful.models import Model
 from heedful.prompts import Prompt, Tokenizer
 
 _SAME = ("suite", "weights", "settings", "same_noise")
-_OBJECTS = ("settings", "methods", "scores", "versions")
+_OBJECTS = ("settings", "methods", "scores", "versions", "code")
 _OTHER = "Choose another folder."
 SUITE = "suite.jsonl"
 
@@ -79,7 +88,7 @@ class BenchFolder(OutputFolder):
         remarks = list(plan.remarks)
         if lacking:
             remarks.append(f"{lacking} images that are done lack a score of this run; add the score to them.")
-        changes = [change for old in self.runs() for change in version_changes(old.get("versions", {}))]
+        changes = [change for old in self.runs() for change in _version_changes(old, run)]
         for change in dict.fromkeys(changes):
             remarks.append(f"An earlier run in this folder had {change}: its images may differ from those of this run.")
         plan = replace(plan, is_done=bytes(is_done), remarks=tuple(remarks))
@@ -121,11 +130,15 @@ class BenchFolder(OutputFolder):
                 )
 
     def write_run(self, run: Mapping[str, Any], prompts: Sequence[PromptLine]) -> None:
-        """Write what a run says of itself, and its prompts where they are more than those that are there."""
+        """Write what a run says of itself, and its prompts."""
+        self.write_prompts(prompts)
+        write_atomic(self.inside(f"runs/{run['run']}.json"), json.dumps(dict(run), indent=1) + "\n", through=self.parts)
+
+    def write_prompts(self, prompts: Sequence[PromptLine]) -> None:
+        """Write the prompts of a run where they are more than those that are there."""
         if len(prompts) > len(self.suite().lines):
             self.claim(SUITE)
             write_atomic(self.inside(SUITE), "".join(f"{to_json(line)}\n" for line in prompts), through=self.parts)
-        write_atomic(self.inside(f"runs/{run['run']}.json"), json.dumps(dict(run), indent=1) + "\n", through=self.parts)
 
     def suite(self, name: str = "") -> Suite:
         """Return the prompts that are here, none in a new folder."""
@@ -157,12 +170,23 @@ def describe_run(plan: Plan) -> dict[str, Any]:
             **model.on_top,
         },
         "methods": {name: settings["method_settings"] for name, settings in plan.settings.items()},
+        "code": {method.name: code_of(method) for method in plan.methods},
         "seeds": list(plan.request.seeds),
         "same_noise": plan.request.same_noise,
         "masks": plan.request.masks,
         "scores": {score.name: identity(score) for score in plan.request.scores},
         **provenance(str(model.pipe.device)),
     }
+
+
+def _version_changes(old: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
+    """Return in words what an earlier run was made with and this one is not."""
+    then, now = old.get("code", {}), run["code"]
+    other = [name for name in now.keys() & old["methods"].keys() if then.get(name) != now[name]]
+    return [
+        *version_changes(old.get("versions", {}), VERSIONS),
+        *(f"another implementation of the method {name}" for name in sorted(other)),
+    ]
 
 
 def _identity(run: Mapping[str, Any]) -> dict[str, Any]:

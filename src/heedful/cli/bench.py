@@ -79,15 +79,16 @@ def add_score(
 
 @app.command
 def report(
-    out: Path,
+    folder: Path,
     /,
     *,
     score: str | None = None,
     baseline: options.MethodName | None = None,
     title: str = "",
+    out: Path | None = None,
     as_json: options.Json = False,
 ) -> None:
-    """Write what a benchmark found to OUT/report/: index.html, which holds everything, and report.md with its images.
+    """Write what a benchmark found: index.html, which holds everything, and report.md with its images.
 
     Reads records and images only, so it also works while a run goes on. The path of the page is the last line printed.
 
@@ -95,7 +96,7 @@ def report(
 
     Parameters
     ----------
-    out
+    folder
         Folder that `heedful bench run` has written to.
     score
         Score that the page is about. Without it: world.success, else the first score.
@@ -103,14 +104,16 @@ def report(
         Method that the others are compared with. Without it: none, else the first.
     title
         Title of the page.
+    out
+        Folder that the page is written to. Without it: FOLDER/report.
     """
     from heedful.bench import read_results
     from heedful.report import bench_page, check_plots, write_page
 
     check_plots()
-    with expecting(RECORDS, out):
-        page = bench_page(read_results(out), score=score, baseline=baseline, title=title)
-    html, markdown = write_page(page, out / "report")
+    with expecting(RECORDS, folder):
+        page = bench_page(read_results(folder), score=score, baseline=baseline, title=title)
+    html, markdown = write_page(page, folder / "report" if out is None else out)
     if as_json:
         say_json({"html": str(html), "markdown": str(markdown)})
         return

@@ -116,6 +116,7 @@ def run(
         processes.wait()  # nobody writes before all have read what is there
         if processes.is_first:
             _tell_plan(plan)
+            folder.write_prompts(plan.request.prompts)  # also where they were removed and nothing is left to do
             if plan.todo:
                 folder.write_run({**run, "engine": about}, plan.request.prompts)
         loader = None

@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Collection, Iterable, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from cyclopts import CycloptsError
@@ -35,6 +36,8 @@ HINTS = {
     "your copy of the prompts": "--prompts FILE",
 }
 """Words of messages below the command line, and the option that does what they say."""
+typed: ContextVar[str | None] = ContextVar("typed", default=None)
+"""The command as a person has typed it, for the model card."""
 _SHOWN = 10  # prompts whose concepts are shown
 
 out = Console(soft_wrap=True, highlight=False)
@@ -77,7 +80,7 @@ def say_table(head: Sequence[str], rows: Iterable[Iterable[str]], *, ends_in_tex
     for position, title in enumerate(head):
         is_text = ends_in_text and position == len(head) - 1
         justify = "right" if position and not is_text else "left"
-        table.add_column(title.replace(".", ".\n"), justify=justify, no_wrap=not is_text)
+        table.add_column(Text(_printable(title.replace(".", ".\n"))), justify=justify, no_wrap=not is_text)
     for row in rows:
         table.add_row(*(Text(_printable(cell)) for cell in row))
     widths = out.measure(table, options=out.options.update(max_width=10_000))

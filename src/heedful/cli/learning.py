@@ -8,11 +8,9 @@ from pathlib import Path
 from PIL import Image
 from rich.progress import Progress
 
-from heedful.cli.console import INTERRUPTED, err, say, say_json, say_table, tell
+from heedful.cli.console import INTERRUPTED, err, say, say_json, say_table, tell, typed
 from heedful.cli.progress import image_progress, step_progress
 from heedful.cli.validation import Validation
-from heedful.errors import SettingsError
-from heedful.image_files import read_image
 from heedful.models import EMBEDDED, Model
 from heedful.options import ClassImageOptions, TrainingOptions
 from heedful.teaching import (
@@ -22,29 +20,33 @@ from heedful.teaching import (
     LOSSES,
     VALIDATION,
     Callbacks,
+    Photo,
     TaughtConcepts,
     TeachingMethod,
     TeachingSettings,
-    read_image_folder,
     steps_kept,
     teach,
 )
 
+_SHOWN = 10
+"""Photos of which is said what is known of them."""
 _AVERAGED = 10
 """Steps at either end over which the parts of the loss are averaged for the table."""
 
 
-def read_images(paths: Sequence[Path]) -> list[Image.Image]:
-    """Return the images in files, or in one folder; raises `SettingsError`."""
-    folders = [path for path in paths if path.is_dir()]
-    if folders and len(paths) > 1:
-        raise SettingsError(f"Expected images or one folder of them, got the folder {folders[0]} among others.")
-    return list(read_image_folder(folders[0], "").images) if folders else [read_image(path) for path in paths]
+def tell_photos(photos: Sequence[Photo]) -> None:
+    """Print what is known of photos that have captions, masks or boxes, so that a wrong one is seen before the work."""
+    told = [photo for photo in photos if photo.captions or photo.regions]
+    for photo in told[:_SHOWN]:
+        where = f"; masks of {', '.join(photo.regions)}" if photo.regions else ""
+        tell(f"{photo.name}: {' | '.join(photo.captions) or 'the prompt'}{where}")
+    if len(told) > _SHOWN:
+        tell(f"... and {len(told) - _SHOWN} more images.")
 
 
 def learn(
     model: Model,
-    images: Sequence[Image.Image],
+    images: Sequence[Photo],
     prompt: str,
     method: TeachingMethod,
     *,
@@ -94,7 +96,13 @@ def learn(
             class_images=class_images,
             training=training,
             base_model=model.name,
-            callbacks=Callbacks(on_class_image=on_class_image, on_step=on_step, on_validation=validation),
+            callbacks=Callbacks(
+                on_photos=(lambda photos: None) if validation is None else validation.watch,
+                on_class_image=on_class_image,
+                on_step=on_step,
+                on_validation=validation,
+            ),
+            command=typed.get(),
         )
     except KeyboardInterrupt:
         _stop(generating, learning)

@@ -3,6 +3,7 @@
 Each command imports what is slow (torch, diffusers) only when it runs, so that `heedful --help` answers at once.
 """
 
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -14,7 +15,7 @@ from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
 from heedful.cli.app import app as page
 from heedful.cli.bench import app as bench
 from heedful.cli.cite import cite
-from heedful.cli.console import INTERRUPTED, exit_code, quiet_libraries, say_error, tell
+from heedful.cli.console import INTERRUPTED, exit_code, quiet_libraries, say_error, tell, typed
 from heedful.cli.doctor import doctor
 from heedful.cli.generate import generate
 from heedful.cli.options import OPTIONS
@@ -68,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     options = given[: given.index("--")] if "--" in given else given
     words = [word for word in options if word != DEBUG] + given[len(options) :]
     quiet_libraries()
+    typed.set(shlex.join(["heedful", *words]))
     try:
         app(words, print_error=False, exit_on_error=False)
     except KeyboardInterrupt:

@@ -19,9 +19,17 @@ class Lesson:
 
     prompt: str
     """What the images show, with a new word in angle brackets before each noun that is to be learnt:
-    `a <cat1> cat and a <dog1> dog`."""
+    `a <cat1> cat and a <dog1> dog`. Images may have captions of their own."""
     mask: tuple[Path, ...] = ()
     """Image that is white where the training image counts; once for each training image, in order."""
+    captions: Annotated[
+        bool,
+        Parameter(
+            negative="--no-captions",
+            help="Read captions that stand beside the images: photo.txt beside photo.png, or text in the "
+            "metadata.jsonl of a folder. An image without one shows the prompt.",
+        ),
+    ] = True
     method: Annotated[
         options.TeachingName,
         Parameter(help=f"What learns, and from which losses: {', '.join(TEACHING_METHODS)}."),
@@ -72,7 +80,7 @@ def teach(
     validation: Annotated[ValidationOptions, options.group("Validation")] = ValidationOptions(),
     model: options.Loading = LoadOptions(),
 ) -> None:
-    """Teach the model several concepts from one image.
+    """Teach the model several concepts from one image or several.
 
     OUT gets embeddings and weights in formats that diffusers reads, a card, and on the way sheets of images and concept
     maps (OUT/validation/STEP.png). Its path is the last line printed. The same command again goes on where it was
@@ -83,17 +91,17 @@ def teach(
     Parameters
     ----------
     images
-        Images of the concepts, or one folder of them.
+        Images of the concepts, of any size, or one folder of them.
     """
     from heedful.cli.choices import read_teaching_method, split_list
-    from heedful.cli.learning import learn, read_images, say_taught
+    from heedful.cli.learning import learn, say_taught, tell_photos
     from heedful.cli.validation import Validation, parse_validation
     from heedful.folders import OutputFolder
     from heedful.guidance import denoiser_of
     from heedful.image_files import read_mask
     from heedful.images import at_least, choose_sampling
     from heedful.models import ModelOptions, find_device, find_processes, open_model
-    from heedful.teaching import MANIFEST
+    from heedful.teaching import MANIFEST, new_concepts, read_photos
 
     method = read_teaching_method(lesson.method, lesson.rank, lesson.loss_option)
     at_least(0, validation.num_validation_images, 0, "validation images")
@@ -105,7 +113,7 @@ def teach(
         numbers = replace(
             numbers, initializer_token=tuple(split_list(",".join(numbers.initializer_token), "initializer tokens"))
         )
-    shown = read_images(images)
+    shown = read_photos(images, captions=lesson.captions)
     masks = [read_mask(file) for file in lesson.mask] or None
     OutputFolder(out).check()
     processes = find_processes(find_device(model.device))
@@ -120,9 +128,12 @@ def teach(
         prompts=parsed,
         images=validation.num_validation_images,
         sampling=sampling,
+        concepts=new_concepts(lesson.prompt, loaded.pipe.tokenizer),
+        sites=settings.sites,
     )
     if processes.is_first:
         tell_concepts(parsed)
+        tell_photos(shown)
         if (out / MANIFEST).exists() and not training.overwrite:
             tell(f"{out} holds taught concepts already.")
     processes.wait()

@@ -76,6 +76,7 @@ def sample(
     *,
     out: Path = Path("out/world.png"),
     seed: int = 0,
+    steps: int = 20,
     model: options.WorldFolder = None,
 ) -> None:
     """Write a sheet of samples: every class, some colours, and pairs, without guidance.
@@ -86,14 +87,17 @@ def sample(
         PNG file that the sheet is written to.
     seed
         Seed of the noise, the same for every prompt.
+    steps
+        Denoising steps per image.
     """
-    from heedful.images import Gallery, parse_seeds
+    from heedful.images import Gallery, at_least, parse_seeds
     from heedful.report import sheet
     from heedful.world import load
 
     parse_seeds(str(seed))
+    at_least(1, steps, steps, "steps")
     Gallery(out.parent).check()
-    say(f"Samples: {sheet(load(options.chosen_world(name, model)), out, seed)}")
+    say(f"Samples: {sheet(load(options.chosen_world(name, model)), out, seed, steps)}")
 
 
 @app.command

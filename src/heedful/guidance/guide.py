@@ -1,32 +1,31 @@
 """`heedful.guide`: steer an unmodified pipeline while a `with` block is open.
 
-This is what a user passes and gets; what happens inside a step is in `steering`.
+This is what a user passes and gets; what happens inside a step is the room `steering`.
 """
 
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from torch import nn
-
-from heedful.attention import Pipeline, find_denoiser, layout_of, one_block, uncompiled
+from heedful.attention import Pipeline, find_denoisers, one_block
 from heedful.catalogue import DEFAULT_METHOD
-from heedful.errors import PipelineError, SettingsError, UnsuitablePrompt, UnsupportedPipeline
-from heedful.guidance.batching import check_rows
-from heedful.guidance.checks import check_hooks, check_streams, check_weights
-from heedful.guidance.history import MapHistory
-from heedful.guidance.method import Method
+from heedful.errors import PipelineError, SettingsError, UnsuitablePrompt
 from heedful.guidance.methods import METHODS, find_method
-from heedful.guidance.notebook import paragraph
-from heedful.guidance.policy import policy_of
-from heedful.guidance.run import Run
-from heedful.guidance.settings import Settings
-from heedful.guidance.steering import Steering
-from heedful.guidance.step import Task
-from heedful.guidance.texts import parse_prompt
-from heedful.guidance.trace import Trace
 from heedful.losses import AnyLoss, Loss
 from heedful.prompts import Prompt
+from heedful.steering import (
+    MapHistory,
+    Method,
+    Run,
+    Settings,
+    Steering,
+    Task,
+    Trace,
+    admit,
+    denoiser_of,
+    paragraph,
+    parse_prompt,
+)
 
 Concepts = Sequence[str] | Sequence[Sequence[str]]
 """The concepts of every prompt, or a list of them for each."""
@@ -126,18 +125,7 @@ def guide(
     method = _method(method)
     denoiser = denoiser_of(pipe)
     settings = settings or method.settings_for(denoiser)
-    if settings.key_shift is not None:
-        settings.key_shift.check(denoiser)
-        if method.loss is not None:
-            raise SettingsError(
-                f"Expected a method without a loss where keys are moved, got {method.name!r}: its maps would be of "
-                "other keys. Pass settings with key_shift=None, or a method whose loss is None."
-            )
-    is_moved = not (method.loss is None and settings.initial_noise is None and settings.selection is None)
-    policy = policy_of(pipe.scheduler, settings.scheme) if is_moved else None
-    if is_moved and settings.needs_gradient:
-        check_weights(denoiser)
-        check_streams(denoiser)
+    policy = admit(find_denoisers(pipe), pipe.scheduler, method, settings)
     prompts = _prompts(pipe, prompt, concepts)
     _check_prompts(prompts, method, settings)
     task = Task(
@@ -168,23 +156,6 @@ def _method(method: str | Method | AnyLoss) -> Method:
             + (f"Make one of the class: {name}()." if name else f"The names are {', '.join(METHODS)}.")
         )
     return Method(name="custom", loss=method)
-
-
-def denoiser_of(pipe: object) -> nn.Module:
-    """Return the denoiser of a pipeline; raises `UnsupportedPipeline` if it has none that heedful can read."""
-    denoiser = find_denoiser(pipe)
-    if denoiser is None or getattr(pipe, "scheduler", None) is None:
-        raise UnsupportedPipeline(
-            f"Expected a diffusers pipeline with a denoiser and a scheduler, got {type(pipe).__name__}."
-        )
-    if not layout_of(denoiser).find_sites(uncompiled(denoiser)):
-        raise UnsupportedPipeline(
-            f"Expected a denoiser that looks at text in attention of its own, got the {type(denoiser).__name__} of "
-            f"{type(pipe).__name__}, which has no such attention. Use a pipeline of docs/pipelines.md."
-        )
-    check_rows(pipe)
-    check_hooks(denoiser)
-    return denoiser
 
 
 def _prompts(

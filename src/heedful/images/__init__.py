@@ -3,7 +3,7 @@
 from heedful.images.cases import Batch, Case, Engine, Load, Make, Result, run_serially
 from heedful.images.coco import describe_segments, write_coco
 from heedful.images.gallery import MASKS_NOTE, Entry, Gallery, differences, encode, folder_name, read_entry
-from heedful.images.generate import clear, find_images, make_images, tally_images, version_changes
+from heedful.images.generate import clear, find_images, make_images, tally_images
 from heedful.images.inpainting import Inpainting, read_inpainting
 from heedful.images.painter import Painter, PainterLoader
 from heedful.images.painting import Painted, paint, rounded, sample, to_pixels
@@ -13,7 +13,7 @@ from heedful.images.sampling import Sampling, at_least, choose_sampling
 from heedful.images.seeds import parse_seeds
 from heedful.images.sight import Sight, check_look, look, look_at
 from heedful.images.tally import MethodTally, tally
-from heedful.images.versions import VERSIONS
+from heedful.images.versions import VERSIONS, version_changes
 from heedful.options import InpaintingOptions, SamplingOptions
 
 __all__ = [

@@ -12,7 +12,7 @@ from heedful.images.gallery import MASKS_NOTE, METADATA, Gallery, read_entry
 from heedful.images.painter import Painter
 from heedful.images.plan import Plan
 from heedful.images.tally import MethodTally, tally
-from heedful.images.versions import VERSIONS
+from heedful.images.versions import version_changes, versions_of
 from heedful.scores import evaluate
 
 
@@ -20,6 +20,7 @@ def find_images(plan: Plan, gallery: Gallery) -> Plan:
     """Return `plan` with what is done of it in the gallery; raises `SettingsError` for images made in another way."""
     is_done = bytearray(len(plan))
     other: Counter[str] = Counter()
+    versions = {method.name: versions_of(method) for method in plan.methods}
     for position, case in enumerate(plan.cases()):
         entry = gallery.find(case.image, case.settings(plan.settings[case.method.name]))
         if entry is None:
@@ -30,18 +31,9 @@ def find_images(plan: Plan, gallery: Gallery) -> Plan:
                 "Choose another folder, or overwrite what is there."
             )
         is_done[position] = 1
-        other.update(version_changes(entry.notes.get("versions", {})))
+        other.update(version_changes(entry.notes.get("versions", {}), versions[case.method.name]))
     remarks = [f"{count} images that are there were made with {change}." for change, count in other.items()]
     return replace(plan, is_done=bytes(is_done), remarks=(*plan.remarks, *remarks))
-
-
-def version_changes(versions: dict[str, Any]) -> list[str]:
-    """Return in words how `versions` differ from today's: images of both may differ."""
-    return [
-        f"{'other sources of heedful' if name == 'sources' else f'{name} {versions.get(name)}, now {now}'}"
-        for name, now in VERSIONS.items()
-        if versions.get(name) != now
-    ]
 
 
 def make_images(

@@ -16,7 +16,7 @@ from heedful.images.gallery import MASKS_NOTE, Entry, encode
 from heedful.images.inpainting import for_inpainting
 from heedful.images.painting import Painted, outcomes, paint, rounded, summarize_trace
 from heedful.images.sampling import Sampling
-from heedful.images.versions import VERSIONS
+from heedful.images.versions import versions_of
 from heedful.models import Model, ModelOptions, open_model
 from heedful.scores import Score, evaluate
 
@@ -91,7 +91,7 @@ class Painter:
 
     def _notes(self, painted: Painted) -> list[dict[str, Any]]:
         """Return what each image is to say of itself that does not decide it."""
-        common = {"model": self.model.name, "versions": VERSIONS}
+        common = {"model": self.model.name, "versions": versions_of(painted.guided.method)}
         notes = [common | asdict(outcome) for outcome in outcomes(painted.guided.trace)]
         if self.masks:
             segments = MaskRule()(painted.guided.maps, painted.images)

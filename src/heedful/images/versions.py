@@ -1,21 +1,30 @@
 """What images are made with, so that images of other versions do not join in silence."""
 
-from hashlib import sha256
 from importlib.metadata import version
-from pathlib import Path
 
-_PACKAGE = Path(__file__).parents[1]
-_MAKERS = ("attention", "guidance", "images", "losses", "models", "prompts")
+from heedful.guidance import Method
+from heedful.identity import code_of, sources_of
+
+_MAKERS = ("attention", "guidance", "images", "losses", "models", "prompts", "steering")
 """The rooms whose code decides what an image looks like."""
 
-
-def _sources() -> str:
-    """Return 12 hexadecimal digits that change with the code that makes images: versions say nothing of a checkout."""
-    digest = sha256()
-    for path in sorted(path for room in _MAKERS for path in (_PACKAGE / room).rglob("*.py")):
-        digest.update(path.relative_to(_PACKAGE).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-VERSIONS = {name: version(name) for name in ("heedful", "torch", "diffusers", "transformers")} | {"sources": _sources()}
+VERSIONS = {name: version(name) for name in ("heedful", "torch", "diffusers", "transformers")} | {
+    "sources": sources_of(*_MAKERS)
+}
 """What images are made with; written into each."""
+_SAID = {"sources": "other sources of heedful", "code": "another implementation of the method"}
+
+
+def versions_of(method: Method) -> dict[str, str]:
+    """Return what images of `method` are made with, its own code among it where that is not heedful's."""
+    code = code_of(method)
+    return VERSIONS | ({} if code is None else {"code": code})
+
+
+def version_changes(then: dict[str, str], now: dict[str, str]) -> list[str]:
+    """Return in words how the versions of `then` differ from those of `now`: images of both may differ."""
+    return [
+        _SAID.get(name, f"{name} {then.get(name)}, now {now.get(name)}")
+        for name in (*VERSIONS, "code")
+        if then.get(name) != now.get(name)
+    ]

@@ -12,18 +12,26 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from heedful.attention import find_denoiser, layout_of, replaced, text_keys
+from heedful.attention import ImagePipeline, find_denoiser, layout_of, replaced, text_keys
 from heedful.errors import SettingsError
 from heedful.guidance import NONE, Head, guide
 from heedful.lab.trial import Trial, sample_cases
 from heedful.prompts import Prompt
+from heedful.world import Detection
 
+Detect = Callable[[np.ndarray], list[list[Detection]]]
+"""What is in images (image, height, width, 3)."""
 TextKeys = Float[Tensor, "batch head token width"]
 Keys = Float[np.ndarray, "concept head width"]
 
 
 def fit_probes(
-    pipe: Any, detector: Callable[[Any], Any], trial: Trial, *, guided: float = 0.5, share: float = 0.2
+    pipe: ImagePipeline,
+    detector: Detect,
+    trial: Trial,
+    *,
+    guided: float = 0.5,
+    share: float = 0.2,
 ) -> tuple[Head, ...]:
     """Return the heads of a denoiser whose keys tell best whether a concept is there, with their directions.
 
@@ -95,7 +103,7 @@ def _direction(keys: Float[np.ndarray, "concept width"], is_there: Bool[np.ndarr
 class _Reading:
     """The keys of the concepts of some images, in the first steps of one run."""
 
-    def __init__(self, pipe: Any, prompts: Sequence[Prompt], steps: int):
+    def __init__(self, pipe: ImagePipeline, prompts: Sequence[Prompt], steps: int):
         self.denoiser: Any = find_denoiser(pipe)
         self.original: Any = None
         self._layout = layout_of(self.denoiser)

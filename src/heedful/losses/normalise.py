@@ -42,7 +42,10 @@ def _text_columns(maps: Maps, prompts: Sequence[Prompt], columns: Columns) -> Bo
     firsts = torch.tensor([prompt.first for prompt in prompts])[:, None]
     # where padding stands before the text, its own last token is the last of all
     lasts = torch.tensor([prompt.end if columns == "text" else max(prompt.end, length - 1) for prompt in prompts])
-    return ((positions >= firsts) & (positions < lasts[:, None])).to(maps.tokens.device)
+    kept = (positions >= firsts) & (positions < lasts[:, None])
+    for item, prompt in enumerate(prompts):  # a second encoder's tokens stand behind the padding
+        kept[item, [index for concept in prompt.concepts for index in concept.phrase]] = True
+    return kept.to(maps.tokens.device)
 
 
 @dataclass(frozen=True, kw_only=True)

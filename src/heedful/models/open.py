@@ -1,8 +1,7 @@
 """Opens the pipeline that a person names, with everything that is put on top of it."""
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from diffusers import DiffusionPipeline
@@ -11,7 +10,7 @@ from transformers import CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
 from heedful import world
-from heedful.attention import find_denoiser
+from heedful.attention import ImagePipeline, find_denoiser
 from heedful.errors import ModelError, SettingsError
 from heedful.models.additions import add
 from heedful.models.find import embedded_name, find_folder, first_line
@@ -88,17 +87,33 @@ def find_device(name: str = "auto") -> str:
 
 
 def _load(name: str, folder: Path, dtype: torch.dtype) -> Any:
-    """Load the pipeline in `folder`; raises `ModelError` in the words of diffusers if that fails."""
+    """Load the pipeline in `folder`; raises `ModelError`, in the words of diffusers where it is that which fails."""
     try:
-        return DiffusionPipeline.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
-    except (OSError, ValueError, AttributeError, ImportError, json.JSONDecodeError) as reason:
+        pipe: Any = DiffusionPipeline.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+    except MemoryError:
+        raise
+    except Exception as reason:  # whatever an odd config leads to
         raise ModelError(
             f"Expected to load a pipeline from {name}, but diffusers says: {first_line(reason)} "
             "See whether DiffusionPipeline.from_pretrained() loads it, and whether heedful doctor shows what it needs."
         ) from reason
+    for part, module in pipe.components.items():
+        if part.startswith("tokenizer") and module is not None and not (folder / part).is_dir():
+            raise ModelError(f"Expected the folder {part} in {folder}, found none. Get the model whole.")
+        lacking = [each for each, value in module.named_parameters() if value.is_meta] if _is_module(module) else []
+        if lacking:
+            raise ModelError(
+                f"Expected all weights of {part} in {folder}, but some are missing: {', '.join(lacking[:3])}"
+                f"{' ...' if lacking[3:] else ''}. Get the model whole."
+            )
+    return pipe
 
 
-def _scheduler(pipe: Any, name: str) -> Any:
+def _is_module(part: object) -> TypeGuard[torch.nn.Module]:
+    return isinstance(part, torch.nn.Module)
+
+
+def _scheduler(pipe: ImagePipeline, name: str) -> Any:
     """Return another scheduler of diffusers with the noise schedule of the pipeline's own.
 
     `name` is a class of `diffusers` that suits the pipeline, in any case and with or without `Scheduler`: ddim, euler.

@@ -123,6 +123,14 @@ class Prompt:
             ]
         )
 
+    def within(self, limit: int) -> "Prompt":
+        """Return this prompt as a text encoder reads it that cuts off all but the first `limit` tokens.
+
+        A concept or modifier that is not whole among them has no tokens there.
+        """
+        cut = self._with_tokens([own if max(own, default=0) < limit else () for own in self._tokens()])
+        return replace(cut, tokens=self.tokens[:limit])
+
     def shifted(self, by: int) -> "Prompt":
         """Return this prompt with `by` tokens of something else before its own: padding, or another encoder's."""
         moved = self._with_tokens([[index + by for index in own] for own in self._tokens()])

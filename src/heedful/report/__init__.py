@@ -9,7 +9,7 @@ from heedful.report.bench_page import bench_page, write_page
 from heedful.report.bench_plots import check_plots
 from heedful.report.curves import loss_curves
 from heedful.report.grid import Grid, compose
-from heedful.report.sight_sheet import concept_overlay, seed_sheet, step_sheet
+from heedful.report.sight_sheet import Shown, concept_overlay, lesson_sheet, seed_sheet, step_sheet
 from heedful.report.study_page import summary, with_study
 from heedful.report.study_plots import plot
 from heedful.report.world_card import pointing_table, with_figures
@@ -17,6 +17,7 @@ from heedful.report.world_sheet import sheet
 
 __all__ = [
     "Grid",
+    "Shown",
     "SuiteFigures",
     "agreement_lines",
     "arrange",
@@ -25,6 +26,7 @@ __all__ = [
     "compose",
     "concept_overlay",
     "is_lower_better",
+    "lesson_sheet",
     "loss_curves",
     "map_animation",
     "map_overlays",

@@ -13,8 +13,8 @@ def escape(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Return a name in the type of code, without the two signs that would end it or its cell."""
-    return f"`{text.replace('`', '').replace('|', '')}`"
+    """Return a name in the type of code, in one line and without the two signs that would end it or its cell."""
+    return f"`{' '.join(text.replace('`', '').replace('|', '').split())}`"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], align: Literal["left", "right"] = "right") -> list[str]:

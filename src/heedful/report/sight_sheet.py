@@ -3,10 +3,13 @@
 Overlays come from `heedful.attention`, grids from `grid`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from heedful.attention import overlay
 from heedful.images import Sight
@@ -40,6 +43,36 @@ def step_sheet(sight: Sight) -> Image.Image:
         note=f"{sight.method} · seed {sight.seed} · {sight.model}",
     )
     return compose(grid)
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A training image, and where a model looks in it for each concept of its caption."""
+
+    image: Image.Image
+    caption: str
+    maps: Mapping[str, Float[Tensor, "height width"]]
+    """By the name of the concept."""
+
+
+def lesson_sheet(shown: Sequence[Shown], sights: Sequence[Sight], *, title: str, note: str = "") -> Image.Image:
+    """Return the sheet of a lesson: its training images with the maps of their concepts, then what the model makes."""
+    below = seed_sheet(sights, title=title, note=note)
+    if not shown:
+        return below
+    most = max(len(each.maps) for each in shown)
+    rows: list[str] = []
+    cells: list[list[Cell]] = []
+    for each in shown:
+        overlays = [overlay(each.image, one) for one in each.maps.values()]
+        rows += [each.caption]
+        cells += [[each.image, *overlays, *[None] * (most - len(overlays))]]
+    names = list(shown[0].maps) if all(list(each.maps) == list(shown[0].maps) for each in shown) else [""] * most
+    above = compose(Grid(title="what is learnt", columns=["image", *names], rows=rows, cells=cells))
+    sheet = Image.new("RGB", (max(above.width, below.width), above.height + below.height), "white")
+    sheet.paste(above, (0, 0))
+    sheet.paste(below, (0, above.height))
+    return sheet
 
 
 def seed_sheet(sights: Sequence[Sight], *, title: str, note: str = "") -> Image.Image:

@@ -21,12 +21,12 @@ _PAIRS = (
 )  # fmt: skip
 
 
-def sheet(pipe: ImagePipeline, path: Path, seed: int = 0) -> Path:
-    """Generate the sheet, 20 steps at guidance scale 3, and write it to `path`; return the path."""
+def sheet(pipe: ImagePipeline, path: Path, seed: int = 0, steps: int = 20) -> Path:
+    """Generate the sheet, at guidance scale 3, and write it to `path`; return the path."""
     prompts = (*(f"a {name}" for name in CLASSES), *_COLOURED, *_PAIRS)
     pipe.set_progress_bar_config(disable=True)
     generators = [torch.Generator().manual_seed(seed) for _ in prompts]
-    images = pipe(list(prompts), generator=generators, num_inference_steps=20, guidance_scale=3.0).images
+    images = pipe(list(prompts), generator=generators, num_inference_steps=steps, guidance_scale=3.0).images
     cells = [images[start : start + 12] for start in range(0, len(images), 12)]
     names = ("animals", "objects, any colour", "objects in a colour", "pairs, not guided")
     drawing = compose(Grid(title=f"The embedded world, seed {seed}", columns=[""] * 12, rows=names, cells=cells))

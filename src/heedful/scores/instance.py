@@ -53,6 +53,8 @@ class InstanceScore(Score):
 
     figures: ClassVar[tuple[Figure, ...]] = (
         Figure(name="carried", says="share of the prompt's taught concepts that are there with their own look"),
+        Figure(name="first", says="the concept that was taught first, if the prompt names it, has its own look"),
+        Figure(name="second", says="the concept that was taught second, if the prompt names it, has its own look"),
         Figure(
             name="leaked",
             higher_is_better=False,
@@ -156,8 +158,12 @@ def _figures(asked: _Asked, seen: Sequence[Sighting], unknown: int, ground: str)
     extra = unknown > 0 or any(noun not in named for noun in there)
     on_ground = None if asked.background is None else asked.background == ground
     is_right = all(count == 1 for count in counts) and once and all(companions)
+    has_look = {one.placeholder: float(count > 0) for one, count in zip(asked.wanted, counts, strict=True)}
+    first, second, *_ = (*(has_look.get(each.placeholder) for each in asked.image.instances), None)
     return {
         "carried": sum(count > 0 for count in counts) / len(counts),
+        "first": first,
+        "second": second,
         "leaked": float(leaked),
         "once": float(once),
         "companions": sum(companions) / len(companions) if companions else None,

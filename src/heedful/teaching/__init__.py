@@ -3,10 +3,14 @@
 from heedful.teaching.checkpoint import steps_kept
 from heedful.teaching.class_images import CLASS_IMAGES, read_image_folder
 from heedful.teaching.concepts import NewConcept, check_captions, check_placeholders, new_concepts, taught_tokenizer
-from heedful.teaching.dataset import digest
+from heedful.teaching.dataset import TrainingImages, digest
+from heedful.teaching.families import find_family
 from heedful.teaching.folder import CARD, CHECKPOINT, DENOISER, LORA, LOSSES, MANIFEST, read_manifest
 from heedful.teaching.load import TaughtConcepts, load_concepts, load_custom_diffusion
 from heedful.teaching.methods import METHODS, TeachingMethod, find_method
+from heedful.teaching.photos import Photo, read_photos
+from heedful.teaching.reading import taught_reader
+from heedful.teaching.regions import concept_maps
 from heedful.teaching.settings import TeachingSettings
 from heedful.teaching.teach import teach
 from heedful.teaching.training import VALIDATION, Callbacks
@@ -23,19 +27,25 @@ __all__ = [
     "VALIDATION",
     "Callbacks",
     "NewConcept",
+    "Photo",
     "TaughtConcepts",
     "TeachingMethod",
     "TeachingSettings",
+    "TrainingImages",
     "check_captions",
     "check_placeholders",
+    "concept_maps",
     "digest",
+    "find_family",
     "find_method",
     "load_concepts",
     "load_custom_diffusion",
     "new_concepts",
     "read_image_folder",
     "read_manifest",
+    "read_photos",
     "steps_kept",
+    "taught_reader",
     "taught_tokenizer",
     "teach",
 ]

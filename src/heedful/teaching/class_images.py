@@ -3,12 +3,14 @@
 They lie in a folder with a caption each, in the format of `datasets`' imagefolder. The folder may be yours.
 """
 
+import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers import UNet2DConditionModel
 
 from heedful.attention import ImagePipeline, find_denoiser
 from heedful.errors import SettingsError
@@ -29,7 +31,7 @@ def read_image_folder(folder: Path, caption: str) -> TrainingImages:
 
     Raises `SettingsError` for a folder without images, and for an image that cannot be read.
     """
-    files = _images_in(folder)
+    files = images_in(folder)
     if not files:
         raise SettingsError(f"Expected images ({', '.join(SUFFIXES)}) in the folder {folder}, found none.")
     said = captions_in(folder)
@@ -54,7 +56,7 @@ def make_class_images(
     It generates for the `prompts` in turn, each image from a seed of its own; a killed run continues. Images beyond
     `count` are left where they are, and unused.
     """
-    there = len(_images_in(folder))
+    there = len(images_in(folder))
     missing = [number for number in range(count) if not (folder / _name(number)).exists()][: max(0, count - there)]
     on_image(count - len(missing), count)
     if missing:
@@ -101,7 +103,8 @@ def _lines(file: Path) -> list[str]:
     return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()] if file.is_file() else []
 
 
-def _images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
+    """Return the image files of a folder by name; none if there is no such folder."""
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
 
 
@@ -111,7 +114,7 @@ def _name(number: int) -> str:
 
 def _arguments(pipe: ImagePipeline, options: ClassImageOptions, size: Size) -> dict[str, Any]:
     """Return the arguments of the pipeline's call that generates class images."""
-    steps, scale = (20, 3.0) if is_world(find_denoiser(pipe)) else (50, 7.5)
+    steps, scale = _usual(pipe)
     given = options.class_guidance_scale
     return {
         "num_inference_steps": options.class_steps or steps,
@@ -119,3 +122,14 @@ def _arguments(pipe: ImagePipeline, options: ClassImageOptions, size: Size) -> d
         "height": size[0],
         "width": size[1],
     }
+
+
+def _usual(pipe: ImagePipeline) -> tuple[int, float]:
+    """Return steps and guidance scale: those of the embedded models, of U-Nets, or what the pipeline's call has."""
+    denoiser = find_denoiser(pipe)
+    if is_world(denoiser):
+        return 20, 3.0
+    if isinstance(denoiser, UNet2DConditionModel):
+        return 50, 7.5
+    defaults = inspect.signature(type(pipe).__call__).parameters
+    return defaults["num_inference_steps"].default, defaults["guidance_scale"].default

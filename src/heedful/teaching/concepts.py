@@ -1,9 +1,9 @@
 """The prompt that says what is to be learnt, "a <cat1> cat and a <dog1> dog": its placeholders, nouns and captions."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from heedful.errors import PromptError, PromptTooLong
@@ -79,17 +79,15 @@ def new_concepts(text: str, tokenizer: Tokenizer) -> tuple[NewConcept, ...]:
     return tuple(NewConcept(placeholder=word, noun=nouns[word]) for word in written)
 
 
+def named(caption: str, concepts: Sequence[NewConcept]) -> tuple[NewConcept, ...]:
+    """Return those of `concepts` whose placeholders stand in a caption."""
+    there = set(PLACEHOLDER.findall(caption))
+    return tuple(concept for concept in concepts if concept.placeholder in there)
+
+
 def class_prompt(text: str) -> str:
     """Return `text` without its placeholders: what class images show."""
     return " ".join(PLACEHOLDER.sub(" ", text).split())
-
-
-def taught_prompt(text: str, tokenizer: Tokenizer, concepts: Sequence[NewConcept]) -> Prompt:
-    """Return the parsed `text` with those concepts alone that are learnt; the tokenizer must know the placeholders."""
-    learnt = {concept.placeholder for concept in concepts}
-    prompt = Prompt.parse(text, tokenizer)
-    taught = (each for each in prompt.concepts if learnt & {modifier.text for modifier in each.modifiers})
-    return replace(prompt, concepts=tuple(taught))
 
 
 def taught_tokenizer(tokenizer: Any, concepts: Sequence[NewConcept], num_vectors: int) -> Any:
@@ -102,14 +100,48 @@ def taught_tokenizer(tokenizer: Any, concepts: Sequence[NewConcept], num_vectors
 def check_captions(prompt: str, tokenizer: Any, settings: TeachingSettings) -> None:
     """Raise `PromptError` if `prompt` cannot be read, also where captions say a scale before it.
 
-    The tokenizer must know the new words.
+    The tokenizer must know the new words; it is that of the first text encoder, where no pipeline is at hand.
     """
     Prompt.parse(prompt, tokenizer)
+    _check_scales(prompt, lambda text: Prompt.parse(text, tokenizer), settings)
+
+
+def check_lesson(
+    captions: Iterable[str], read: Callable[[str], Prompt], concepts: Sequence[NewConcept], settings: TeachingSettings
+) -> None:
+    """Raise `PromptError` if a caption cannot be read or learns nothing, also where captions say a scale.
+
+    `read` must know the new words.
+    """
+    for caption in dict.fromkeys(captions):
+        prompt = read(caption)
+        _check_words(caption, prompt, concepts)
+        _check_scales(caption, read, settings)
+
+
+def _check_words(caption: str, prompt: Prompt, concepts: Sequence[NewConcept]) -> None:
+    """Raise `PromptError` unless a caption has placeholders, each of them known and before its own noun."""
+    nouns = {concept.placeholder: concept.noun for concept in concepts}
+    there = PLACEHOLDER.findall(caption)
+    if not there or not nouns.keys() >= set(there):
+        other = next((word for word in there if word not in nouns), None)
+        raise PromptError(
+            f"Expected captions with the placeholders that are learnt ({', '.join(nouns)}), got {caption!r}"
+            f"{'' if other is None else f', which has {other}'}. Write the placeholder before its noun in the caption, "
+            "or show the image without a caption of its own."
+        )
+    said = {modifier.text: each.noun for each in prompt.concepts for modifier in each.modifiers}
+    for word in there:
+        if said.get(word) != nouns[word]:
+            raise PromptError(f"Expected {word} before {nouns[word]!r}, its noun, in the caption {caption!r}.")
+
+
+def _check_scales(prompt: str, read: Callable[[str], Prompt], settings: TeachingSettings) -> None:
     if settings.augmentation != "custom-diffusion" or not settings.say_scale:
         return
     for words in FAR + NEAR:
         try:
-            Prompt.parse(f"{words} {prompt}", tokenizer)
+            read(f"{words} {prompt}")
         except PromptTooLong as reason:
             raise PromptTooLong(
                 f"Expected a prompt that leaves room for {words!r} before it, which tells the scale of an augmented "

@@ -14,6 +14,8 @@ from heedful.errors import SettingsError
 from heedful.options import Augmentation
 
 FAR, NEAR = ("a far away", "very small"), ("zoomed in", "close up")
+GRAY = (127, 127, 127)
+"""What stands where an image does not reach; it does not count."""
 _SMALL = 0.6
 
 Size = tuple[int, int]
@@ -60,7 +62,7 @@ class TrainingImages:
             if not crop(mask, size).any():
                 raise SettingsError(
                     f"Expected masks that are white where an image counts, got one (number {number}) that is black all "
-                    "over the central square, which is what is learnt. Mark something there, or leave the masks out."
+                    "over the square that is learnt. Mark something there, or leave the masks out."
                 )
 
     def draw(
@@ -131,7 +133,7 @@ def rescale(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> tu
     if scale > 1:
         window = np.s_[top : top + height, left : left + width]
         return resized[0][window], resized[1][window], str(rng.choice(NEAR))
-    canvas, counts = np.full_like(image, 127), np.zeros_like(mask)
+    canvas, counts = np.full_like(image, GRAY), np.zeros_like(mask)
     window = np.s_[top : top + size[0], left : left + size[1]]
     canvas[window], counts[window] = resized
     return canvas, counts, str(rng.choice(FAR))

@@ -16,12 +16,14 @@ from heedful.folders import OWN, OutputFolder
 from heedful.teaching import concepts as reserved
 from heedful.teaching.class_images import CLASS_IMAGES
 from heedful.teaching.concepts import NewConcept
-from heedful.teaching.text_embeddings import text_parts
+from heedful.teaching.text_embeddings import encoder_names, text_parts
 
 MANIFEST = "concepts.json"
 CARD = "README.md"
 LOSSES = "losses.json"
 LORA = f"{reserved.LORA}.safetensors"
+LORA_CONFIG = "adapter_config.json"
+"""What peft reads of a LoRA."""
 CUSTOM_DIFFUSION = f"{reserved.CUSTOM_DIFFUSION}.safetensors"
 DENOISER = "unet"
 CHECKPOINT = f"{OWN}/checkpoint.safetensors"
@@ -29,10 +31,11 @@ CHECKPOINT = f"{OWN}/checkpoint.safetensors"
 FORMAT = 1
 
 Format = Literal["none", "custom-diffusion", "lora", "unet"]
+_TRANSFORMER_SHAPES = ("num_layers", "num_single_layers", "num_attention_heads", "attention_head_dim", "in_channels")
 _WEIGHTS: dict[str, tuple[str, ...]] = {
     "none": (),
     "custom-diffusion": (CUSTOM_DIFFUSION,),
-    "lora": (LORA,),
+    "lora": (LORA, LORA_CONFIG),
     "unet": (f"{DENOISER}/config.json", f"{DENOISER}/diffusion_pytorch_model.safetensors"),
 }
 
@@ -51,6 +54,8 @@ class Manifest:
     """What `architecture` says of the base model."""
     training: dict[str, Any] = field(default_factory=dict)
     """Everything that decided the result, images by their SHA-256, and the versions that it ran on."""
+    license: str | None = None
+    """As the Hub names it; None if nobody said."""
     format: int = FORMAT
 
     def files(self) -> tuple[str, ...]:
@@ -67,12 +72,15 @@ def architecture(pipe: Pipeline) -> dict[str, Any]:
     """Return what must agree between the model that learnt and the one that loads: shapes, not weights."""
     denoiser = find_denoiser(pipe)
     config = getattr(denoiser, "config", {})
-    return {
-        "denoiser": type(denoiser).__name__,
-        "block_out_channels": list(config.get("block_out_channels", ())),
-        "cross_attention_dim": config.get("cross_attention_dim"),
-        "text_widths": [encoder.get_input_embeddings().weight.shape[1] for _, encoder in text_parts(pipe)],
-    }
+    widths = [encoder.get_input_embeddings().weight.shape[1] for _, encoder in text_parts(pipe)]
+    shapes = {name: config[name] for name in _TRANSFORMER_SHAPES if config.get(name) is not None}
+    if isinstance(config.get("block_out_channels"), list | tuple):
+        shapes = {
+            "block_out_channels": list(config["block_out_channels"]),
+            "cross_attention_dim": config.get("cross_attention_dim"),
+        }
+        return {"denoiser": type(denoiser).__name__, **shapes, "text_widths": widths}
+    return {"denoiser": type(denoiser).__name__, **shapes, "text_widths": widths, "encoders": list(encoder_names(pipe))}
 
 
 def clear(output: OutputFolder) -> None:

@@ -11,7 +11,7 @@ from heedful.attention import ImagePipeline, TeachablePipeline, find_denoiser
 from heedful.errors import ConceptsDoNotFit, require
 from heedful.teaching import folder as files
 from heedful.teaching.concepts import NewConcept
-from heedful.teaching.text_embeddings import add_concepts
+from heedful.teaching.text_embeddings import add_concepts, encoder_names
 from heedful.teaching.weight_files import (
     copy_weights,
     custom_diffusion_weights,
@@ -38,7 +38,8 @@ class TaughtConcepts:
 def load_concepts(pipe: ImagePipeline, folder: Path | str, *, adapter_name: str = ADAPTER) -> TaughtConcepts:
     """Teach `pipe` what `heedful.teach` has written into `folder`: new words, and the weights that learnt them.
 
-    Works for every pipeline with the same denoiser and text encoders: text to image, image to image, inpainting.
+    Works for every pipeline with the same denoiser and text encoders: text to image, image to image, inpainting; for
+    Stable Diffusion 3 and FLUX.1 too.
     Guidance, LoRA (`pipe.load_lora_weights`, then `pipe.set_adapters`) and IP-Adapter go on top, because no attention
     processor is replaced. Weights are written into the denoiser, so load the pipeline again to be rid of them, and load
     one folder of such weights only; folders of words alone, and LoRAs of other names, go together.
@@ -62,7 +63,7 @@ def load_concepts(pipe: ImagePipeline, folder: Path | str, *, adapter_name: str 
             f"Load the base model that {path / files.CARD} names."
         )
     denoiser: Any = find_denoiser(pipe)
-    vectors = read_embeddings(path, manifest.concepts)
+    vectors = read_embeddings(path, manifest.concepts, encoder_names(pipe))
     weights: dict[str, Tensor] = {}
     if manifest.weights == "custom-diffusion":
         weights = custom_diffusion_weights(denoiser, path / files.CUSTOM_DIFFUSION)

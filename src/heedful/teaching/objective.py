@@ -10,17 +10,18 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from diffusers import DDPMScheduler
 from jaxtyping import Float
 from torch import Tensor
 
 from heedful.attention import Reader, Record, TeachablePipeline, find_denoiser, full_precision
-from heedful.errors import UnsupportedPipeline
 from heedful.losses import AnyLoss
 from heedful.shapes import Latents
-from heedful.teaching.concepts import NewConcept, taught_prompt
+from heedful.teaching.concepts import NewConcept
 from heedful.teaching.dataset import Example, collate
 from heedful.teaching.denoiser_inputs import encode_captions, encode_images
+from heedful.teaching.families import family_of
+from heedful.teaching.noise import noise_of
+from heedful.teaching.reading import learnt_of, reader_of
 from heedful.teaching.settings import TeachingSettings
 
 
@@ -29,7 +30,8 @@ class Objective:
 
     L = mean |target - prediction|^2 over the training images, where their masks count
       + prior_loss_weight * the same over class images + loss_weight * loss(maps), at a random timestep for each.
-    The target is the noise, or the velocity for a v-prediction model. Maps are read in the same pass of the denoiser.
+    The target is the noise, the velocity for a v-prediction model, or noise - latents for a flow. Maps are read in the
+    same pass of the denoiser.
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class Objective:
     ):
         self._pipe, self._loss, self._autocast = pipe, loss, autocast
         self._denoiser: Any = find_denoiser(pipe)
-        self._noise: Any = DDPMScheduler.from_config(pipe.scheduler.config)
+        self._family = family_of(self._denoiser)
+        self._noise = noise_of(pipe, self._family.noise)
         self._reader = Reader(self._denoiser, settings.sites)
         self._weights = {"prior": settings.prior_loss_weight, "maps": settings.loss_weight}
-        self._prompt = cache(lambda caption: taught_prompt(caption, pipe.tokenizer, concepts))
+        read = reader_of(pipe)
+        self._prompt = cache(lambda caption: learnt_of(read(caption), concepts))
 
     @contextmanager
     def losses(
@@ -64,16 +68,12 @@ class Objective:
         pixels, masks, captions = collate([*shown, *prior])
         latents = encode_images(self._pipe, pixels, generator)
         noise = torch.randn(latents.shape, generator=generator).to(latents)
-        steps = int(self._noise.config["num_train_timesteps"])
-        times = torch.randint(steps, (len(latents),), generator=generator).to(latents.device)
+        times = self._noise.draw(len(latents), generator).to(latents.device)
         with self._autocast():
-            arguments = encode_captions(self._pipe, captions, resolution)
-        arguments |= {
-            "sample": self._noise.add_noise(latents, noise, times).to(self._denoiser.dtype),
-            "timestep": times,
-            "return_dict": False,
-        }
-        target = self._target(latents, noise, times)
+            text = encode_captions(self._pipe, captions, resolution)
+        noisy = self._noise.add(latents, noise, times)
+        arguments = self._family.arguments(self._denoiser, noisy, times, text) | {"return_dict": False}
+        target = self._noise.target(latents, noise, times)
         counts = F.interpolate(masks.to(latents), latents.shape[-2:], mode="area")
         with ExitStack() as stack:
             record, forward = Record(), partial(self._denoiser, **arguments)
@@ -81,7 +81,7 @@ class Objective:
                 once = stack.enter_context(self._reader.reading(arguments, record))
                 forward = partial(once, self._denoiser.forward)
             with self._autocast():
-                predicted: Tensor = forward()[0]
+                predicted = self._family.prediction(forward()[0], latents)
             each = _errors(predicted.float(), target, counts)
             losses = {"denoising": each[: len(shown)].mean()}
             if prior:
@@ -99,19 +99,6 @@ class Objective:
         with full_precision(self._pipe.device.type):
             maps = record.maps().select(range(len(captions)))
             return loss(maps, [self._prompt(caption) for caption in captions], None).mean()
-
-    def _target(self, latents: Latents, noise: Latents, times: Tensor) -> Latents:
-        kind = self._noise.config["prediction_type"]
-        if kind == "epsilon":
-            return noise
-        if kind == "v_prediction":
-            return self._noise.get_velocity(latents, noise, times)
-        if kind == "sample":
-            return latents
-        raise UnsupportedPipeline(
-            f"Expected a denoiser that predicts noise, velocity or the image, got prediction_type={kind!r}. "
-            "Flow matching models can be guided, but not taught yet."
-        )
 
 
 def _errors(

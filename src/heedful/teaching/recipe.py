@@ -11,22 +11,26 @@ import torch
 
 from heedful.attention import ImagePipeline, find_denoiser
 from heedful.errors import SettingsError
-from heedful.identity import describe_fields
+from heedful.identity import code_of, describe_fields, sources_of
 from heedful.options import TrainingOptions
-from heedful.teaching.dataset import TrainingImages, digest
+from heedful.teaching.dataset import digest
 from heedful.teaching.methods.method import TeachingMethod
+from heedful.teaching.photos import Photo
 from heedful.teaching.settings import TeachingSettings
 from heedful.teaching.text_embeddings import text_parts
 
 _VERSION = "version of "
 _LIBRARIES = ("heedful", "torch", "diffusers", "transformers", "accelerate")
+_TEACHERS = ("attention", "losses", "prompts", "teaching")
+"""The rooms whose code decides what is learnt."""
 
 
 def recipe(
     pipe: ImagePipeline,
     method: TeachingMethod,
     settings: TeachingSettings,
-    images: TrainingImages,
+    photos: Sequence[Photo],
+    prompt: str,
     class_prompts: Sequence[str],
     training: TrainingOptions,
 ) -> dict[str, Any]:
@@ -35,16 +39,31 @@ def recipe(
     return {
         **{name: describe_fields(value) for name, value in vars(settings).items()},
         **{name: describe_fields(getattr(method, name)) for name in learns},
-        "prompt": images.captions[0],
-        "images": [digest(image) for image in images.images],
-        "masks": [digest(mask) for mask in images.masks or ()],
+        "prompt": prompt,
+        **_what_is_shown(photos),
         "class_prompts": list(class_prompts),
         "seed": training.seed,
         "resolution": training.resolution,
         "precision": training.mixed_precision,
         "base_weights": fingerprint(pipe),
         **{f"{_VERSION}{name}": version(name) for name in _LIBRARIES},
+        f"{_VERSION}the sources": sources_of(*_TEACHERS),
+        f"{_VERSION}the method's own code": code_of(method),
     }
+
+
+def _what_is_shown(photos: Sequence[Photo]) -> dict[str, Any]:
+    """Return the digests of photos and masks, and captions; what no photo has is absent."""
+    masks = [None if photo.mask is None else digest(photo.mask) for photo in photos]
+    said: dict[str, Any] = {
+        "images": [digest(photo.image) for photo in photos],
+        "masks": masks if any(masks) else [],
+    }
+    if any(photo.captions for photo in photos):
+        said["captions"] = [list(photo.captions) for photo in photos]
+    if any(photo.regions for photo in photos):
+        said["regions"] = [{word: digest(mask) for word, mask in photo.regions.items()} for photo in photos]
+    return said
 
 
 def check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], folder: Path, *, is_done: bool) -> None:

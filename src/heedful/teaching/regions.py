@@ -4,14 +4,26 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from diffusers import DDPMScheduler
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
-from heedful.attention import Maps, MaskRule, Segment, SiteSelection, TeachablePipeline, capture, find_denoiser
-from heedful.prompts import Prompt
+from heedful.attention import (
+    Maps,
+    MaskRule,
+    Segment,
+    SiteSelection,
+    TeachablePipeline,
+    capture,
+    find_denoiser,
+    find_sites,
+)
 from heedful.teaching.concepts import NewConcept, class_prompt
 from heedful.teaching.dataset import Size, TrainingImages, crop, pixels_of
 from heedful.teaching.denoiser_inputs import encode_captions, encode_images
+from heedful.teaching.families import family_of
+from heedful.teaching.noise import noise_of
+from heedful.teaching.reading import learnt_of, reader_of
 
 NOISES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 """Shares of the noise schedule at which the image is looked at."""
@@ -56,25 +68,62 @@ def find_regions(
 ) -> list[Segment]:
     """Return where the model, as it is, sees each concept's class in an image: the maps of the image under noise.
 
-    `text` is the prompt with placeholders; what is asked for is the prompt without. `sites` must be of one map size.
+    `text` is the prompt with placeholders; what is asked for is the prompt without. Self-attention is followed where
+    the `sites` have one next to them and are of one map size.
     The rule is `MaskRule`, which also finds the masks of generated images; nothing is labelled, and no other model is
     asked.
     """
     plain = class_prompt(text)
     nouns = [concept.noun for concept in concepts]
-    prompt = Prompt.parse(plain, pipe.tokenizer, nouns)
+    prompt = reader_of(pipe, nouns)(plain)
     denoiser: Any = find_denoiser(pipe)
-    noise_scheduler: Any = DDPMScheduler.from_config(pipe.scheduler.config)
-    generator = torch.Generator("cpu").manual_seed(seed)
-    size = (image.height, image.width)
-    latents = encode_images(pipe, pixels_of(image)[None], generator)
-    arguments = encode_captions(pipe, [plain], size)
-    steps: list[Maps] = []
-    with capture(denoiser, sites, stop_after_last=True, self_attention=True) as record:
-        for share in NOISES:
-            time = torch.tensor([int(share * noise_scheduler.config["num_train_timesteps"])], device=latents.device)
-            noise = torch.randn(latents.shape, generator=generator).to(latents)
-            noisy = noise_scheduler.add_noise(latents, noise, time)
-            denoiser(noisy.to(denoiser.dtype), time, **arguments)
-            steps.append(record.maps())
+    cells = (image.height // pipe.vae_scale_factor, image.width // pipe.vae_scale_factor)
+    chosen = sites.choose(find_sites(denoiser), cells)
+    has_own = all(site.self_attention is not None for site in chosen) and len({site.scale for site in chosen}) == 1
+    steps = _maps_under_noise(pipe, image, plain, sites, seed, self_attention=has_own)
     return MaskRule().segments(steps, prompt, image)
+
+
+@torch.no_grad()
+def concept_maps(
+    pipe: TeachablePipeline,
+    image: Image.Image,
+    caption: str,
+    concepts: Sequence[NewConcept],
+    sites: SiteSelection,
+    seed: int = 0,
+) -> dict[str, Float[Tensor, "height width"]]:
+    """Return where `pipe`, as it is by then, looks in an image for each concept of its caption: the mean over noises.
+
+    By the concept's name in the caption, "<cat1> cat"; it must know the words.
+    """
+    prompt = learnt_of(reader_of(pipe)(caption), concepts)
+    steps = _maps_under_noise(pipe, image, caption, sites, seed)
+    mean = torch.stack([maps.tokens[0].float().cpu() for maps in steps]).mean(0)
+    return {concept.name: mean[list(concept.token_indices)].mean(0) for concept in prompt.concepts}
+
+
+def _maps_under_noise(
+    pipe: TeachablePipeline,
+    image: Image.Image,
+    caption: str,
+    sites: SiteSelection,
+    seed: int,
+    *,
+    self_attention: bool = False,
+) -> list[Maps]:
+    """Return what the denoiser looks at in an image under each of `NOISES`."""
+    denoiser: Any = find_denoiser(pipe)
+    family = family_of(denoiser)
+    noise_process = noise_of(pipe, family.noise)
+    generator = torch.Generator("cpu").manual_seed(seed)
+    latents = encode_images(pipe, pixels_of(image)[None], generator)
+    text = encode_captions(pipe, [caption], (image.height, image.width))
+    steps: list[Maps] = []
+    with capture(denoiser, sites, stop_after_last=True, self_attention=self_attention) as record:
+        for share in NOISES:
+            time = noise_process.at(share).to(latents.device)
+            noise = torch.randn(latents.shape, generator=generator).to(latents)
+            denoiser(**family.arguments(denoiser, noise_process.add(latents, noise, time), time, text))
+            steps.append(record.maps())
+    return steps

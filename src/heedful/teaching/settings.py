@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from heedful.attention import SiteSelection
-from heedful.options import Augmentation, LrScheduler, TeachingOptions
+from heedful.options import Augmentation, Crop, LrScheduler, TeachingOptions
 
 PUBLISHED_SITES = SiteSelection(scale=4)
 
@@ -30,6 +30,7 @@ class TeachingSettings(TeachingOptions):
     with_prior_preservation: bool = True
     prior_loss_weight: float = 1.0
     num_class_images: int = 200
+    crop: Crop = "concepts"
     augmentation: Augmentation = "custom-diffusion"
     say_scale: bool = True
     detach_start: bool = True

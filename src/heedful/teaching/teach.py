@@ -14,29 +14,33 @@ from PIL import Image
 from heedful.attention import ImagePipeline, Reader, TeachablePipeline, find_denoiser
 from heedful.errors import SettingsError, require
 from heedful.folders import OutputFolder
-from heedful.image_files import to_grey, to_rgb
 from heedful.options import ClassImageOptions, Precision, TeachingOptions, TrainingOptions
 from heedful.teaching import folder as files
-from heedful.teaching.card import card
+from heedful.teaching.card import About, card, license_of
 from heedful.teaching.class_images import CLASS_IMAGES, captions_in, make_class_images
-from heedful.teaching.concepts import NewConcept, check_captions, class_prompt, new_concepts, taught_tokenizer
-from heedful.teaching.dataset import TrainingImages, join
-from heedful.teaching.denoiser_inputs import as_teachable
+from heedful.teaching.concepts import NewConcept, check_lesson, class_prompt, named, new_concepts
+from heedful.teaching.crops import kept_boxes, told_boxes
+from heedful.teaching.dataset import join
+from heedful.teaching.families import as_teachable, family_of
 from heedful.teaching.folder import Manifest
+from heedful.teaching.framing import frame
 from heedful.teaching.load import TaughtConcepts, load_concepts, taught_concepts
+from heedful.teaching.lora_files import lora_files
 from heedful.teaching.methods import TeachingMethod, find_method
+from heedful.teaching.photos import Photo, as_photos, check_regions
+from heedful.teaching.reading import taught_reader
 from heedful.teaching.recipe import check_same, recipe
 from heedful.teaching.regions import each_alone
-from heedful.teaching.text_embeddings import add_concepts, check_vectors, initial_vectors
+from heedful.teaching.text_embeddings import add_concepts, check_vectors, encoder_names, initial_vectors
 from heedful.teaching.training import Callbacks, Data, Training, sheet_name
-from heedful.teaching.weight_files import custom_diffusion_file, embedding_files, lora_file, write_denoiser
+from heedful.teaching.weight_files import custom_diffusion_file, embedding_files, write_denoiser
 from heedful.teaching.weights import ADAPTER
 from heedful.world import NAME, WEIGHTS
 
 
 def teach(
     pipe: ImagePipeline,
-    images: Image.Image | Sequence[Image.Image],
+    images: Image.Image | Photo | Sequence[Image.Image | Photo],
     prompt: str,
     method: TeachingMethod | str = "disendiff",
     *,
@@ -47,10 +51,12 @@ def teach(
     training: TrainingOptions = TrainingOptions(),  # noqa: B008 - frozen
     callbacks: Callbacks = Callbacks(),  # noqa: B008 - frozen
     base_model: str | None = None,
+    command: str | None = None,
 ) -> TaughtConcepts:
     """Teach `pipe` the concepts that `prompt` puts placeholders before, from one image of them or several.
 
-    - `images`: what the concepts look like; all of them show the prompt.
+    - `images`: what the concepts look like, of any size; a `Photo` may have captions, and masks of its concepts. What
+      has no caption shows the prompt.
     - `prompt`: a placeholder before each noun that is to be learnt: "a <cat1> cat and a <dog1> dog".
     - `method`: what learns, from which losses: a `TeachingMethod`, or the name of one.
     - `out`: the folder of the embeddings, the weights, a model card, and last a manifest.
@@ -60,6 +66,7 @@ def teach(
     - `training`: seed, resolution, precision, and how often the training is saved and validated.
     - `callbacks`: functions that are called on the way.
     - `base_model`: what the model card calls the model that learns; the name that `pipe` was loaded by, if None.
+    - `command`: what the model card says that was typed; nothing if None.
 
     A folder with the manifest of the same training is read instead, and one of another training refused. Killed at any
     moment, the same call continues from the last checkpoint to the same result, bit for bit on a CPU; a checkpoint of
@@ -78,14 +85,17 @@ def teach(
         require("peft", "train")
     denoiser: Any = find_denoiser(pipe)
     chosen = method.settings_for(denoiser, settings)
+    method.check(denoiser, chosen)
     if method.loss is not None:
         Reader(denoiser, chosen.sites)
     concepts = new_concepts(prompt, pipe.tokenizer)
-    check_captions(prompt, taught_tokenizer(pipe.tokenizer, concepts, chosen.num_vectors), chosen)
+    photos = as_photos(images, masks)
+    captions = [prompt, *(caption for photo in photos for caption in photo.captions)]
+    check_lesson(captions, taught_reader(pipe, concepts, chosen.num_vectors), concepts, chosen)
+    check_regions(photos, concepts)
     side = _side(pipe, training.resolution)
     size = (side, side)
-    shown = _training_images(images, prompt, masks)
-    shown.check_masks(size)
+    frame(photos, prompt, told_boxes(photos, chosen)).check_masks(size)
     vectors = initial_vectors(pipe, concepts, chosen.initializer_token, chosen.num_vectors)
     class_prompts = class_images.class_prompt or _class_prompts(method, prompt, concepts)
 
@@ -98,7 +108,8 @@ def teach(
         method=method.name,
         weights=_format(method),
         base=files.architecture(pipe),
-        training=recipe(pipe, method, chosen, shown, class_prompts, run),
+        training=recipe(pipe, method, chosen, photos, prompt, class_prompts, run),
+        license=training.license or license_of(pipe),
     )
     with output.locked() if state.is_main_process else nullcontext():
         if state.is_main_process and training.overwrite:
@@ -110,8 +121,15 @@ def teach(
         check_vectors(pipe, vectors)
         if state.is_main_process:
             output.claim(*manifest.files(), *_sheets(chosen.max_train_steps, run, callbacks))
+        boxes = kept_boxes(pipe, photos, prompt, concepts, chosen, size, run.seed)
+        shown = frame(photos, prompt, boxes)
+        callbacks.on_photos(shown)
         if method.shows_each_alone:
-            parts = (each_alone(pipe, each, prompt, concepts, size, chosen.sites, run.seed) for each in shown.images)
+            images, texts = shown.images, shown.captions
+            parts = (
+                each_alone(pipe, image, caption, named(caption, concepts), size, chosen.sites, run.seed)
+                for image, caption in zip(images, texts, strict=True)
+            )
             shown = join(shown, *parts)
         prior = None
         if chosen.with_prior_preservation:
@@ -129,23 +147,26 @@ def teach(
             loop.run(output, manifest.training, run, callbacks)
         loop.finish()
         if state.is_main_process:
-            _write(pipe, loop, manifest, output, base_model or _name_of(pipe))
+            last = sheet_name(chosen.max_train_steps)
+            sheet = last if (output.folder / last).exists() else None
+            about = About(base=base_model or _name_of(pipe), command=command, sheet=sheet)
+            _write(pipe, loop, manifest, output, about)
         state.wait_for_everyone()
     return taught_concepts(manifest, output.folder)
 
 
-def _write(pipe: ImagePipeline, loop: Training, manifest: Manifest, output: OutputFolder, base: str) -> None:
+def _write(pipe: ImagePipeline, loop: Training, manifest: Manifest, output: OutputFolder, about: About) -> None:
     """Write what was learnt, the manifest last, and remove the checkpoint, which is needed no more."""
     denoiser: Any = find_denoiser(pipe)
-    content: dict[str, bytes | str] = dict(embedding_files(loop.embeddings.vectors()))
+    content: dict[str, bytes | str] = dict(embedding_files(loop.embeddings.vectors(), encoder_names(pipe)))
     if manifest.weights == "lora":
-        content |= lora_file(pipe, ADAPTER)
+        content |= lora_files(pipe, ADAPTER, manifest, about.base)
     elif manifest.weights == "unet":
         write_denoiser(output, denoiser)
     elif manifest.weights == "custom-diffusion":
         content |= custom_diffusion_file(denoiser, query=loop.method.weights == "query-key-value")
     content[files.LOSSES] = json.dumps(loop.losses) + "\n"
-    content[files.CARD] = card(manifest, base)
+    content[files.CARD] = card(manifest, about)
     content[files.MANIFEST] = manifest.json()
     output.write(content)
     (output.folder / files.CHECKPOINT).unlink(missing_ok=True)
@@ -156,15 +177,6 @@ def _sheets(steps: int, run: TrainingOptions, callbacks: Callbacks) -> list[str]
     if callbacks.on_validation is None:
         return []
     return [sheet_name(step) for step in {*range(run.validation_steps, steps + 1, run.validation_steps), steps}]
-
-
-def _training_images(
-    images: Image.Image | Sequence[Image.Image], prompt: str, masks: Sequence[Image.Image] | None
-) -> TrainingImages:
-    shown = (images,) if isinstance(images, Image.Image) else tuple(images)
-    return TrainingImages(
-        tuple(map(to_rgb, shown)), (prompt,) * len(shown), None if masks is None else tuple(map(to_grey, masks))
-    )
 
 
 def _class_prompts(method: TeachingMethod, prompt: str, concepts: Sequence[NewConcept]) -> tuple[str, ...]:
@@ -200,9 +212,10 @@ def _precision(denoiser: Any) -> Precision:
 
 def _side(pipe: TeachablePipeline, asked: int | None) -> int:
     """Return the side of the square that is learnt, in pixels; raises `SettingsError`."""
+    inner: Any = pipe
     denoiser: Any = find_denoiser(pipe)
-    side = asked or denoiser.config["sample_size"] * pipe.vae_scale_factor
-    cell = max(8, pipe.vae_scale_factor)  # diffusers' pipelines take multiples of 8 alone
+    side = asked or (denoiser.config.get("sample_size") or inner.default_sample_size) * pipe.vae_scale_factor
+    cell = max(8, pipe.vae_scale_factor * family_of(denoiser).patch)  # diffusers' pipelines take multiples of 8 alone
     if side % cell:
         raise SettingsError(
             f"Expected a resolution that is a multiple of {cell} pixels, got {side}. "

@@ -7,24 +7,34 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from transformers import T5EncoderModel
 
 from heedful.attention import Pipeline, TeachablePipeline, replaced
 from heedful.errors import ConceptsDoNotFit
 from heedful.teaching.concepts import NewConcept
 
-ENCODERS = ("clip_l", "clip_g")
-"""How files call a pipeline's first and second text encoder, as diffusers' training scripts do."""
+_CLIP, _T5 = ("clip_l", "clip_g"), "t5"
+"""How files call the text encoders of a pipeline that has several, as diffusers' training scripts do."""
 RARE = ("ktn", "pll", "ucd")
 """Tokens of CLIP that hardly ever occur, in the order in which diffusers' Custom Diffusion gives them to words."""
 
-Vectors = Float[Tensor, "vector width"]
+LEGACY_END = 2
+"""The end token in the configs of most published CLIPs, a mistake: transformers takes the highest token instead."""
+_PARTS = tuple((f"tokenizer{number}", f"text_encoder{number}") for number in ("", "_2", "_3"))
+
+Vectors = Float[Tensor, "vector _"]
 
 
 def text_parts(pipe: Pipeline) -> list[tuple[Any, Any]]:
-    """Return tokenizer and text encoder of a pipeline, one pair or, for SDXL, two."""
-    names = (("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2"))
-    found = [(getattr(pipe, tokenizer, None), getattr(pipe, encoder, None)) for tokenizer, encoder in names]
+    """Return tokenizer and text encoder of a pipeline: one pair; two of SDXL and FLUX.1; up to three of SD3."""
+    found = [(getattr(pipe, tokenizer, None), getattr(pipe, encoder, None)) for tokenizer, encoder in _PARTS]
     return [(tokenizer, encoder) for tokenizer, encoder in found if tokenizer is not None and encoder is not None]
+
+
+def encoder_names(pipe: Pipeline) -> tuple[str, ...]:
+    """Return how files call the text encoders of a pipeline with several, in order: clip_l, clip_g, t5."""
+    clips = iter(_CLIP)
+    return tuple(_T5 if isinstance(encoder, T5EncoderModel) else next(clips) for _, encoder in text_parts(pipe))
 
 
 def check_vectors(pipe: Pipeline, vectors: Mapping[NewConcept, Sequence[Vectors]]) -> None:
@@ -37,14 +47,31 @@ def check_vectors(pipe: Pipeline, vectors: Mapping[NewConcept, Sequence[Vectors]
 def add_concepts(pipe: TeachablePipeline, vectors: Mapping[NewConcept, Sequence[Vectors]]) -> None:
     """Give a pipeline new words; `vectors` holds, for each, what each text encoder reads for it.
 
-    It is `load_textual_inversion` of diffusers, after `check_vectors`.
+    It is `load_textual_inversion` of diffusers, after `check_vectors`; where a pipeline has none (Stable Diffusion 3),
+    the same is done here. In addition, a CLIP whose config has the wrong end token, as that of SDXL and later models
+    has, pools at the right one: it looks for the token with the highest number, which is a new word once there is one.
     """
     check_vectors(pipe, vectors)
+    load: Any = getattr(pipe, "load_textual_inversion", _add_word)
     for concept, each in vectors.items():
         for (tokenizer, encoder), rows in zip(text_parts(pipe), each, strict=True):
-            pipe.load_textual_inversion(
-                {concept.placeholder: rows}, token=concept.placeholder, tokenizer=tokenizer, text_encoder=encoder
-            )
+            load({concept.placeholder: rows}, token=concept.placeholder, tokenizer=tokenizer, text_encoder=encoder)
+    for tokenizer, encoder in text_parts(pipe):
+        _pool_at_the_end(tokenizer, encoder)
+
+
+def _add_word(rows: Mapping[str, Vectors], token: str, tokenizer: Any, text_encoder: Any) -> None:
+    tokenizer.add_tokens(token)
+    text_encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    with torch.no_grad():
+        weight = text_encoder.get_input_embeddings().weight
+        weight[tokenizer.convert_tokens_to_ids(token)] = rows[token][0].to(weight)
+
+
+def _pool_at_the_end(tokenizer: Any, encoder: Any) -> None:
+    for module in encoder.modules():
+        if type(module).__name__.startswith("CLIPText") and getattr(module, "eos_token_id", None) == LEGACY_END:
+            module.eos_token_id = tokenizer.eos_token_id
 
 
 def initial_vectors(
@@ -56,6 +83,11 @@ def initial_vectors(
     (Custom Diffusion), and for a tokenizer that has not got them, or for a fourth concept, the class noun.
     Raises `ConceptsDoNotFit`.
     """
+    if count > 1 and not hasattr(pipe, "load_textual_inversion"):
+        raise ConceptsDoNotFit(
+            f"Expected one vector for each word, got {count}: a {type(pipe).__name__} reads one token for each. "
+            "Teach it with one."
+        )
     if initializers is not None and len(initializers) != len(concepts):
         raise ConceptsDoNotFit(
             f"Expected one initializer token for each of {len(concepts)} placeholders, got {len(initializers)}: "
@@ -103,8 +135,8 @@ class LearntEmbeddings(nn.Module):
         """Let the text encoders read these rows, with gradients, while the block is open."""
         with ExitStack() as stack:
             for (_, encoder), ids, rows in zip(self._parts, self._ids, self.rows, strict=True):
-                table = encoder.get_input_embeddings()
-                stack.enter_context(replaced(table, "forward", _reading(table.forward, ids, rows)))
+                for table in _tables(encoder):
+                    stack.enter_context(replaced(table, "forward", _reading(table.forward, ids, rows)))
             yield
 
     @torch.no_grad()
@@ -118,6 +150,12 @@ class LearntEmbeddings(nn.Module):
         """Return the rows of each concept, one tensor for each text encoder, on the CPU."""
         each = [rows.detach().cpu().split(self._count) for rows in self.rows]
         return {concept: [rows[number].clone() for rows in each] for number, concept in enumerate(self._concepts)}
+
+
+def _tables(encoder: Any) -> list[nn.Module]:
+    """Return the modules that read an encoder's embeddings: T5 has two with the same weights, of which one is read."""
+    weight = encoder.get_input_embeddings().weight
+    return [each for each in encoder.modules() if isinstance(each, nn.Embedding) and each.weight is weight]
 
 
 def _reading(forward: Any, ids: Sequence[int], rows: Tensor) -> Any:

@@ -19,7 +19,7 @@ from diffusers.optimization import get_scheduler
 from PIL import Image
 from torch import Tensor, nn
 
-from heedful.attention import TeachablePipeline, find_denoiser, frozen, recomputing
+from heedful.attention import TeachablePipeline, find_denoiser, frozen, quantised, recomputing
 from heedful.errors import HeedfulError
 from heedful.folders import OutputFolder
 from heedful.image_files import png_bytes
@@ -54,6 +54,8 @@ class Data:
 class Callbacks:
     """Functions that are called while a training runs; none of them changes its result."""
 
+    on_photos: Callable[[TrainingImages], None] = lambda photos: None
+    """Called once with the squares of the photos that are learnt, before anything is learnt."""
     on_class_image: Callable[[int, int], None] = lambda done, total: None
     """Called with how many class images there are, and how many there will be."""
     on_step: Callable[[int, int, Losses], None] = lambda step, steps, losses: None
@@ -80,6 +82,7 @@ class Training:
         self._denoiser: Any = find_denoiser(pipe)
         AcceleratorState._reset_state()  # it belongs to the process, which may teach again in another precision
         self._accelerator = Accelerator(mixed_precision=precision, cpu=pipe.device.type == "cpu")
+        self._dtype = self._denoiser.dtype
         self._dtypes = {name: each.dtype for name, each in self._denoiser_parameters()}
         weights = (
             choose_weights(self._denoiser, method.weights)
@@ -120,6 +123,7 @@ class Training:
         with ExitStack() as stack:
             for module in (*encoders, self._pipe.vae):
                 stack.enter_context(frozen(module))
+            stack.enter_context(quantised(self._denoiser))
             stack.enter_context(self.embeddings.installed())
             if self.settings.detach_start:
                 stack.enter_context(start_detached(self._denoiser, self.method.weights))
@@ -156,7 +160,9 @@ class Training:
         self.embeddings.write()
         for name, parameter in self._denoiser_parameters():
             parameter.requires_grad_(False)
-            parameter.data = parameter.data.to(self._dtypes.get(name, self._pipe.vae.dtype))
+            wanted = self._dtypes.get(name.replace(".base_layer.", "."), self._dtype)
+            if parameter.dtype != wanted:
+                parameter.data = parameter.data.to(wanted)
 
     def _validate(self, output: OutputFolder, callbacks: Callbacks, tracker: Any) -> None:
         """Let `on_validation` look at the pipeline, and keep the sheet that it returns."""

@@ -1,4 +1,4 @@
-"""What was learnt as safetensors, written and read: words, LoRAs, Custom Diffusion's weights, whole denoisers."""
+"""What was learnt as safetensors, written and read: words, Custom Diffusion's weights, whole denoisers."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,46 +6,47 @@ from shutil import rmtree
 from typing import Any
 
 import torch
-from diffusers.utils import convert_state_dict_to_diffusers
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from heedful.attention import ImagePipeline, find_denoiser, find_sites
-from heedful.errors import ConceptsDoNotFit, OutputError, require
+from heedful.attention import find_sites
+from heedful.errors import ConceptsDoNotFit, OutputError
 from heedful.folders import OutputFolder
 from heedful.teaching.concepts import NewConcept
-from heedful.teaching.folder import CUSTOM_DIFFUSION, DENOISER, LORA
-from heedful.teaching.text_embeddings import ENCODERS, Vectors
+from heedful.teaching.folder import CUSTOM_DIFFUSION, DENOISER
+from heedful.teaching.text_embeddings import Vectors
 
 _SUFFIX = "_custom_diffusion"
 _ONE_FILE = "1TB"
 
 
-def embedding_files(vectors: Mapping[NewConcept, Sequence[Vectors]]) -> dict[str, bytes]:
+def embedding_files(vectors: Mapping[NewConcept, Sequence[Vectors]], encoders: Sequence[str]) -> dict[str, bytes]:
     """Return one file for each concept: `{"<cat1>": rows}`, which `load_textual_inversion` reads.
 
-    With two text encoders its keys are `clip_l` and `clip_g`, as in the files that are shared for SDXL.
+    With several text encoders its keys are their names, `clip_l`, `clip_g` and `t5`, as in the files that are shared.
     """
     files: dict[str, bytes] = {}
     for concept, each in vectors.items():
-        names = (concept.placeholder,) if len(each) == 1 else ENCODERS
+        names = (concept.placeholder,) if len(each) == 1 else encoders
         rows = {name: value.contiguous() for name, value in zip(names, each, strict=True)}
         files[f"{concept.name}.safetensors"] = save(rows, metadata={"format": "pt"})
     return files
 
 
-def read_embeddings(folder: Path, concepts: Sequence[NewConcept]) -> dict[NewConcept, list[Vectors]]:
+def read_embeddings(
+    folder: Path, concepts: Sequence[NewConcept], encoders: Sequence[str]
+) -> dict[NewConcept, list[Vectors]]:
     """Return the vectors of `embedding_files`; raises `ConceptsDoNotFit` for a file that is broken or absent."""
     vectors: dict[NewConcept, list[Vectors]] = {}
     for concept in concepts:
         file = folder / f"{concept.name}.safetensors"
         tensors = read_tensors(file)
-        names = (concept.placeholder,) if concept.placeholder in tensors else ENCODERS
+        names = (concept.placeholder,) if concept.placeholder in tensors else encoders
         if any(name not in tensors or tensors[name].ndim not in (1, 2) for name in names):
             shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in tensors.items())
             raise ConceptsDoNotFit(
-                f"Expected {concept.placeholder}, or {' and '.join(ENCODERS)}, as vectors in {file}, got "
+                f"Expected {concept.placeholder}, or {' and '.join(encoders)}, as vectors in {file}, got "
                 f"{shapes or 'nothing'}. Teach the concept again, or get the folder whole."
             )
         vectors[concept] = [tensors[name].reshape(-1, tensors[name].shape[-1]) for name in names]  # -> (vector, width)
@@ -77,14 +78,6 @@ def custom_diffusion_weights(denoiser: nn.Module, file: Path) -> dict[str, Tenso
             raise ConceptsDoNotFit(f"Expected names such as SITE.processor.to_k{_SUFFIX}.weight in {file}, got {name}.")
         read[f"{site}.{rest.replace(_SUFFIX, '', 1)}"] = value
     return _fitting(denoiser, read, file)
-
-
-def lora_file(pipe: ImagePipeline, adapter: str) -> dict[str, bytes]:
-    """Return a LoRA in the names that `load_lora_weights` reads; raises `MissingExtra` without peft."""
-    peft = require("peft", "train")
-    layers = convert_state_dict_to_diffusers(peft.get_peft_model_state_dict(find_denoiser(pipe), adapter_name=adapter))
-    tensors = {f"{DENOISER}.{name}": value.detach().cpu().contiguous() for name, value in layers.items()}
-    return {LORA: save(tensors, metadata={"format": "pt"})}
 
 
 def write_denoiser(output: OutputFolder, denoiser: Any) -> None:

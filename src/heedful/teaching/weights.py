@@ -12,7 +12,8 @@ from heedful.attention import find_sites
 from heedful.errors import require
 
 Weights = Literal["none", "value", "key-value", "query-key-value", "all"]
-"""Those of cross-attention that read the text, with or without the one that reads the image; or the whole denoiser."""
+"""Those of attention that read the text, with or without the one that reads the image; or the whole denoiser. Blocks of
+FLUX.1 with the same weights for text and image have theirs for both."""
 
 ADAPTER = "taught"
 """The name of our LoRA in a pipeline."""
@@ -23,11 +24,20 @@ _PROJECTIONS = {
     "query-key-value": ("to_q", "to_k", "to_v"),
 }
 
+_ATTENTION = ["to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out"]
+
 
 def projections(denoiser: nn.Module, weights: Weights) -> tuple[str, ...]:
     """Return the dotted names of the cross-attention projections that `weights` stands for; none for "all"."""
     parts = _PROJECTIONS.get(weights, ())
-    return tuple(f"{site.name}.{part}" for site in find_sites(denoiser) for part in parts)
+    sites = [(site.name, denoiser.get_submodule(site.name)) for site in find_sites(denoiser)]
+    return tuple(f"{name}.{_of_the_text(site, part)}" for name, site in sites for part in parts)
+
+
+def _of_the_text(site: nn.Module, part: str) -> str:
+    """Return which projection of a site reads the text, if it has its own for that, as joint attention has."""
+    own = part.replace("to_", "add_") + "_proj"
+    return own if part != "to_q" and getattr(site, own, None) is not None else part
 
 
 def choose_weights(denoiser: nn.Module, weights: Weights) -> dict[str, nn.Parameter]:
@@ -45,13 +55,13 @@ def choose_weights(denoiser: nn.Module, weights: Weights) -> dict[str, nn.Parame
 def add_lora(denoiser: Any, weights: Weights, rank: int, seed: int) -> dict[str, nn.Parameter]:
     """Add a LoRA (Hu et al. 2022) of this rank to the chosen weights, and return its parameters.
 
-    For "all" these are the projections of every attention, self-attention too, as in diffusers' DreamBooth script: not
+    For "all" these are the projections of every attention, self-attention too, as in diffusers' DreamBooth scripts: not
     the convolutions. It begins as no change at all, with a random half that follows from `seed`. Raises
     `MissingExtra` without peft.
     """
     peft = require("peft", "train")
     denoiser.requires_grad_(False)
-    targets = ["to_q", "to_k", "to_v", "to_out.0"] if weights == "all" else list(projections(denoiser, weights))
+    targets = _ATTENTION if weights == "all" else list(projections(denoiser, weights))
     config = peft.LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=targets)
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -1,5 +1,6 @@
 """The recipe on a miniature: it makes a model that diffusers loads, and a killed run ends with the same weights."""
 
+import json
 import sys
 from dataclasses import replace
 from hashlib import sha256
@@ -101,6 +102,10 @@ def test_a_training_of_another_recipe_is_not_joined_unless_its_length_alone_diff
     train(tmp_path, replace(MINIATURE, style=CROWDED, detector_steps=99, learning_rate=1e-5))
     with pytest.raises(SettingsError, match=r"differs in seed, style\. .* remove that file"):
         train(tmp_path, replace(MINIATURE, seed=1))
+    written = json.loads((tmp_path / "training" / "recipe.json").read_text())
+    (tmp_path / "training" / "recipe.json").write_text(json.dumps(written | {"versions": {"torch": "1.0"}}))
+    with pytest.raises(SettingsError, match=r"differs in versions\."):
+        train(tmp_path, replace(MINIATURE, style=CROWDED))
     for broken in ("", "[1]", "{}"):
         (tmp_path / "training" / "recipe.json").write_text(broken)
         with pytest.raises(SettingsError, match="differs in"):

@@ -5,7 +5,6 @@ losses are here to be composed anew: `heedful.methods.Segregation`.
 """
 
 from heedful import catalogue
-from heedful.guidance.method import Method as _Method
 from heedful.guidance.methods.a_star import Retention, Segregation
 from heedful.guidance.methods.attend_and_excite import AttendAndExciteLoss
 from heedful.guidance.methods.conform import ConformLoss
@@ -17,6 +16,7 @@ from heedful.guidance.methods.heedful import Elsewhere, Separability
 from heedful.guidance.methods.initno import SelfConflict
 from heedful.guidance.methods.isac import InstanceOverlap, SemanticOverlap
 from heedful.guidance.methods.syngen import SynGenLoss
+from heedful.steering import Method as _Method
 
 METHODS: dict[str, _Method] = catalogue.members("heedful.guidance.methods", catalogue.METHODS)
 """By the name that `heedful.guide` and the command line know."""

@@ -11,9 +11,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from heedful.attention import Maps
-from heedful.guidance.method import EMBEDDED, Method
 from heedful.guidance.methods.attend_and_excite import WITHOUT_REFINEMENT, AttendAndExciteLoss
-from heedful.guidance.settings import Settings
 from heedful.losses import (
     PUBLISHED_SHARES,
     Loss,
@@ -26,6 +24,7 @@ from heedful.losses import (
 )
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
+from heedful.steering import EMBEDDED, Method, Settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from heedful.attention import Maps
-from heedful.guidance.method import EMBEDDED, Method
-from heedful.guidance.settings import Settings
 from heedful.losses import PUBLISHED_SHARES, Loss, TextShares
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
+from heedful.steering import EMBEDDED, Method, Settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from heedful.attention import Maps, SiteSelection
-from heedful.guidance.method import EMBEDDED, Method
-from heedful.guidance.settings import Settings
 from heedful.losses import PUBLISHED_SHARES, Loss, TextShares, at_least_tiny, missing_pair
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
+from heedful.steering import EMBEDDED, Method, Settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import torch
 
 from heedful.attention import Maps
-from heedful.guidance.method import EMBEDDED, Method
 from heedful.guidance.methods.a_star import Segregation
 from heedful.guidance.methods.attend_and_excite import ATTEND_AND_EXCITE, WITHOUT_REFINEMENT
 from heedful.losses import AnyLoss, Loss, citations_of, loss_at, needs_self_attention
 from heedful.prompts import Concept, Prompt
 from heedful.shapes import PerItem
+from heedful.steering import EMBEDDED, Method
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heedful.attention import Maps
-from heedful.guidance.method import EMBEDDED, Method
-from heedful.guidance.settings import Settings
 from heedful.losses import PUBLISHED_SHARES, Loss, TextShares, jensen_shannon, missing_modifiers
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
+from heedful.steering import EMBEDDED, Method, Settings
 
 Differences = Literal["true", "reference"]
 """Between vertical neighbours; or, as the published code has it, between each row and the last one."""

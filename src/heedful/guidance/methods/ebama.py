@@ -12,8 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heedful.attention import Maps
-from heedful.guidance.method import EMBEDDED, Method
-from heedful.guidance.settings import Settings
 from heedful.losses import (
     PUBLISHED_SHARES,
     Loss,
@@ -26,6 +24,7 @@ from heedful.losses import (
 )
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
+from heedful.steering import EMBEDDED, Method, Settings
 
 Distance = Literal["cosine", "kl"]
 """1 less the cosine of two maps, in [0, 1]; SynGen's symmetric Kullback-Leibler divergence of their distributions."""

@@ -11,11 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heedful.attention import Convention, Groups, Maps, SiteSelection
-from heedful.guidance.method import EMBEDDED, Method
-from heedful.guidance.settings import Settings
 from heedful.losses import Loss, at_least_tiny, jensen_shannon, missing_pair
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
+from heedful.steering import EMBEDDED, Method, Settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,12 +16,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heedful.attention import Maps
-from heedful.guidance.method import Method
-from heedful.guidance.restart import Restart
-from heedful.guidance.settings import COARSEST_UP_SITES, Settings
 from heedful.losses import Loss, Preparation, at_least_tiny, cell_positions, missing_pair
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
+from heedful.steering import COARSEST_UP_SITES, Method, Restart, Settings
 
 
 @dataclass(frozen=True, kw_only=True)

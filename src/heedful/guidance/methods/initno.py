@@ -1,7 +1,7 @@
 """InitNO (Guo et al., CVPR 2024, arXiv 2404.04650): the cells of two concepts look at different locations.
 
 Here is its self-attention conflict. Its cross-attention response is Attend-and-Excite's loss. The search for an initial
-noise at which both are small is `heedful.guidance.initial_noise`. Not here are two terms that its code adds while it
+noise at which both are small is `heedful.steering.initial_noise`. Not here are two terms that its code adds while it
 samples, at weight 0.1: the maximum outside a flood-filled component of each map, and the L1 distance to a running mean
 of past maps, which there is updated at every call of the loss instead of once per step.
 """
@@ -15,12 +15,11 @@ from torch import Tensor
 
 from heedful.attention import Maps
 from heedful.errors import SettingsError
-from heedful.guidance.initial_noise import InitialNoise
-from heedful.guidance.method import EMBEDDED, Method
 from heedful.guidance.methods.attend_and_excite import WITHOUT_REFINEMENT, AttendAndExciteLoss
 from heedful.losses import PUBLISHED_SHARES, Loss, TextShares, missing_pair, overlap
 from heedful.prompts import Prompt
 from heedful.shapes import CellMaps, PerItem
+from heedful.steering import EMBEDDED, InitialNoise, Method
 
 
 @dataclass(frozen=True, kw_only=True)

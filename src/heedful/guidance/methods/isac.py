@@ -18,12 +18,10 @@ from torch import Tensor
 
 from heedful.attention import Maps
 from heedful.errors import SettingsError
-from heedful.guidance.method import EMBEDDED, Method
-from heedful.guidance.restart import Restart
-from heedful.guidance.settings import Settings
 from heedful.losses import Handover, Loss, at_least_tiny, cell_positions, missing_pair
 from heedful.prompts import Prompt
 from heedful.shapes import CellMaps, PerItem
+from heedful.steering import EMBEDDED, Method, Restart, Settings
 
 _ROUNDS = 10
 """Rounds of K-means, at most; a few suffice for a hundred cells."""

@@ -7,9 +7,7 @@ taken, so nothing is paid for it. Written from a digest of the paper.
 
 from dataclasses import replace
 
-from heedful.guidance.key_shift import KeyShift
-from heedful.guidance.method import EMBEDDED, Method
-from heedful.guidance.settings import Settings
+from heedful.steering import EMBEDDED, KeyShift, Method, Settings
 
 OSI = Method(
     name="osi",

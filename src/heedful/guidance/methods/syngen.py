@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from heedful.attention import Maps, SiteSelection
-from heedful.guidance.method import EMBEDDED, Method
-from heedful.guidance.settings import Settings
 from heedful.losses import Loss, Pair, distributions, missing_modifiers, outside, sum_over_pairs, symmetric_kl
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
+from heedful.steering import EMBEDDED, Method, Settings
 
 
 @dataclass(frozen=True, kw_only=True)

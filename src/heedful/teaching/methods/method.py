@@ -3,11 +3,12 @@
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from heedful.attention import SiteSelection
-from heedful.errors import SettingsError
+from heedful.attention import SiteSelection, layout_of
+from heedful.errors import SettingsError, UnsupportedPipeline
 from heedful.fields import check_fields
 from heedful.losses import AnyLoss, Total, citations_of, parts_of
 from heedful.options import TeachingOptions
+from heedful.teaching.families import family_of, find_family
 from heedful.teaching.settings import TeachingSettings
 from heedful.teaching.weights import Weights
 from heedful.world import is_world
@@ -71,8 +72,15 @@ class TeachingMethod:
         return tuple(dict.fromkeys([self.citation, *citations_of(self.loss), *lora]))
 
     def settings_for(self, denoiser: Any, options: TeachingOptions = _NO_OPTIONS) -> TeachingSettings:
-        """Return the settings that suit `denoiser`, but for what `options` say; raises `SettingsError`."""
+        """Return the settings that suit `denoiser`, but for what `options` say; raises `SettingsError`.
+
+        Transformers are read at the blocks that show things best, and without a start token none is detached.
+        """
         own = self.embedded if self.embedded is not None and is_world(denoiser) else self.settings
+        family = find_family(denoiser)
+        usual = None if family is None else layout_of(denoiser).usual_sites(denoiser)
+        if family is not None and usual is not None:
+            own = replace(own, sites=usual, detach_start=own.detach_start and family.has_start)
         return replace(own, **{name: value for name, value in vars(options).items() if value is not None})
 
     def with_loss(self, **changes: Any) -> "TeachingMethod":
@@ -108,3 +116,17 @@ class TeachingMethod:
         embedded = None if self.embedded is None else replace(self.embedded, learning_rate=_EMBEDDED_LORA_RATE)
         settings = replace(self.settings, learning_rate=_LORA_RATE)
         return replace(self, name=f"{self.name}-lora", rank=rank, settings=settings, embedded=embedded)
+
+    def check(self, denoiser: Any, settings: TeachingSettings) -> None:
+        """Raise `UnsupportedPipeline` or `SettingsError` if `denoiser` cannot be taught so."""
+        family = family_of(denoiser)
+        if family.only_lora and self.rank is None and self.weights != "none":
+            raise UnsupportedPipeline(
+                f"Expected a method that teaches a {type(denoiser).__name__} as LoRA, got {self.name!r}, which changes "
+                f"its own weights. Take {self.name}-lora, or give a rank."
+            )
+        if settings.detach_start and not family.has_start:
+            raise SettingsError(
+                "Expected detach_start only where a text has a start token, got it for a "
+                f"{type(denoiser).__name__}, whose text encoder has none. Leave it out."
+            )

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -78,17 +79,22 @@ def train(
 
 
 def _check_recipe(path: Path, recipe: Recipe) -> None:
-    """Write what is trained in a folder; raises `SettingsError` if that is something else. Lengths may change."""
-    now = {name: value for name, value in identity(recipe).items() if name not in _LENGTHS}
+    """Write what is trained in a folder, and by which versions; raises `SettingsError` if that is something else.
+
+    Lengths may change.
+    """
+    versions = {name: version(name) for name in ("heedful", "torch", "diffusers")}
+    now = {name: value for name, value in identity(recipe).items() if name not in _LENGTHS} | {"versions": versions}
     try:
         there: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else now
     except (ValueError, TypeError):
         there = {}
+    there.setdefault("versions", versions)  # folders of before did not say
     if there != now:
         names = ", ".join(sorted(name for name in there.keys() | now.keys() if there.get(name) != now.get(name)))
         raise SettingsError(
             f"Expected the recipe that {path} holds, got one that differs in {names}. Choose another folder, or remove "
-            "that file to go on with the new recipe."
+            "that file to go on with what is here."
         )
     write_atomic(path, json.dumps(now, indent=1) + "\n")
 

@@ -1,0 +1,50 @@
+"""How the latents of an unmodified pipeline are moved while it runs: two-point interception, and what a step does.
+
+Which loss moves them, and what a person calls, is `heedful.guidance`.
+"""
+
+from heedful.steering.admission import admit, denoiser_of
+from heedful.steering.cost import GradientShares, pipeline_shares
+from heedful.steering.history import MapHistory
+from heedful.steering.initial_noise import InitialNoise
+from heedful.steering.interception import Steering
+from heedful.steering.key_shift import Head, KeyShift
+from heedful.steering.method import EMBEDDED, Method
+from heedful.steering.notebook import VIEWER, paragraph
+from heedful.steering.restart import Restart
+from heedful.steering.run import Run
+from heedful.steering.settings import COARSEST_UP_SITES, EMBEDDED_SITES, PUBLISHED_SITES, Settings
+from heedful.steering.step import Task
+from heedful.steering.texts import parse_prompt
+from heedful.steering.trace import NoiseTrace, RestartTrace, StepTrace, Trace
+from heedful.steering.view_data import data_url, view_data
+
+__all__ = [
+    "COARSEST_UP_SITES",
+    "EMBEDDED",
+    "EMBEDDED_SITES",
+    "PUBLISHED_SITES",
+    "VIEWER",
+    "GradientShares",
+    "Head",
+    "InitialNoise",
+    "KeyShift",
+    "MapHistory",
+    "Method",
+    "NoiseTrace",
+    "Restart",
+    "RestartTrace",
+    "Run",
+    "Settings",
+    "Steering",
+    "StepTrace",
+    "Task",
+    "Trace",
+    "admit",
+    "data_url",
+    "denoiser_of",
+    "paragraph",
+    "parse_prompt",
+    "pipeline_shares",
+    "view_data",
+]
