@@ -105,6 +105,13 @@ class Browser:
 
         ActionChains(self.driver).send_keys(*keys).perform()
 
+    def press_with_control(self, key: str) -> None:
+        """Press a key while Control is held down."""
+        from selenium.webdriver.common.action_chains import ActionChains
+        from selenium.webdriver.common.keys import Keys
+
+        ActionChains(self.driver).key_down(Keys.CONTROL).send_keys(key).key_up(Keys.CONTROL).perform()
+
     def run(self, view: str) -> str:
         """Press the button of a view, wait for the end of its run, and return what the page says then."""
         self.find(f"#{view} .primary").click()

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+import heedful
 from heedful.world import one_image_concepts
 from tests.app.pages import Browser, Open, needs_browser, page, run_command
 from tests.app.test_uploads import png_that_claims
@@ -82,7 +83,8 @@ def test_the_keyboard_alone_is_enough(browse: Open) -> None:
         tab.press(Keys.TAB)
         if tab.ask("document.activeElement.tagName") == "TEXTAREA":
             break
-    tab.press(Keys.CONTROL + "a" + Keys.NULL, "a dog on a red car")
+    tab.press_with_control("a")
+    tab.press("a dog on a red car")
     tab.until("document.querySelector('#steer .words').textContent === 'adogonaredcar'")
     tab.press(Keys.TAB, Keys.TAB, Keys.TAB)
     assert tab.ask("document.activeElement.textContent") == "on"
@@ -91,7 +93,7 @@ def test_the_keyboard_alone_is_enough(browse: Open) -> None:
     assert "prompt=a+%5Bdog%5D+%5Bon%5D+a+%5Bred+car%5D" in tab.ask("location.search")
     tab.press(Keys.ENTER)  # the focus stays on the word
     tab.until("document.querySelectorAll('#steer .words .concept').length === 2")
-    tab.press(Keys.CONTROL + Keys.ENTER + Keys.NULL)
+    tab.press_with_control(Keys.ENTER)
     tab.until("document.querySelectorAll('#steer .pair img').length === 4")
     tab.until("!document.querySelector('#steer .primary').disabled")
     tab.ask("document.querySelector('#steer .pair .shot').focus()")
@@ -225,3 +227,21 @@ def test_a_tab_that_is_closed_ends_its_run(browse: Open, address: str) -> None:
         closed.until("document.querySelector('#steer progress').value > 0")
     tab.open(SHORT)
     assert "images in" in tab.run("steer")
+
+
+def test_the_slider_of_notebooks_draws_itself(tmp_path: Path) -> None:
+    needs_browser()
+    pipe = heedful.world.load()
+    with heedful.guide(pipe, "a cat and a blue clock", "none") as guided:
+        images = pipe("a cat and a blue clock", num_inference_steps=3).images
+    (tmp_path / "cell.html").write_text(guided.maps.show(images).html, encoding="utf-8")
+    with Browser("file://") as tab:
+        tab.driver.get(f"file://{tmp_path}/cell.html")
+        tab.driver.switch_to.frame(tab.find("iframe"))
+        tab.until("document.querySelectorAll('.hv-small canvas').length === 2")
+        assert tab.find(".hv-stage output").text == "step 3 of 3"
+        pixel = "document.querySelector('.hv-stage canvas').getContext('2d').getImageData(9, 9, 1, 1)"
+        tab.until(f"{pixel}.data[3] === 255")
+        assert tab.errors() == []
+        tab.driver.switch_to.default_content()
+        tab.shoot(tmp_path, "notebook-1280")

@@ -87,3 +87,9 @@ def test_a_look_that_is_forgotten_says_what_to_do() -> None:
 def test_a_prompt_without_things_cannot_be_looked_at(service: Service) -> None:
     (failed,) = of_kind("failed", news_of(service.see("prompt=of+the&looked=none", "see")))
     assert "names things to look for" in failed["says"]
+
+
+def test_a_model_of_joint_attention_is_looked_at_too(service: Service) -> None:
+    (look,) = of_kind("look", news_of(service.see("view=see&steps=2&looked=none&model=world%3Ajoint", "see")))
+    assert [track["name"] for track in look["view"]["tracks"]][:2] == ["cat", "blue clock"]
+    assert look["view"]["losses"] == [None, None] and len(look["view"]["previews"]) == 2

@@ -1,14 +1,19 @@
 """The page's server without a browser; these need Gradio, and are skipped where it is not installed."""
 
+import asyncio
+import gc
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
-from heedful.app import server
+from heedful.app import Serving, server
+from heedful.app.serve import launch
 from heedful.app.service import Service
 from heedful.guidance import VIEWER
 
@@ -16,8 +21,17 @@ pytest.importorskip("gradio", reason="needs the extra `app`: pip install 'heedfu
 
 from starlette.testclient import TestClient  # comes with Gradio
 
-# slow, because `make slow` is what installs Gradio; which opens an event loop when it is imported, and never closes it
+# `make slow` is what installs Gradio
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def closed_loops() -> Iterator[None]:
+    """Close the event loops that Gradio opens when it is imported and leaves open."""
+    yield
+    for each in gc.get_objects():
+        if isinstance(each, asyncio.AbstractEventLoop) and not each.is_running() and not each.is_closed():
+            each.close()
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +83,35 @@ def test_a_run_comes_as_lines_and_what_it_leaves_can_be_saved(client: Any) -> No
     assert saved.headers["content-type"] == "image/gif" and saved.content.startswith(b"GIF8")
     assert client.get(f"/api/looks/{look['name']}/masks.json").json()["categories"]
     assert "Look at it again" in client.get("/api/looks/x/animation.gif").json()["error"]
+
+
+def test_opening_the_page_reaches_no_other_machine(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    find = socket.getaddrinfo
+
+    def noted(host: Any, *rest: Any, **more: Any) -> Any:
+        asked.append(host)
+        return find(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", noted)
+    opened, address = launch(service, Serving(browser=False))
+    try:
+        with urlopen(address + "/api/about", timeout=20) as answer:
+            assert json.load(answer)["is_public"] is False
+    finally:
+        opened.close()
+    assert address.startswith("http://127.0.0.1:")
+    assert set(asked) <= {"127.0.0.1", "localhost", None}
+
+
+def test_pages_of_other_machines_are_not_answered(client: Any, service: Service) -> None:
+    for headers in ({"origin": "https://example.org"}, {"host": "example.org"}, {"origin": "null"}):
+        assert client.post("/api/read", json={"prompt": "a cat"}, headers=headers).status_code == 403
+        assert client.get("/api/about", headers=headers).status_code == 403
+    for headers in ({"origin": "http://127.0.0.1:7860"}, {"host": "localhost:7860"}):
+        assert client.get("/api/about", headers=headers).status_code == 200
+    shared = TestClient(server.build(service, is_local=False), base_url="https://example.org")
+    assert shared.get("/api/about", headers={"origin": "https://example.org"}).status_code == 200
 
 
 def test_an_image_that_is_none_is_refused(client: Any) -> None:

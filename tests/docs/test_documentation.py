@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # these take minutes or need a machine of their own; the tests of the world and of the benchmarks run them on miniatures
-LONG = ("heedful world train", "heedful world evaluate", "python benchmarks/")
+LONG = ("heedful world train", "heedful world evaluate", "heedful app", "python benchmarks/")
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -37,8 +37,7 @@ def as_command(state: State, image: str = IMAGE) -> str:
     if state.view == "see":
         chosen = (("seed", state.seed), ("method", state.seen_method))
         return _line("heedful see", state.prompt, *chosen, *_making(state, batch=False))
-    methods = state.methods
-    how = ("compare", ",".join(methods)) if len(methods) > 1 else ("method", methods[0])
+    how = ("compare" if len(state.methods) > 1 else "method", ",".join(state.methods))
     return _line("heedful generate", state.prompt, how, ("seeds", state.seeds), *_making(state, batch=True))
 
 

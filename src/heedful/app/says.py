@@ -18,6 +18,8 @@ SAYS = {
     "random": "a control: random steps",
     "wrong-tokens": "a control: follows the wrong words",
 }
+UNOFFERED = ("osi",)
+"""Methods that need what no page has: heads that probes have found."""
 TEACHER_SAYS = {
     "heedful": "words and all weights learn, words kept apart",
     "textual-inversion": "words learn, nothing else",

@@ -82,9 +82,10 @@ def see(models: Models, looks: Looks, state: State, say: Callable[[News], None],
     def on_latents(latents: "Tensor") -> None:
         previews.append(preview(model, latents))
 
+    is_unet = getattr(model.pipe, "unet", None) is not None  # joint attention has none that could be read apart
     painted = paint(
         model.pipe, sampling, [case.prompt], case.method, [case.seed], on_step=on_step, keep_maps=True,
-        keep_self_attention=case.prompt.has_start, on_latents=on_latents if model.is_world else None,
+        keep_self_attention=case.prompt.has_start and is_unet, on_latents=on_latents if model.is_world else None,
     )  # fmt: skip
     image, guided = painted.images[0], painted.guided
     prompt = guided.maps.prompts[0]

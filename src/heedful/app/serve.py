@@ -65,7 +65,7 @@ def launch(service: Service, serving: Serving) -> tuple[Any, str]:
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported, which reads it
     require("gradio", "app")
-    server = build(service)
+    server = build(service, is_local=serving.host == HOST and not serving.share)
     try:
         _, address, shared = server.launch(
             server_name=serving.host,

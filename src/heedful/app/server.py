@@ -5,15 +5,16 @@ import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from heedful.app.jobs import Job
 from heedful.app.service import Service, describe
 from heedful.app.uploads import LARGEST_FILE, refuse_size
 from heedful.errors import HeedfulError, require
 
+_LOCAL = ("127.0.0.1", "localhost", "::1")
 PAGE = Path(__file__).parent / "page"
-VIEWER = Path(__file__).parents[1] / "guidance" / "viewer"
+VIEWER = Path(__file__).parents[1] / "steering" / "viewer"
 """What `heedful.guidance.VIEWER` names; to ask there would import torch, for which the page does not wait."""
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _POLICY = (
@@ -23,16 +24,34 @@ _POLICY = (
 """What the page may load: its own files, and nothing of another machine."""
 
 
-def build(service: Service) -> Any:
-    """Return Gradio's server with the page and everything that it asks for; raises `MissingExtra` without Gradio."""
+def build(service: Service, *, is_local: bool = True) -> Any:
+    """Return Gradio's server with the page and everything that it asks for; raises `MissingExtra` without Gradio.
+
+    A local page answers to pages of this machine alone: any other page that a person has open could ask it, too.
+    """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     gradio = require("gradio", "app")
-    server = gradio.Server(title="heedful", docs_url=None, redoc_url=None, openapi_url=None)
+    guard = [_local_only()] if is_local else []
+    server = gradio.Server(title="heedful", docs_url=None, redoc_url=None, openapi_url=None, dependencies=guard)
     _add_files(server)
     _add_questions(server, service)
     _add_downloads(server, service)
     _add_runs(server, service)
     return server
+
+
+def _local_only() -> Any:
+    """Return what refuses a question of another machine's page, or by a name that leads here by a trick."""
+    from fastapi import Depends, HTTPException
+    from starlette.requests import Request
+
+    def check(request: Request) -> None:
+        for name in ("host", "origin"):
+            said = request.headers.get(name)
+            if said is not None and urlsplit(said if "//" in said else f"//{said}").hostname not in _LOCAL:
+                raise HTTPException(403, "This page is for its own machine alone.")
+
+    return Depends(check)
 
 
 def _add_files(server: Any) -> None:

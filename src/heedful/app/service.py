@@ -11,7 +11,7 @@ from heedful.app.copies import Usual, as_command, as_python
 from heedful.app.jobs import Job, News, Worker
 from heedful.app.lessons import read_lesson, toggle_lesson
 from heedful.app.models import Models, model_options
-from heedful.app.says import MODELS, SAYS, TEACHER_SAYS
+from heedful.app.says import MODELS, SAYS, TEACHER_SAYS, UNOFFERED
 from heedful.app.see import Looks, animation, see
 from heedful.app.state import State
 from heedful.app.steer import steer
@@ -71,7 +71,7 @@ class Service:
         start = self.state("")
         return {
             "defaults": asdict(start),
-            "methods": [{"name": name, "says": SAYS.get(name, "")} for name in METHODS],
+            "methods": [{"name": name, "says": SAYS.get(name, "")} for name in METHODS if name not in UNOFFERED],
             "teachers": [{"name": name, "says": TEACHER_SAYS.get(name, "")} for name in TEACHING_METHODS],
             "schedulers": list(SCHEDULERS),
             "models": [{"name": name, "says": says} for name, says in MODELS.items()],

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from heedful.attention import ANCHORS
 from heedful.prompts import Prompt, find_words
-from heedful.steering.trace import Trace
+from heedful.steering.trace import RestartTrace, Trace
 
 LARGEST_GRID = 32
 """Cells of the longer side of a map that is sent; larger ones are reduced to it by their means."""
@@ -102,8 +102,8 @@ def _reduced(maps: Float[Tensor, "track step height width"]) -> Float[Tensor, "t
     longer = max(maps.shape[-2:])
     if longer <= LARGEST_GRID:
         return maps
-    size = tuple(max(1, round(side * LARGEST_GRID / longer)) for side in maps.shape[-2:])
-    return F.adaptive_avg_pool2d(maps, size)
+    rows, columns = (max(1, round(side * LARGEST_GRID / longer)) for side in maps.shape[-2:])
+    return F.adaptive_avg_pool2d(maps, (rows, columns))
 
 
 def _packed(maps: Float[Tensor, "track step height width"], tops: Sequence[float]) -> str:
@@ -119,21 +119,23 @@ def _guidance(trace: Trace | None, item: int, steps: int, restart_step: int | No
     for step in trace.steps if trace is not None else ():
         if step.step < steps and len(step.loss) > item and np.isfinite(step.loss[item]):
             losses[step.step], refinements[step.step] = round(step.loss[item], 6), step.refinements[item]
-    restart = trace.restarts[item] if trace is not None and trace.restarts else None
-    tried = 0 if restart is None else restart.tries
     updated = sum(loss is not None for loss in losses)
     says = "No step was steered."
     if updated:
-        says = f"The loss, at the {updated} steps that were steered. Less is better."
+        where = "step that was" if updated == 1 else f"{updated} steps that were"
+        says = f"The loss, at the {where} steered. Less is better."
     if trace is not None and trace.noises:
         says += f" Before the first step, {trace.noises[item].iterations} moves of the noise."
+    restart = _restart(trace.restarts[item], restart_step) if trace is not None and trace.restarts else None
+    return {"losses": losses, "refinements": refinements, "restart": restart, "says": says}
+
+
+def _restart(restart: RestartTrace, step: int | None) -> dict[str, Any] | None:
+    """Return at which step other noises were tried, and what came of it; None where none was."""
+    if restart.tries == 0 or step is None:
+        return None
+    noises = "1 new noise" if restart.tries == 1 else f"{restart.tries} new noises"
     return {
-        "losses": losses,
-        "refinements": refinements,
-        "restart": None if not tried or restart_step is None else {
-            "step": restart_step,
-            "tried": tried,
-            "says": f"{tried} new noises tried, {'the first one kept' if restart.chosen == 0 else 'a new one taken'}",
-        },
-        "says": says,
-    }  # fmt: skip
+        "step": step,
+        "says": f"{noises} tried, {'the first one kept' if restart.chosen == 0 else 'a new one taken'}",
+    }

@@ -10,8 +10,10 @@ export function compareView(view) {
   const scores = view.querySelector("[data-field=score]");
   const say = (text, bad = false) => { status.textContent = text; status.classList.toggle("bad", bad); };
 
+  const button = form.querySelector(".primary");
   async function open() {
     say("Reading …");
+    button.disabled = true;
     try {
       const it = await ask(`compare?${query({ view: "compare" })}`);
       const chosen = state.score;
@@ -21,6 +23,7 @@ export function compareView(view) {
       tables.replaceChildren(...it.suites.flatMap((suite) => show(suite, it)));
       say(it.suites.map((suite) => `${suite.images} images of ${suite.prompts} prompts`).join("; ") + ".");
     } catch (error) { say(error.message, true); }
+    button.disabled = false;
   }
 
   function show(suite, it) {

@@ -94,7 +94,7 @@ export function runner(view, run) {
   const say = (text, bad = false) => { status.textContent = text; status.classList.toggle("bad", bad); };
   const progress = (share) => { bar.hidden = share === null; bar.firstElementChild.value = share ?? 0; };
   const handlers = {
-    waiting: (it) => say(`Waiting: ${it.before === 1 ? "another run" : `${it.before} runs`} first.`),
+    waiting: (it) => say(it.before === 1 ? "Waiting: the model is opening, or busy with another run." : `Waiting for ${it.before} other runs.`),
     opening: (it) => say(`Opening the model ${it.model} …`),
   };
   const start = async () => {
