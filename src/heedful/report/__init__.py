@@ -1,12 +1,13 @@
 """What a run looked like, for people: labelled grids, plots, pages. It reads images and values, and makes none."""
 
+from heedful.report.animation import map_animation
 from heedful.report.arrange import arrange
 from heedful.report.audit import agreement_lines, write_audit
 from heedful.report.bench_page import bench_page, write_page
 from heedful.report.bench_plots import check_plots
 from heedful.report.curves import loss_curves
 from heedful.report.grid import Grid, compose
-from heedful.report.sight_sheet import concept_overlay, seed_sheet, step_sheet
+from heedful.report.sight_sheet import concept_overlay, large_overlay, seed_sheet, step_sheet
 from heedful.report.study_page import summary, with_study
 from heedful.report.study_plots import plot
 from heedful.report.world_card import pointing_table, with_figures
@@ -20,7 +21,9 @@ __all__ = [
     "check_plots",
     "compose",
     "concept_overlay",
+    "large_overlay",
     "loss_curves",
+    "map_animation",
     "plot",
     "pointing_table",
     "seed_sheet",
