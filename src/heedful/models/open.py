@@ -20,6 +20,7 @@ from heedful.models.model import DTYPES, Model
 from heedful.models.offload import begin_offload, check_offload
 from heedful.models.weights import fingerprint
 from heedful.options import ModelOptions
+from heedful.whole_models import load_whole_pipeline
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -104,9 +105,7 @@ def _refuse_variant(variant: str | None) -> None:
 def _load(name: str, folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
     """Load the pipeline in `folder`; raises `ModelError` in the words of diffusers if that fails."""
     try:
-        return DiffusionPipeline.from_pretrained(
-            folder, dtype=dtype, variant=variant, use_safetensors=True, local_files_only=True
-        )
+        return load_whole_pipeline(DiffusionPipeline, folder, dtype=dtype, variant=variant)
     except (OSError, ValueError, AttributeError, ImportError, json.JSONDecodeError) as reason:
         raise ModelError(
             f"Expected to load a pipeline from {name}, but diffusers says: {first_line(reason)} "
