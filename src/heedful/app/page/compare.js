@@ -35,7 +35,7 @@ export function compareView(view) {
       const range = make("i", { style: `left:${at(value.low)};right:calc(100% - ${at(value.high)})` });
       return make("span", { class: "bar", style: `--c: var(--c${index % 6})`, "aria-hidden": "true" }, value.has_interval ? range : null, make("b", { style: `left:${at(value.value)}` }));
     };
-    const heads = ["method", suite.score, "", suite.baseline ? `against ${plain(suite.baseline)}` : "", "better / worse images", "p", "times the work", "images"];
+    const heads = ["method", suite.score, "", suite.baseline ? `against ${plain(suite.baseline)}` : "", "better / worse", "p", "times the work", "images"];
     const table = make("table", {}, make("thead", {}, make("tr", {}, heads.map((head) => make("th", { scope: "col" }, head)))),
       make("tbody", {}, suite.rows.map((row, index) => make("tr", {}, [
         make("th", { scope: "row" }, plain(row.method)), make("td", {}, interval(row.value)), make("td", {}, bar(row.value, index)),

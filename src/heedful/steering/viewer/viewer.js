@@ -19,7 +19,7 @@ function heedfulViewer(root, data) {
   const value = (track, step, cell) => (levels[(track * steps + step) * cells + cell] / 65535) * data.tracks[track].top;
   const concepts = data.tracks.map((track, index) => ({ ...track, index })).filter((track) => track.kind === "concept");
   const words = data.tracks.map((track, index) => ({ ...track, index })).filter((track) => track.kind === "word");
-  const shown = { step: steps - 1, pinned: null, hovered: null, cell: null, strength: 0.65, finished: !data.previews.length };
+  const shown = { step: steps - 1, pinned: null, hovered: null, cell: null, strength: 0.75, finished: !data.previews.length };
   const picture = (url) => { const image = new Image(); image.onload = draw; image.src = url; return image; };
 
   const colour = (index) => getComputedStyle(root).getPropertyValue(`--c${index % 6}`).trim() || "#0072b2";
