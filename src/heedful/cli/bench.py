@@ -10,6 +10,7 @@ from heedful.cli.bench_scores import find_scores, say_lines
 from heedful.cli.console import FAILED, err, say, say_json, say_table, tell, tell_concepts
 from heedful.cli.progress import image_progress
 from heedful.cli.reading import expecting
+from heedful.cli.viewer import open_file
 
 app = App(
     name="bench",
@@ -87,6 +88,7 @@ def report(
     title: str = "",
     out: Path | None = None,
     as_json: options.Json = False,
+    open_it: options.Open = False,
 ) -> None:
     """Write what a benchmark found: index.html, which holds everything, and report.md with its images.
 
@@ -116,6 +118,8 @@ def report(
     html, markdown = write_page(page, folder / "report" if out is None else out)
     if as_json:
         say_json({"html": str(html), "markdown": str(markdown)})
-        return
-    say(f"Markdown: {markdown}")
-    say(str(html))
+    else:
+        say(f"Markdown: {markdown}")
+        say(str(html))
+    if open_it:
+        open_file(html)

@@ -22,6 +22,7 @@ from heedful.cli.console import (
     tell_notes,
 )
 from heedful.cli.progress import image_progress
+from heedful.cli.viewer import open_file
 from heedful.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def generate(
     overwrite: options.Overwrite = False,
     masks: options.Masks = False,
     as_json: options.Json = False,
+    open_it: options.Open = False,
     sampling: options.Sampling = options.SamplingOptions(),
     model: options.Model = options.ModelOptions(),
     inpainting: options.Inpainting = options.InpaintingOptions(),
@@ -137,6 +139,8 @@ def generate(
         if found:
             say(f"Masks: {found}")
         say(str(grid))
+    if open_it:
+        open_file(grid)
     errors = [result.error for result in made.values() if result.error is not None]
     if errors:
         tell(f"{len(errors)} images failed: {errors[-1]}")

@@ -15,7 +15,7 @@ from heedful.attention import ImagePipeline, find_denoiser, held
 from heedful.errors import SettingsError, UnsupportedPipeline
 from heedful.guidance import Method
 from heedful.image_files import read_image, read_mask
-from heedful.models import Model
+from heedful.models import Model, begin_offload, find_device
 from heedful.options import InpaintingOptions
 from heedful.teaching import digest
 
@@ -83,6 +83,8 @@ def for_inpainting(model: Model) -> Model:
             f"Expected a pipeline that diffusers can inpaint images with, got {type(model.pipe).__name__}."
         ) from reason
     pipe.set_progress_bar_config(disable=True)
+    if model.options.offload in ("model", "sequential"):  # whose hooks know the pipeline; those of groups know parts
+        begin_offload(pipe, model.options.offload, find_device(model.options.device))
     return replace(model, pipe=pipe)
 
 
