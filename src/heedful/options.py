@@ -43,8 +43,8 @@ class ModelOptions(LoadOptions):
     scheduler: str | None = None
     """Another scheduler of diffusers, such as ddim or euler. Without it, the model's own."""
     offload: Offload = "none"
-    """What waits in the memory of the processor until it is needed: nothing, whole parts of the pipeline (model), single
-    layers (sequential), or groups of blocks (group). The later ones need less memory of the GPU and more time."""
+    """What waits in the memory of the processor until it is needed: nothing, whole parts of the pipeline (model),
+    single layers (sequential), or blocks (group). All need less memory of the GPU and more time."""
     concepts_from: tuple[Path, ...] = ()
     """Folder of concepts that `heedful teach` has written. It may be repeated."""
     lora: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ No accelerator is at hand: the processor takes its place as the device that comp
 """
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,12 +31,21 @@ def image_of(model: Model) -> bytes:
     return look(make_plan(model, request)).image.tobytes()
 
 
-@pytest.mark.parametrize("offload", ["model", "sequential", "group"])
+@pytest.mark.parametrize("offload", ["model", "group"])
 def test_an_offloaded_model_makes_the_same_image(offload: Offload) -> None:
     model = open_model(ModelOptions(device="cpu"))
     expected = image_of(model)
     begin_offload(model.pipe, offload, "cpu")
     assert image_of(model) == expected
+
+
+def test_layers_are_offloaded_one_by_one_from_the_device_that_was_asked_for() -> None:
+    """Accelerate does it for a whole pipeline only from an accelerator, so the call is what is seen here."""
+    asked: list[str] = []
+    begin_offload(
+        SimpleNamespace(enable_sequential_cpu_offload=lambda *, device: asked.append(device)), "sequential", "mps"
+    )
+    assert asked == ["mps"]
 
 
 def test_offloading_wants_an_accelerator() -> None:

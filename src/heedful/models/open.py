@@ -30,8 +30,8 @@ def open_model(options: ModelOptions = ModelOptions()) -> Model:  # noqa: B008 -
     or folder, lies on this machine; only a hub id may use the network. Only safetensors are read, and safety checkers
     stay as they are.
 
-    Raises `ModelNotFound`, `UnsafeWeights`, `ModelError`, and `SettingsError` for a device, dtype, scheduler, revision or
-    variant that is not there, and for offloading without an accelerator.
+    Raises `ModelNotFound`, `UnsafeWeights`, `ModelError`, and `SettingsError` for a device, dtype, scheduler, revision
+    or variant that is not there, and for offloading without an accelerator.
     """
     device, name = find_device(options.device), options.model
     embedded = embedded_name(name)

@@ -9,7 +9,7 @@ from heedful.report.bench_page import bench_page, write_page
 from heedful.report.bench_plots import check_plots
 from heedful.report.curves import loss_curves
 from heedful.report.grid import Grid, compose
-from heedful.report.sight_sheet import Shown, concept_overlay, lesson_sheet, seed_sheet, step_sheet
+from heedful.report.sight_sheet import Shown, concept_overlay, large_overlay, lesson_sheet, seed_sheet, step_sheet
 from heedful.report.study_page import summary, with_study
 from heedful.report.study_plots import plot
 from heedful.report.world_card import pointing_table, with_figures
@@ -26,6 +26,7 @@ __all__ = [
     "compose",
     "concept_overlay",
     "is_lower_better",
+    "large_overlay",
     "lesson_sheet",
     "loss_curves",
     "map_animation",
