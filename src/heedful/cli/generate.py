@@ -88,6 +88,7 @@ def generate(
         read_inpainting,
         tally_images,
         write_coco,
+        write_mask_images,
     )
     from heedful.models import open_model
     from heedful.scores import verdict_scores
@@ -131,13 +132,17 @@ def generate(
         tallied = tally_images(plan, gallery, made)
         grid = _write_grid(gallery, plan, made)
         found = write_coco(gallery) if masks else None
+        mask_images = write_mask_images(gallery) if masks else None
     new = Counter(case.method.name for case in plan.cases() if case.key in made and made[case.key].error is None)
     if as_json:
-        say_json(_summary(gallery, plan, tallied, new, grid) | ({"masks": str(found)} if found else {}))
+        say_json(
+            _summary(gallery, plan, tallied, new, grid)
+            | ({"masks": str(found), "mask_images": str(mask_images)} if found else {})
+        )
     else:
         _say_lines(tallied, new)
         if found:
-            say(f"Masks: {found}")
+            say(f"Masks: {found}, and as PNG below {mask_images}")
         say(str(grid))
     if open_it:
         open_file(grid)

@@ -1,7 +1,7 @@
 """Images made in bulk: what is asked for, what there is to make, who makes it, and where it lies."""
 
 from heedful.images.cases import Batch, Case, Engine, Load, Make, Result, run_serially
-from heedful.images.coco import describe_segments, write_coco
+from heedful.images.coco import describe_segments, write_coco, write_mask_images
 from heedful.images.existing import maps_of_image, with_words
 from heedful.images.gallery import (
     MASKS_NOTE,
@@ -80,4 +80,5 @@ __all__ = [
     "version_changes",
     "with_words",
     "write_coco",
+    "write_mask_images",
 ]

@@ -19,6 +19,7 @@ from heedful.models.model import DTYPES, Model
 from heedful.models.offload import begin_offload, check_offload
 from heedful.models.weights import fingerprint
 from heedful.options import ModelOptions
+from heedful.whole_models import load_whole_pipeline
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -103,10 +104,8 @@ def _refuse_variant(variant: str | None) -> None:
 def _load(name: str, folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
     """Load the pipeline in `folder`; raises `ModelError`, in the words of diffusers where it is that which fails."""
     try:
-        pipe: Any = DiffusionPipeline.from_pretrained(
-            folder, dtype=dtype, variant=variant, use_safetensors=True, local_files_only=True
-        )
-    except MemoryError:
+        pipe = load_whole_pipeline(DiffusionPipeline, folder, dtype=dtype, variant=variant)
+    except (MemoryError, ModelError):
         raise
     except Exception as reason:  # whatever an odd config leads to
         raise ModelError(
