@@ -295,7 +295,9 @@ def test_a_loss_without_a_gradient_is_said_once(pipe: Any) -> None:
     def blind(maps: Maps, prompts: Sequence[Prompt], previous: Maps | None) -> Tensor:
         return maps.tokens.detach().flatten(1).sum(1)
 
-    with pytest.warns(UserWarning, match="has no gradient with respect to the maps") as told:
-        with guide(pipe, TWO, blind, settings=SHORT):
-            latents_of(pipe, TWO)
+    with (
+        pytest.warns(UserWarning, match="has no gradient with respect to the maps") as told,
+        guide(pipe, TWO, blind, settings=SHORT),
+    ):
+        latents_of(pipe, TWO)
     assert len(told) == 1
