@@ -18,6 +18,7 @@ import tomllib
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -145,10 +146,12 @@ def copy_sources(folder: Path) -> Path:
 
 def _import_what_is_slow() -> None:
     """Import what is neither heedful's nor a plugin of pytest's, once for all processes."""
-    import diffusers  # noqa: F401
-    import peft  # noqa: F401
-    from diffusers import FluxPipeline, StableDiffusion3Pipeline, StableDiffusionPipeline  # noqa: F401
-    from transformers import CLIPModel, T5EncoderModel  # noqa: F401
+    diffusers, transformers = import_module("diffusers"), import_module("transformers")
+    import_module("peft")
+    for name in ("FluxPipeline", "StableDiffusion3Pipeline", "StableDiffusionPipeline"):  # imported when asked for
+        getattr(diffusers, name)
+    for name in ("CLIPModel", "T5EncoderModel"):
+        getattr(transformers, name)
 
 
 def main() -> None:
