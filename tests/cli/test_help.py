@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cyclopts import App
+from rich.console import Console
 
 from heedful.catalogue import METHODS, TEACHING_METHODS
 from heedful.cli.console import HINTS
@@ -64,18 +65,24 @@ def test_no_command_has_more_than_ten_parameters(name: str) -> None:
     assert len(inspect.signature(function).parameters) <= 10
 
 
+@pytest.fixture
+def narrow(call: Call) -> Iterator[None]:
+    """Pages of 80 columns: cyclopts keeps the width that a terminal had when it was first asked."""
+    app.console = Console(width=80)
+    yield
+    app.console = None
+
+
+@pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("name", COMMANDS)
-def test_pages_fit_into_80_columns(call: Call, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+def test_pages_fit_into_80_columns(call: Call, name: str) -> None:
     page = call(*name.split()[1:], "--help")
     assert page.code == 0 and max(map(len, page.out.splitlines())) <= 80
 
 
+@pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize(("command", "names"), [("generate", METHODS), ("teach", TEACHING_METHODS)])
-def test_no_name_of_a_method_is_cut(
-    call: Call, monkeypatch: pytest.MonkeyPatch, command: str, names: dict[str, str]
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+def test_no_name_of_a_method_is_cut(call: Call, command: str, names: dict[str, str]) -> None:
     words = set(re.split(r"[\s,.:]+", call(command, "--help").out))
     assert set(names) <= words
 
