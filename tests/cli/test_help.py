@@ -17,7 +17,7 @@ from tests.cli.conftest import Call
 SRC = Path(__file__).parents[2] / "src" / "heedful"
 SHOWS_COMMANDS = ("teaching/card.py", "report/world_card.py")
 """Pages for people, which tell the command that made them."""
-IS_NO_OPTION = ("report/html.py", "bench/provenance.py", "shapes.py")
+IS_NO_OPTION = ("report/html.py", "steering/notebook.py", "bench/provenance.py", "shapes.py")
 """Variables of CSS, options of git, and of pytest."""
 
 
@@ -40,7 +40,7 @@ def _strings(file: Path) -> list[str]:
 
 
 def test_every_command_is_known() -> None:
-    assert len(COMMANDS) == 21 and {"heedful generate", "heedful bench add-score", "heedful world train"} <= set(
+    assert len(COMMANDS) == 22 and {"heedful generate", "heedful bench add-score", "heedful world train"} <= set(
         COMMANDS
     )
 
