@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fast slow bench format
+.PHONY: help install demo test check fast slow bench format lowest release
 
 help: ## Say what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /	/' | expand -t 10
@@ -47,3 +47,28 @@ bench: $(INSTALLED) ## What guidance costs, into docs/performance.md
 format: $(INSTALLED) ## Let ruff format and fix what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Of these, one of each room: what a version that is too old breaks, breaks there.
+LOWEST := .venv-lowest
+LOWEST_TESTS := tests/parity tests/attention/test_capture.py tests/bench/test_run.py tests/cli/test_generate.py \
+  tests/guidance/test_guide.py tests/images/test_generate.py tests/lab/test_trial.py tests/losses/test_loss.py \
+  tests/models/test_model.py tests/prompts/test_concept.py tests/report/test_bench_page.py tests/scores/test_clip.py \
+  tests/steering/test_interception.py tests/teaching/test_teach.py tests/world/test_embedded.py
+# On Linux, the lowest torch comes from the registry as a CUDA build of some GB, so the pinned one stays in its place, unless
+# uv is told where a smaller build is: make lowest KEEP_TORCH= UV_ARGS='--torch-backend cpu'
+# Warnings are no errors there: libraries that differ in age deprecate each other. Nor are shapes checked, which is a matter of
+# our own code, and for which the lowest jaxtyping comes too late.
+KEEP_TORCH ?= torch
+UV_ARGS ?=
+
+lowest: ## The demo, parity and a test file of each room with the lowest versions that pyproject.toml allows
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install $(PIP_ARGS) -c constraints.txt uv $(KEEP_TORCH)
+	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --resolution lowest-direct $(UV_ARGS) -e '.[dev,report,ray,train]'
+	$(LOWEST)/bin/heedful generate "a cat and a blue clock" --compare none,attend-and-excite,heedful --seeds 0-3 --out out/lowest
+	$(LOWEST)/bin/python -m pytest -q -W default -o addopts="--import-mode=importlib -m 'not slow and not gpu'" $(LOWEST_TESTS)
+
+PYTHONS ?=
+release: $(INSTALLED) ## Build sdist and wheel, check them, and try the wheel on each Python that is here; uploads nothing
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e '.[release]'
+	$(BIN)/python tools/release.py $(PYTHONS)

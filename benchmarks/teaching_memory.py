@@ -22,8 +22,8 @@ import diffusers
 import torch
 import typer
 from cards import BITS, CARDS, RESERVE
-from guidance_operations import Living
-from large_models import GIB, weights
+from counting import GIB, Living
+from large_models import weights
 from published_models import MODELS
 from rich.console import Console
 from torch import nn

@@ -17,6 +17,7 @@ from heedful.errors import HeedfulError as HeedfulError
 from heedful.references import cite as cite
 
 if TYPE_CHECKING:
+    __version__: str
     from heedful import losses as losses
     from heedful import world as world
     from heedful.attention import capture as capture
@@ -70,6 +71,7 @@ __all__ = [
     "TeachingOptions",
     "TeachingSettings",
     "TrainingOptions",
+    "__version__",
     "capture",
     "cite",
     "guide",
@@ -83,6 +85,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # reading it takes as long as the rest of this import
+
+        return version("heedful")
     if name not in _LAZY:
         raise AttributeError(f"module 'heedful' has no attribute {name!r}; it has: {', '.join(__all__)}")
     module, member = _LAZY[name]

@@ -15,6 +15,7 @@ LrScheduler = Literal["constant_with_warmup", "constant", "linear", "cosine", "c
 Precision = Literal["no", "fp16", "bf16"]
 Augmentation = Literal["none", "flip", "custom-diffusion"]
 Crop = Literal["concepts", "centre"]
+Offload = Literal["none", "model", "sequential", "group"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,10 @@ class LoadOptions:
     dtype: str | None = None
     """Precision of the model: float32, float16 or bfloat16. Without it: float32 on a CPU and for the embedded model,
     float16 on a GPU."""
+    revision: str | None = None
+    """Branch, tag or commit of a hub's model. Without it, the newest."""
+    variant: str | None = None
+    """Variant of the weights, such as fp16 for files called model.fp16.safetensors. Without it, the plain ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,9 @@ class ModelOptions(LoadOptions):
 
     scheduler: str | None = None
     """Another scheduler of diffusers, such as ddim or euler. Without it, the model's own."""
+    offload: Offload = "none"
+    """What waits in the memory of the processor until it is needed: nothing, whole parts of the pipeline (model),
+    single layers (sequential), or blocks (group). All need less memory of the GPU and more time."""
     concepts_from: tuple[Path, ...] = ()
     """Folder of concepts that `heedful teach` has written. It may be repeated."""
     lora: tuple[str, ...] = ()
@@ -52,12 +60,17 @@ class SamplingOptions:
     """Denoising steps. Without it: 20 on the embedded model, else 50."""
     guidance_scale: float | None = None
     """Weight of classifier-free guidance. Without it: 3 on the embedded model, else 7.5."""
+    negative_prompt: str | None = None
+    """What no image should show. It takes the place of the empty prompt in classifier-free guidance."""
     width: int | None = None
     """Width of the images in pixels. Without it, the model's own."""
     height: int | None = None
     """Height of the images in pixels. Without it, the model's own."""
     batch_size: int | None = None
     """Images made together. Without it: 8 on the embedded model, else 1."""
+    gradient_checkpointing: bool = False
+    """Whether guided steps keep one block at a time and compute it again: the same gradients with less memory and more
+    time."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What is added up to the memory of a lesson."""
 
 import pytest
-from large_models import GIB
+from counting import GIB
 from teaching_memory import WAYS, total
 
 FOUND = {

@@ -32,6 +32,20 @@ def test_score_and_baseline_can_be_chosen_and_json_names_the_files(call: Call, r
     assert "Differences from a-star" in text and "`world.confidence` [95 %]" in text
 
 
+def test_a_paper_is_printed_beside_what_was_measured(call: Call, run: Path) -> None:
+    """The embedded model is judged by its own score, so the measured cells are empty, and that is said."""
+    result = call("bench", "report", run, "--against", "a-star")
+    line = next(line for line in result.out.splitlines() if line.startswith("a-star"))
+    assert line.split() == ["a-star", "0.82", "–", "0.84", "–", "0.82", "–"]
+    assert "arXiv 2306.14544" in result.err and "Nothing here was scored by blip-caption" in result.err
+    assert "## Published and measured" in (run / "report" / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_paper_without_a_table_is_refused(call: Call, run: Path) -> None:
+    result = call("bench", "report", run, "--against", "disendiff")
+    assert result.code == 2 and "a-star, attend-and-excite" in result.err
+
+
 def test_a_run_with_masks_writes_them_and_none_without_can_join(call: Call, tmp_path: Path) -> None:
     suite, out = tmp_path / "one.txt", tmp_path / "out"
     suite.write_text("a cat and a lion\n", encoding="utf-8")

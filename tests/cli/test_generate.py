@@ -70,6 +70,39 @@ def test_other_settings_are_refused_until_they_may_overwrite(call: Call, options
     assert entry is not None and entry.settings["guidance_scale"] == 3
 
 
+def test_a_negative_prompt_is_a_setting_of_the_image(call: Call, model_folder: Path, tmp_path: Path) -> None:
+    command = ["generate", PROMPT, "--method", "none", "--seeds", "0", "--model", model_folder, "--steps", 1]
+    plain, against = tmp_path / "plain", tmp_path / "against"
+    call(*command, "--out", plain)
+    assert call(*command, "--out", against, "--negative-prompt", "a dog").code == 0
+    images = [np.asarray(Image.open(out / "none" / PROMPT / "0.png")) for out in (plain, against)]
+    assert (images[0] != images[1]).any()
+    entries = [read_entry(out / "none" / PROMPT / "0.png") for out in (plain, against)]
+    assert entries[0] is not None and "negative_prompt" not in entries[0].settings
+    assert entries[1] is not None and entries[1].settings["negative_prompt"] == "a dog"
+    refused = call(*command, "--out", against, "--negative-prompt", "a cow")
+    assert refused.code == 2 and "negative prompt a dog, now a cow" in refused.err
+    idle = call(*command, "--out", tmp_path / "idle", "--negative-prompt", "a dog", "--guidance-scale", 1)
+    assert idle.code == 2 and "a guidance scale above 1 for a negative prompt" in idle.err
+
+
+def test_the_grid_is_opened_on_request(
+    call: Call, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("subprocess.Popen", lambda words, **_: started.append(words))
+    command = ["generate", PROMPT, "--method", "none", "--seeds", "0", "--out", tmp_path, "--model", model_folder]
+    command += ["--steps", 1]
+    assert call(*command, "--open").code == 0
+    assert started == [["/usr/bin/xdg-open", str(tmp_path / "grid.png")]]
+    monkeypatch.delenv("DISPLAY")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert "no viewer" in call(*command, "--open").err and len(started) == 1
+
+
 @pytest.mark.parametrize("method", ["none", "attend-and-excite"])
 def test_an_image_depends_on_its_seed_and_not_on_its_batch(
     call: Call, options: list[object], tmp_path: Path, method: str

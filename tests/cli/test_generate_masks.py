@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -32,6 +33,11 @@ def test_masks_and_boxes_of_every_concept_are_written_as_coco(
     for annotation in found["annotations"]:
         assert annotation["segmentation"]["size"] == sizes[annotation["image_id"]]
         assert mask_of(annotation["segmentation"]).sum() == annotation["area"] > 0
+    files = {image["id"]: Path(image["file_name"]).with_suffix("") for image in found["images"]}
+    for annotation in found["annotations"]:
+        place = tmp_path / "out" / "masks" / files[annotation["image_id"]] / f"{annotation['concept']}.png"
+        with Image.open(place) as picture:
+            assert (np.asarray(picture) == mask_of(annotation["segmentation"]) * 255).all()
 
 
 def test_images_are_the_same_with_masks_and_without(call: Call, options: list[object], tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def test_see_writes_pictures_maps_and_figures(call: Call, model_folder: Path, tm
         "overlay blue clock.png",
         "overlay cat.png",
         "sheet.png",
+        "steps.webp",
     ]
     figures = json.loads((folder / "maps.json").read_text(encoding="utf-8"))
     assert [concept["name"] for concept in figures["concepts"]] == ["cat", "blue clock"]
@@ -40,7 +41,10 @@ def test_see_writes_pictures_maps_and_figures(call: Call, model_folder: Path, tm
             values = maps.get_tensor(concept["tensor"])
             assert values.shape[0] == 5 and values.min() >= 0 and values.max() <= 1
     with Image.open(folder / "image.png") as image, Image.open(folder / "overlay cat.png") as overlay:
-        assert image.size == overlay.size == (16, 16)
+        assert image.size == (16, 16) and overlay.height == 512  # large enough to see, with the scale of its colours
+        assert overlay.width > overlay.height
+    with Image.open(folder / "steps.webp") as steps:
+        assert getattr(steps, "n_frames", 0) == 5
 
 
 def test_see_shows_the_image_that_generate_makes(call: Call, model_folder: Path, tmp_path: Path) -> None:
@@ -53,6 +57,25 @@ def test_see_shows_the_image_that_generate_makes(call: Call, model_folder: Path,
         Image.open(tmp_path / "seen" / place / "3" / "image.png") as seen,
     ):
         assert generated.tobytes() == seen.tobytes()
+
+
+def test_see_reads_an_image_that_is_there_and_words_that_no_prompt_had(
+    call: Call, model_folder: Path, tmp_path: Path
+) -> None:
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (40, 40), "teal").save(photo)
+    options = ["--model", model_folder, "--steps", 2, "--out", tmp_path / "out", "--animation", "none"]
+    result = call("see", "a cat and a dog", "--image", photo, "--words", "a red car", *options)
+    folder = tmp_path / "out" / "photo.png" / "a cat and a dog" / "0"
+    assert result.code == 0 and result.out.splitlines()[-1] == str(folder / "sheet.png")
+    files = {path.name for path in folder.iterdir()}
+    assert {"overlay cat.png", "overlay red car.png", "words maps.json"} <= files and "steps.webp" not in files
+    with Image.open(folder / "image.png") as image:  # the image itself, not what the model would make of it
+        assert image.getcolors() == [(16 * 16, (0, 128, 128))]
+    steered = call("see", "a cat", "--image", photo, "--method", "a-star", *options)
+    assert steered.code == 2 and "the method none for an image that is there" in steered.err
+    named = call("see", "a cat", "--words", "cat", *options)
+    assert named.code == 2 and "words that are not in 'a cat'" in named.err
 
 
 def test_see_needs_a_concept_to_look_for(call: Call, model_folder: Path, tmp_path: Path) -> None:

@@ -55,3 +55,15 @@ def test_commands_of_the_page_run(
 def test_links_to_files_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
+
+
+def test_links_of_the_readme_work_where_the_package_is_shown() -> None:
+    """A registry shows the README without the repository, so links are absolute; what they name is there."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = [*re.findall(r"\]\(([^)]+)\)", text), *re.findall(r'src="([^"]+)"', text)]
+    assert [target for target in targets if not target.startswith(("https://", "#"))] == []
+    here = re.compile(
+        r"https://(?:github.com/heedful/heedful/(?:blob|tree)|raw.githubusercontent.com/heedful/heedful)/main/([^#]+)"
+    )
+    own = [found[1] for target in targets if (found := here.match(target))]
+    assert len(own) > 20 and [name for name in own if not (ROOT / name).exists()] == []

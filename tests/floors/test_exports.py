@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import FunctionType, ModuleType
 
@@ -46,3 +47,7 @@ def test_importing_heedful_prints_nothing_and_needs_no_extra() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
     assert result.stderr == ""
+
+
+def test_the_version_is_that_of_the_installed_package() -> None:
+    assert importlib.import_module("heedful").__version__ == version("heedful")

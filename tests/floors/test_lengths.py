@@ -6,7 +6,9 @@ from pathlib import Path
 from heedful import errors
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted(path for folder in ("src", "tests", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+FILES = sorted(
+    path for folder in ("src", "tests", "examples", "benchmarks", "tools") for path in (ROOT / folder).rglob("*.py")
+)
 HARD, SOFT = 400, 300
 
 

@@ -6,7 +6,7 @@ TESTS = Path(__file__).parents[1]
 SRC = TESTS.parent / "src" / "heedful"
 ROOMS = sorted(path.parent for path in SRC.glob("*/__init__.py"))
 # Folders that test what no single room does alone.
-ACROSS = {"benchmarks", "docs", "end_to_end", "floors", "parity", "properties"}
+ACROSS = {"benchmarks", "docs", "end_to_end", "floors", "parity", "properties", "tools"}
 # Files that test what no single module does alone.
 FACTS = {
     "app/test_browser.py",

@@ -158,11 +158,12 @@ def test_denoiser_without_attention_to_text_is_refused_on_entry() -> None:
         pass
 
 
-def test_text_that_the_pipeline_cut_off_is_noticed() -> None:
+@pytest.mark.parametrize("method", [NONE, AttendAndExciteLoss()], ids=["none", "loss"])
+def test_text_that_the_pipeline_cut_off_is_noticed(method: Any) -> None:
     pipe = tiny_flux()
     long = "a red car on the mat with the dog and a cat"
     with (
-        guide(pipe, long, AttendAndExciteLoss(), concepts=["cat"]),
+        guide(pipe, long, method, concepts=["cat"]),
         pytest.raises(SettingsError, match=r"among the 4 that the denoiser reads.*max_sequence_length"),
     ):
         pipe(long, height=16, width=16, num_inference_steps=2, max_sequence_length=4, output_type="latent")

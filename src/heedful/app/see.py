@@ -164,7 +164,7 @@ def _cutout(image: "Image.Image", segment: "Segment") -> dict[str, Any]:
 
 
 def _coco(plan: "Plan", image: "Image.Image", segments: "list[Segment]") -> str:
-    """Return the masks of an image as `heedful generate` writes them."""
+    """Return the masks of an image as the command `generate` writes them."""
     from heedful.images import MASKS_NOTE, Entry, Gallery, describe_segments, encode, write_coco
 
     if not segments:

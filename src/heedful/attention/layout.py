@@ -169,7 +169,7 @@ class Layout:
     def placed(self, prompt: Prompt, arguments: dict[str, Any], row: int) -> Prompt:
         """Return `prompt` with its tokens where they stand in the text of `row`.
 
-        Raises `SettingsError` if the pipeline has cut off its beginning, or masks a concept.
+        Raises `SettingsError` if the pipeline has cut off its beginning or a concept, or masks a concept.
         """
         by = 0 if self.text_shift is None else self.text_shift(arguments, row)
         if prompt.from_end:
@@ -181,7 +181,13 @@ class Layout:
             )
         placed = prompt.shifted(by) if by or prompt.from_end else prompt
         last = max((index for concept in placed.concepts for index in concept.token_indices), default=0)
-        if self.text_end is not None and last >= self.text_end(arguments, row):
+        end = self.end_of_text(arguments, row)
+        if last >= end and self.text_end is None:
+            raise SettingsError(
+                f"Expected the tokens of each concept of {prompt.text!r} among the {end} that the denoiser reads, got "
+                f"token {last}. Shorten the prompt, or raise the pipeline's max_sequence_length."
+            )
+        if last >= end:
             raise SettingsError(
                 f"Expected {prompt.text!r} to be shown to the denoiser as a whole, got a mask that ends before token "
                 f"{last}. Some pipelines of diffusers give the images of several prompts the masks of other prompts: "

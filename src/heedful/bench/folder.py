@@ -167,6 +167,7 @@ def describe_run(plan: Plan) -> dict[str, Any]:
             "width": sampling.width,
             "height": sampling.height,
             "batch_size": sampling.batch_size,
+            **({} if sampling.negative_prompt is None else {"negative_prompt": sampling.negative_prompt}),
             **model.on_top,
         },
         "methods": {name: settings["method_settings"] for name, settings in plan.settings.items()},

@@ -1,6 +1,8 @@
 """`heedful bench`: suites x methods x seeds, resumable, and what came of them."""
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cyclopts import App
 
@@ -10,6 +12,10 @@ from heedful.cli.bench_scores import find_scores, say_lines
 from heedful.cli.console import FAILED, err, say, say_json, say_table, tell, tell_concepts
 from heedful.cli.progress import image_progress
 from heedful.cli.reading import expecting
+from heedful.cli.viewer import open_file
+
+if TYPE_CHECKING:
+    from heedful.report import Compared, Published
 
 app = App(
     name="bench",
@@ -86,7 +92,9 @@ def report(
     baseline: options.MethodName | None = None,
     title: str = "",
     out: Path | None = None,
+    against: str | None = None,
     as_json: options.Json = False,
+    open_it: options.Open = False,
 ) -> None:
     """Write what a benchmark found: index.html, which holds everything, and report.md with its images.
 
@@ -106,16 +114,36 @@ def report(
         Title of the page.
     out
         Folder that the page is written to. Without it: FOLDER/report.
+    against
+        Method whose paper's figures are printed beside the measured ones: a-star or attend-and-excite.
     """
     from heedful.bench import read_results
-    from heedful.report import bench_page, check_plots, write_page
+    from heedful.report import bench_page, check_plots, compare_published, find_published, write_page
 
+    published = None if against is None else find_published(against)
     check_plots()
     with expecting(RECORDS, folder):
-        page = bench_page(read_results(folder), score=score, baseline=baseline, title=title)
+        results = read_results(folder)
+        page = bench_page(results, score=score, baseline=baseline, title=title, against=published)
+        compared = [] if published is None else compare_published(results, published)
     html, markdown = write_page(page, folder / "report" if out is None else out)
     if as_json:
-        say_json({"html": str(html), "markdown": str(markdown)})
-        return
-    say(f"Markdown: {markdown}")
-    say(str(html))
+        rows = {} if published is None else {"against": against, "published": [asdict(row) for row in compared]}
+        say_json({"html": str(html), "markdown": str(markdown), **rows})
+    else:
+        if published is not None:
+            say_published(published, compared)
+        say(f"Markdown: {markdown}")
+        say(str(html))
+    if open_it:
+        open_file(html)
+
+
+def say_published(published: "Published", compared: "list[Compared]") -> None:
+    """Print what a paper says beside what was measured, and where both come from."""
+    from heedful.report import how_to_measure, is_measured, published_cells, published_heads
+
+    say_table(published_heads(published), published_cells(compared))
+    tell(f"Published: {published.paper}: {published.says}.")
+    if not is_measured(compared):
+        tell(how_to_measure(published))

@@ -98,6 +98,7 @@ def run(
                     model,
                     device="cpu" if engine.engine == "ray" else model.device,
                     dtype=model.dtype or usual,
+                    offload="none" if engine.engine == "ray" else model.offload,
                 )
             )
         request = Request(
@@ -122,7 +123,7 @@ def run(
         loader = None
         if engine.engine == "ray":
             loader = PainterLoader(
-                options=replace(loaded.options, device=model.device, dtype=loaded.dtype),
+                options=replace(loaded.options, device=model.device, dtype=loaded.dtype, offload=model.offload),
                 weights=loaded.weights,
                 on_top=loaded.on_top,
                 sampling=plan.sampling,

@@ -22,6 +22,7 @@ from heedful.cli.console import (
     tell_notes,
 )
 from heedful.cli.progress import image_progress
+from heedful.cli.viewer import open_file
 from heedful.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def generate(
     overwrite: options.Overwrite = False,
     masks: options.Masks = False,
     as_json: options.Json = False,
+    open_it: options.Open = False,
     sampling: options.Sampling = options.SamplingOptions(),
     model: options.Model = options.ModelOptions(),
     inpainting: options.Inpainting = options.InpaintingOptions(),
@@ -86,6 +88,7 @@ def generate(
         read_inpainting,
         tally_images,
         write_coco,
+        write_mask_images,
     )
     from heedful.models import open_model
     from heedful.scores import verdict_scores
@@ -129,14 +132,20 @@ def generate(
         tallied = tally_images(plan, gallery, made)
         grid = _write_grid(gallery, plan, made)
         found = write_coco(gallery) if masks else None
+        mask_images = write_mask_images(gallery) if masks else None
     new = Counter(case.method.name for case in plan.cases() if case.key in made and made[case.key].error is None)
     if as_json:
-        say_json(_summary(gallery, plan, tallied, new, grid) | ({"masks": str(found)} if found else {}))
+        say_json(
+            _summary(gallery, plan, tallied, new, grid)
+            | ({"masks": str(found), "mask_images": str(mask_images)} if found else {})
+        )
     else:
         _say_lines(tallied, new)
         if found:
-            say(f"Masks: {found}")
+            say(f"Masks: {found}, and as PNG below {mask_images}")
         say(str(grid))
+    if open_it:
+        open_file(grid)
     errors = [result.error for result in made.values() if result.error is not None]
     if errors:
         tell(f"{len(errors)} images failed: {errors[-1]}")

@@ -46,10 +46,15 @@ TeachingName = Annotated[str, Parameter(completer=_names(TEACHING_METHODS))]
 AnyMethodName = Annotated[str, Parameter(completer=_names(dict.fromkeys((*METHODS, *TEACHING_METHODS))))]
 Out = Annotated[Path, Parameter("--out", help="Folder that the results are written to.")]
 Json = Annotated[bool, Parameter("--json", help="Print one JSON object to stdout; progress goes to stderr.")]
+Open = Annotated[bool, Parameter("--open", help="Open the result in the system's viewer when it is there.")]
 Overwrite = Annotated[bool, Parameter(help="Make again what is there, instead of going on from it.")]
 Seeds = Annotated[str, Parameter(help="Seeds, one image each: 0-3 (both ends), 0,5,7 or 0-3,8.")]
 Masks = Annotated[
-    bool, Parameter(help="Find each concept's mask and box in the maps, and write them to OUT/masks.json (COCO).")
+    bool,
+    Parameter(
+        help="Find each concept's mask and box in the maps, and write them to OUT/masks.json (COCO); `heedful "
+        "generate` writes them as PNG too."
+    ),
 ]
 Concepts = Annotated[
     str | None,

@@ -1,10 +1,11 @@
 """Images made in bulk: what is asked for, what there is to make, who makes it, and where it lies."""
 
 from heedful.images.cases import Batch, Case, Engine, Load, Make, Result, run_serially
-from heedful.images.coco import describe_segments, write_coco
-from heedful.images.gallery import MASKS_NOTE, Entry, Gallery, differences, encode, folder_name, read_entry
+from heedful.images.coco import describe_segments, write_coco, write_mask_images
+from heedful.images.existing import maps_of_image, with_words
+from heedful.images.gallery import MASKS_NOTE, Entry, Gallery, differences, encode, folder_name, image_name, read_entry
 from heedful.images.generate import clear, find_images, make_images, tally_images
-from heedful.images.inpainting import Inpainting, read_inpainting
+from heedful.images.inpainting import Inpainting, keeping_all, read_inpainting
 from heedful.images.painter import Painter, PainterLoader
 from heedful.images.painting import Painted, paint, rounded, sample, to_pixels
 from heedful.images.plan import Plan, load_scores, make_plan
@@ -48,11 +49,14 @@ __all__ = [
     "encode",
     "find_images",
     "folder_name",
+    "image_name",
+    "keeping_all",
     "load_scores",
     "look",
     "look_at",
     "make_images",
     "make_plan",
+    "maps_of_image",
     "paint",
     "parse_seeds",
     "prompt_lines",
@@ -65,5 +69,7 @@ __all__ = [
     "tally_images",
     "to_pixels",
     "version_changes",
+    "with_words",
     "write_coco",
+    "write_mask_images",
 ]

@@ -15,9 +15,11 @@ from PIL import Image
 
 from heedful.attention import Segment
 from heedful.files import write_parts
-from heedful.images.gallery import MASKS_NOTE, Entry, Gallery
+from heedful.image_files import png_bytes
+from heedful.images.gallery import MASKS_NOTE, Entry, Gallery, folder_name
 
 MASKS = "masks.json"
+MASK_IMAGES = "masks"
 
 
 def describe_segments(segments: Iterable[Segment]) -> list[dict[str, Any]]:
@@ -45,6 +47,26 @@ def write_coco(gallery: Gallery) -> Path:
     """
     gallery.claim(MASKS)
     return write_parts(gallery.inside(MASKS), _parts(gallery), through=gallery.parts)
+
+
+def write_mask_images(gallery: Gallery) -> Path:
+    """Write the masks of every image as PNG, masks/METHOD/PROMPT/SEED/CONCEPT.png, and return their folder.
+
+    White is where the concept is; a concept that the prompt names twice is numbered. The caller holds the gallery's
+    lock.
+    """
+    for _, path, entry in _masked(gallery):
+        place = path.relative_to(gallery.folder).with_suffix("").as_posix()
+        names = [segment["concept"] for segment in entry.notes[MASKS_NOTE]]
+        files = {}
+        for index, segment in enumerate(entry.notes[MASKS_NOTE]):
+            count = names[: index + 1].count(names[index])
+            name = names[index] if names.count(names[index]) == 1 else f"{names[index]} {count}"
+            mask = Image.fromarray(mask_of(segment["segmentation"]).astype(np.uint8) * 255)
+            files[f"{MASK_IMAGES}/{place}/{folder_name(name)}.png"] = png_bytes(mask)
+        gallery.claim(*files)
+        gallery.write(files)
+    return gallery.folder / MASK_IMAGES
 
 
 def _parts(gallery: Gallery) -> Iterator[str]:

@@ -15,7 +15,7 @@ from heedful.attention import ImagePipeline, find_denoiser, held
 from heedful.errors import SettingsError, UnsupportedPipeline
 from heedful.guidance import Method
 from heedful.image_files import read_image, read_mask
-from heedful.models import Model
+from heedful.models import Model, begin_offload, find_device
 from heedful.options import InpaintingOptions
 from heedful.teaching import digest
 
@@ -32,6 +32,11 @@ class Inpainting:
     """As large as the image; white where it is generated anew."""
     strength: float = 1.0
     """How much of the covered part's beginning is noise, in (0, 1]; below 1 it keeps something of what was there."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether nothing of the image is generated anew."""
+        return self.mask.getbbox() is None
 
     def arguments(self, images: int) -> dict[str, Any]:
         """Return what an inpainting pipeline is called with, for so many images."""
@@ -72,18 +77,33 @@ def read_inpainting(options: InpaintingOptions) -> Inpainting | None:
     return Inpainting(image=base, mask=cover, strength=share)
 
 
+def keeping_all(image: Image.Image) -> Inpainting:
+    """Return an image of which nothing is generated anew: every step sees it with that step's noise."""
+    return Inpainting(image=image.convert("RGB"), mask=Image.new("L", image.size))
+
+
 def for_inpainting(model: Model) -> Model:
     """Return the model with the inpainting class of its pipeline, of the same parts; raises `UnsupportedPipeline`."""
     if is_inpainting(model.pipe):
         return model
+    pipe = inpainting_pipe(model.pipe)
+    if model.options.offload in ("model", "sequential"):  # whose hooks know the pipeline; those of groups know parts
+        begin_offload(pipe, model.options.offload, find_device(model.options.device))
+    return replace(model, pipe=pipe)
+
+
+def inpainting_pipe(pipe: ImagePipeline) -> Any:
+    """Return the inpainting class of a pipeline, of the same parts; raises `UnsupportedPipeline`."""
+    if is_inpainting(pipe):
+        return pipe
     try:
-        pipe = AutoPipelineForInpainting.from_pipe(model.pipe)
+        inpaints: Any = AutoPipelineForInpainting.from_pipe(pipe)
     except ValueError as reason:
         raise UnsupportedPipeline(
-            f"Expected a pipeline that diffusers can inpaint images with, got {type(model.pipe).__name__}."
+            f"Expected a pipeline that diffusers can inpaint images with, got {type(pipe).__name__}."
         ) from reason
-    pipe.set_progress_bar_config(disable=True)
-    return replace(model, pipe=pipe)
+    inpaints.set_progress_bar_config(disable=True)
+    return inpaints
 
 
 def is_inpainting(pipe: ImagePipeline) -> bool:

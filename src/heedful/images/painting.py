@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
@@ -91,6 +91,7 @@ def paint(
                     retry_seeds=seeds,
                     keep_maps=keep_maps or keep_self_attention,
                     keep_self_attention=keep_self_attention,
+                    gradient_checkpointing=sampling.gradient_checkpointing,
                 )
             )
         values = sample(pipe, sampling, [prompt.text for prompt in prompts], seeds, **options)
@@ -108,8 +109,12 @@ def sample(
     """
     if sampling.inpainting is not None:
         options |= sampling.inpainting.arguments(len(texts))
+    if sampling.negative_prompt is not None:
+        options["negative_prompt"] = [sampling.negative_prompt] * len(texts)
     try:
-        with any_channels(pipe), torch.autocast(pipe.device.type, torch.bfloat16, sampling.bfloat16):
+        # a pipeline whose weights wait elsewhere has no device that autocast knows
+        narrow = torch.autocast(pipe.device.type, torch.bfloat16) if sampling.bfloat16 else nullcontext()
+        with any_channels(pipe), narrow:
             return pipe(
                 list(texts),
                 generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],

@@ -16,6 +16,7 @@ from heedful.images.gallery import image_name
 from heedful.images.inpainting import begun_late, for_inpainting, is_inpainting
 from heedful.images.request import PromptLine, Request
 from heedful.images.sampling import Sampling, choose_sampling, rehearse, settings_of
+from heedful.images.world_remarks import world_remarks
 from heedful.models import Model
 from heedful.prompts import Prompt
 from heedful.teaching import check_placeholders
@@ -149,6 +150,7 @@ def make_plan(model: Model, request: Request, *, allow_unsuitable: bool = False)
     sampling = choose_sampling(model, request.sampling, request.inpainting)
     methods, remarks = _fitting(model, sampling, request.methods)
     prompts = _parse(model.pipe, request.prompts)
+    remarks += world_remarks(model, prompts, request.scores)
     for method in methods:
         try:
             remarks += rehearse(model, prompts, [method])

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, TypeVar
 
 from heedful.attention import ImagePipeline, find_denoiser
@@ -25,6 +26,8 @@ class Sampling:
 
     steps: int
     guidance_scale: float
+    negative_prompt: str | None = None
+    """What no image should show; None for the pipeline's own, which is empty."""
     width: int | None = None
     """Pixels; None for the pipeline's own."""
     height: int | None = None
@@ -35,6 +38,8 @@ class Sampling:
     """The image that is inpainted; None for images of their own."""
     bfloat16: bool = False
     """Whether the denoiser's products are computed in bfloat16, whatever the precision of its weights."""
+    gradient_checkpointing: bool | None = None
+    """As in `heedful.guide`; None for where it is needed."""
 
     @property
     def steps_made(self) -> int:
@@ -59,7 +64,11 @@ def choose_sampling(
         height=height,
         batch_size=at_least(1, options.batch_size, model.batch_size, "a batch size"),
         inpainting=inpainting,
+        negative_prompt=options.negative_prompt,
+        gradient_checkpointing=options.gradient_checkpointing or None,
     )
+    if sampling.negative_prompt is not None:
+        _check_negative(model.pipe, sampling.guidance_scale)
     most = getattr(getattr(model.pipe.scheduler, "config", None), "num_train_timesteps", None)
     if isinstance(most, int) and sampling.steps > most:
         raise SettingsError(f"Expected at most {most} steps, which this model was trained with, got {sampling.steps}.")
@@ -92,6 +101,7 @@ def settings_of(model: Model, sampling: Sampling, method: Method) -> dict[str, A
         "dtype": model.dtype,
         "weights": model.weights,
         "method_settings": method.identity(denoiser_of(model.pipe)),
+        **({} if sampling.negative_prompt is None else {"negative_prompt": sampling.negative_prompt}),
         **model.on_top,
         **(sampling.inpainting.settings() if sampling.inpainting is not None else {}),
     }
@@ -109,6 +119,24 @@ def rehearse(model: Model, prompts: Sequence[Prompt], methods: Sequence[Method])
             with guide(model.pipe, prompts, method):
                 pass
     return tuple(dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, UserWarning)))
+
+
+def _check_negative(pipe: ImagePipeline, guidance_scale: float) -> None:
+    """Raise `SettingsError` if a negative prompt would change nothing."""
+    parameters = signature(pipe.__call__).parameters
+    if "negative_prompt" not in parameters:
+        raise SettingsError(
+            f"Expected a pipeline that takes a negative prompt, got {type(pipe).__name__}. Leave it out: this model "
+            "has no classifier-free guidance for it to act in."
+        )
+    true_scale = parameters.get("true_cfg_scale")
+    scale = guidance_scale if true_scale is None else true_scale.default
+    if not scale > 1:
+        what = "a guidance scale" if true_scale is None else "a pipeline whose true_cfg_scale is"
+        raise SettingsError(
+            f"Expected {what} above 1 for a negative prompt, got {scale:g}: without classifier-free guidance it "
+            "changes nothing. Raise the scale, or leave the negative prompt out."
+        )
 
 
 def _size(pipe: ImagePipeline, width: int | None, height: int | None) -> tuple[int | None, int | None]:

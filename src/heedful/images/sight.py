@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -87,13 +87,17 @@ def check_look(plan: Plan) -> None:
 def look(plan: Plan, on_step: Callable[[], None] = lambda: None) -> Sight:
     """Make the first image of `plan`, and return it with its maps.
 
-    Raises what `check_look` and `heedful.guide` raise.
+    An image of which nothing is generated anew is shown as it is, at the size at which it was read. Raises what
+    `check_look` and `heedful.guide` raise.
     """
     check_look(plan)
     case = next(plan.cases())
     (sight,) = look_at(
         plan.model, plan.sampling, [case.prompt], case.method, [case.seed], on_step=lambda _share: on_step()
     )
+    inpainting = plan.sampling.inpainting
+    if inpainting is not None and inpainting.is_kept:
+        return replace(sight, image=inpainting.image.resize(sight.image.size, Image.Resampling.LANCZOS))
     return sight
 
 

@@ -2,6 +2,7 @@
 
 from heedful.models.find import first_line, hub_says, is_path
 from heedful.models.model import Model
+from heedful.models.offload import begin_offload
 from heedful.models.open import find_device, load_tokenizer, open_model
 from heedful.models.processes import Processes, find_processes
 from heedful.models.weights import refuse_pickles
@@ -13,6 +14,7 @@ __all__ = [
     "Model",
     "ModelOptions",
     "Processes",
+    "begin_offload",
     "find_device",
     "find_processes",
     "first_line",

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from diffusers import DiffusionPipeline
-from huggingface_hub.errors import RepositoryNotFoundError
+from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from heedful import world
-from heedful.errors import ModelNotFound, UnsafeWeights
+from heedful.errors import ModelNotFound, SettingsError, UnsafeWeights
 from heedful.files import PICKLES
 from heedful.models.weights import refuse_pickles, unsafe
 
@@ -57,26 +57,37 @@ def check_folder(folder: Path) -> Path:
     return folder
 
 
-def find_folder(name: str | None) -> Path:
-    """Return where the files of a model lie; raises `ModelNotFound` or `UnsafeWeights`."""
+def find_folder(name: str | None, *, revision: str | None = None, variant: str | None = None) -> Path:
+    """Return where the files of a model lie.
+
+    `revision` and `variant` are those of a hub's model. Raises `ModelNotFound` or `UnsafeWeights`, and `SettingsError`
+    for a revision of what lies on this machine.
+    """
     embedded = embedded_name(name)
+    is_here = name is None or embedded is not None or is_path(name)
+    if is_here and revision is not None:
+        raise SettingsError(
+            f"Expected a hub's model for the revision {revision!r}, got {name or world.NAME}, which lies on this "
+            "machine. Leave the revision out, or name a hub id (owner/name)."
+        )
     if name is None or embedded is not None:
         return world.folder_of(embedded)
-    return check_folder(Path(name).expanduser()) if is_path(name) else _download(name)
+    return check_folder(Path(name).expanduser()) if is_here else _download(name, revision, variant)
 
 
-def _download(name: str) -> Path:
+def _download(name: str, revision: str | None, variant: str | None) -> Path:
     """Return the folder of the hub's model `name`, downloading what is missing; raises `ModelNotFound`."""
     try:
-        folder = Path(DiffusionPipeline.download(name, use_safetensors=True))
+        folder = Path(DiffusionPipeline.download(name, use_safetensors=True, revision=revision, variant=variant))
     except Exception as reason:  # errors of the hub, of two generations of its HTTP client, and of diffusers
         if "safetensors" in str(reason):
             raise UnsafeWeights(
                 f"Expected safetensors in the hub's model {name}, but it seems to hold pickles only, which can run "
                 "code while they load. Look for a conversion of this model to safetensors on the hub."
             ) from reason
+        which = f"{name} at the revision {revision}" if revision is not None else name
         raise ModelNotFound(
-            f"Expected a model called {name} on the hub (there is no such folder here), but {hub_says(reason)}."
+            f"Expected a model called {which} on the hub (there is no such folder here), but {hub_says(reason)}."
         ) from reason
     return check_folder(folder)
 
@@ -86,6 +97,8 @@ def hub_says(reason: BaseException) -> str:
     cause = reason.__cause__ or reason
     if isinstance(cause, RepositoryNotFoundError):
         return "the hub knows none, or it is private. Check the name; for a private or gated model: hf auth login"
+    if isinstance(cause, RevisionNotFoundError):
+        return "it has no such branch, tag or commit. Check the revision"
     if isinstance(cause, ConnectionError) or type(cause).__module__.startswith("httpx"):
         return "the hub cannot be reached and no earlier download is here. Check the connection, or pass a folder"
     return f"it cannot be had: {first_line(reason).rstrip('.')}"

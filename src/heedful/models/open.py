@@ -1,7 +1,7 @@
 """Opens the pipeline that a person names, with everything that is put on top of it."""
 
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
@@ -11,13 +11,15 @@ from transformers.utils import logging as transformers_logging
 
 from heedful import world
 from heedful.attention import ImagePipeline, find_denoiser
-from heedful.errors import ModelError, SettingsError
+from heedful.errors import HeedfulError, ModelError, SettingsError
 from heedful.models.additions import add
 from heedful.models.find import embedded_name, find_folder, first_line
 from heedful.models.lora import find_lora, parse_lora
 from heedful.models.model import DTYPES, Model
+from heedful.models.offload import begin_offload, check_offload
 from heedful.models.weights import fingerprint
 from heedful.options import ModelOptions
+from heedful.whole_models import load_whole_pipeline
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -29,8 +31,8 @@ def open_model(options: ModelOptions = ModelOptions()) -> Model:  # noqa: B008 -
     or folder, lies on this machine; only a hub id may use the network. Only safetensors are read, and safety checkers
     stay as they are.
 
-    Raises `ModelNotFound`, `UnsafeWeights`, `ModelError`, and `SettingsError` for a device, dtype or scheduler that is
-    not there.
+    Raises `ModelNotFound`, `UnsafeWeights`, `ModelError`, and `SettingsError` for a device, dtype, scheduler, revision
+    or variant that is not there, and for offloading without an accelerator.
     """
     device, name = find_device(options.device), options.model
     embedded = embedded_name(name)
@@ -41,22 +43,29 @@ def open_model(options: ModelOptions = ModelOptions()) -> Model:  # noqa: B008 -
     concepts = tuple(dict.fromkeys(folder.expanduser() for folder in options.concepts_from))
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
-    folder = find_folder(name)
-    own: Any = None if embedded is None else world.load(embedded, dtype=DTYPES[dtype])
-    pipe: Any = _load(str(name), folder, DTYPES[dtype]) if own is None else own
-    pipe.to(device)
+    check_offload(options.offload, device)
+    folder = find_folder(name, revision=options.revision, variant=options.variant)
+    if embedded is None:
+        pipe: Any = _load(str(name), folder, DTYPES[dtype], options.variant)
+    else:
+        _refuse_variant(options.variant)
+        pipe = world.load(embedded, dtype=DTYPES[dtype])
+    if options.offload == "none":
+        pipe.to(device)
     pipe.set_progress_bar_config(disable=True)
     if options.scheduler is not None:
         pipe.scheduler = _scheduler(pipe, options.scheduler)
     denoiser = find_denoiser(pipe)
+    on_top = add(pipe, concepts, loras)
+    begin_offload(pipe, options.offload, device)
     return Model(
         pipe=pipe,
         name=name or world.NAME,
-        weights=fingerprint(folder),
+        weights=fingerprint(folder, options.variant),
         folder=folder,
         dtype=dtype,
         is_world=embedded is not None or (denoiser is not None and world.is_world(denoiser)),
-        on_top=add(pipe, concepts, loras),
+        on_top=on_top,
         options=options,
     )
 
@@ -86,11 +95,17 @@ def find_device(name: str = "auto") -> str:
     return name
 
 
-def _load(name: str, folder: Path, dtype: torch.dtype) -> Any:
+def _refuse_variant(variant: str | None) -> None:
+    """Raise `SettingsError` for a variant of an embedded model."""
+    if variant is not None:
+        raise SettingsError(f"Expected no variant of an embedded model, which has one set of weights, got {variant!r}.")
+
+
+def _load(name: str, folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
     """Load the pipeline in `folder`; raises `ModelError`, in the words of diffusers where it is that which fails."""
     try:
-        pipe: Any = DiffusionPipeline.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
-    except MemoryError:
+        pipe = load_whole_pipeline(DiffusionPipeline, folder, dtype=dtype, variant=variant)
+    except (HeedfulError, MemoryError):
         raise
     except Exception as reason:  # whatever an odd config leads to
         raise ModelError(
@@ -100,17 +115,7 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Any:
     for part, module in pipe.components.items():
         if part.startswith("tokenizer") and module is not None and not (folder / part).is_dir():
             raise ModelError(f"Expected the folder {part} in {folder}, found none. Get the model whole.")
-        lacking = [each for each, value in module.named_parameters() if value.is_meta] if _is_module(module) else []
-        if lacking:
-            raise ModelError(
-                f"Expected all weights of {part} in {folder}, but some are missing: {', '.join(lacking[:3])}"
-                f"{' ...' if lacking[3:] else ''}. Get the model whole."
-            )
     return pipe
-
-
-def _is_module(part: object) -> TypeGuard[torch.nn.Module]:
-    return isinstance(part, torch.nn.Module)
 
 
 def _scheduler(pipe: ImagePipeline, name: str) -> Any:

@@ -1,6 +1,7 @@
 """Which weights a folder holds: refused if they are pickles, else recognised by a fingerprint."""
 
 import json
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import file_digest, sha256
@@ -32,14 +33,23 @@ def refuse_pickles(folder: Path, library: str) -> None:
             )
 
 
-def fingerprint(folder: Path) -> str:
+def fingerprint(folder: Path, variant: str | None = None) -> str:
     """Return 12 hexadecimal digits that change with the configs and weights of a pipeline.
 
-    Only the folders of the components count: what lies next to them (cards, detectors) makes no images.
+    Only the folders of the components count: what lies next to them (cards, detectors) makes no images. With a
+    `variant`, only its weights count in the components that have it.
     """
-    return digest_files(
-        folder, [folder / "model_index.json", *folder.glob("*/*.json"), *folder.glob("*/*.safetensors")]
-    )
+    files = [*folder.glob("*/*.safetensors")]
+    if variant is not None:
+        chosen = [file for file in files if is_of_variant(file, variant)]
+        parts = {file.parent for file in chosen}
+        files = chosen + [file for file in files if file.parent not in parts]
+    return digest_files(folder, [folder / "model_index.json", *folder.glob("*/*.json"), *files])
+
+
+def is_of_variant(file: Path, variant: str) -> bool:
+    """Return whether a file of weights is of a variant: model.fp16.safetensors, or a part of several."""
+    return re.search(rf"\.{re.escape(variant)}[.-]", file.name) is not None
 
 
 def digest_files(folder: Path, files: Iterable[Path]) -> str:

@@ -9,29 +9,50 @@ from heedful.report.bench_page import bench_page, write_page
 from heedful.report.bench_plots import check_plots
 from heedful.report.curves import loss_curves
 from heedful.report.grid import Grid, compose
-from heedful.report.sight_sheet import Shown, concept_overlay, lesson_sheet, seed_sheet, step_sheet
+from heedful.report.published import (
+    PUBLISHED,
+    Compared,
+    Published,
+    compare_published,
+    find_published,
+    how_to_measure,
+    is_measured,
+    published_cells,
+    published_heads,
+)
+from heedful.report.sight_sheet import Shown, concept_overlay, large_overlay, lesson_sheet, seed_sheet, step_sheet
 from heedful.report.study_page import summary, with_study
 from heedful.report.study_plots import plot
 from heedful.report.world_card import pointing_table, with_figures
 from heedful.report.world_sheet import sheet
 
 __all__ = [
+    "PUBLISHED",
+    "Compared",
     "Grid",
+    "Published",
     "Shown",
     "SuiteFigures",
     "agreement_lines",
     "arrange",
     "bench_page",
     "check_plots",
+    "compare_published",
     "compose",
     "concept_overlay",
+    "find_published",
+    "how_to_measure",
     "is_lower_better",
+    "is_measured",
+    "large_overlay",
     "lesson_sheet",
     "loss_curves",
     "map_animation",
     "map_overlays",
     "plot",
     "pointing_table",
+    "published_cells",
+    "published_heads",
     "seed_sheet",
     "sheet",
     "step_sheet",

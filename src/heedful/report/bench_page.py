@@ -12,6 +12,7 @@ from heedful.report.bench_plots import change_plot, cost_plot, kind_plot, value_
 from heedful.report.bench_settings import failures, references, settings, settings_differ
 from heedful.report.html import to_html
 from heedful.report.markdown import code, escape, table
+from heedful.report.published import Published, published_section
 from heedful.scores import Estimate
 
 SHOWN_PROMPTS = 5
@@ -35,14 +36,26 @@ def write_page(page: Page, folder: Path) -> tuple[Path, Path]:
     return write_atomic(folder / "index.html", to_html(page.markdown, page.images, page.title)), markdown
 
 
-def bench_page(results: Results, *, score: str | None = None, baseline: str | None = None, title: str = "") -> Page:
-    """Return the page of all suites; raises `SettingsError` for a score or baseline that is not there."""
+def bench_page(
+    results: Results,
+    *,
+    score: str | None = None,
+    baseline: str | None = None,
+    title: str = "",
+    against: Published | None = None,
+) -> Page:
+    """Return the page of all suites; raises `SettingsError` for a score or baseline that is not there.
+
+    `against` is a paper's table, to which what was measured is compared.
+    """
     images: dict[str, bytes] = {}
     found = [suite_figures(results, suite, score=score, baseline=baseline) for suite in results.suites]
     title = title or _title(found)
     lines = [f"# {escape(title)}", "", *_preamble(results)]
     for number, figures in enumerate(found):
         lines += _suite(results, figures, f"figures/{number}-", images, is_only=len(found) == 1)
+    if against is not None:
+        lines += published_section(results, against)
     lines += failures(results) + settings(results) + _how_to_read(found) + references(results)
     return Page(title, "\n".join(lines).rstrip() + "\n", images)
 

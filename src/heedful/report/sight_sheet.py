@@ -14,9 +14,11 @@ from torch import Tensor
 from heedful.attention import overlay
 from heedful.images import Sight
 from heedful.report.grid import Cell, Grid, compose
+from heedful.report.scale import enlarged, scale_tile, with_scale
 
 SHOWN = 8
 """Steps on a sheet of one image, evenly spread."""
+_SCALE = 160  # pixels of the longer side of a scale on a sheet, at least: its numbers are to be read
 
 
 def concept_overlay(sight: Sight, concept: int) -> Image.Image:
@@ -24,21 +26,30 @@ def concept_overlay(sight: Sight, concept: int) -> Image.Image:
     return overlay(sight.image, sight.maps[concept].mean(0))
 
 
-def step_sheet(sight: Sight) -> Image.Image:
-    """Return the sheet of one image: a row per concept; columns for the image, some steps, and the mean over all.
+def large_overlay(sight: Sight, concept: int) -> Image.Image:
+    """Return what `concept_overlay` does, enlarged and with the scale of its colours."""
+    values = sight.maps[concept].mean(0)
+    return with_scale(overlay(enlarged(sight.image), values), float(values.max()))
 
-    The colours of a row share one scale, so that what fades is seen to fade.
+
+def step_sheet(sight: Sight, words: Sight | None = None) -> Image.Image:
+    """Return the sheet of one image: a row per concept; columns for the image, some steps, the mean, and the scale.
+
+    The colours of a row share one scale, so that what fades is seen to fade. `words` are the same image, read again for
+    words that its prompt lacks: a row for each of them.
     """
     count = sight.maps.shape[1]
     steps = sorted({round(index * (count - 1) / max(1, SHOWN - 1)) for index in range(SHOWN)})
-    cells = [
-        [sight.image, *(overlay(sight.image, one, top=float(maps.max())) for one in (*maps[steps], maps.mean(0)))]
-        for maps in sight.maps
-    ]
+    rows = [*sight.names, *(f"{name} (not in the prompt)" for name in (words.names if words is not None else ()))]
+    cells: list[list[Cell]] = []
+    for maps in [*sight.maps, *(words.maps if words is not None else ())]:
+        top = float(maps.max())
+        shown = [overlay(sight.image, one, top=top) for one in (*maps[steps], maps.mean(0))]
+        cells.append([sight.image, *shown, scale_tile(top, enlarged(sight.image, _SCALE).size)])
     grid = Grid(
         title=sight.prompt.text,
-        columns=["image", *(f"step {step + 1}" for step in steps), "mean"],
-        rows=sight.names,
+        columns=["image", *(f"step {step + 1}" for step in steps), "mean", "attention"],
+        rows=rows,
         cells=cells,
         note=f"{sight.method} · seed {sight.seed} · {sight.model}",
     )

@@ -67,7 +67,12 @@ def _columns() -> dict[str, tuple[type[Score], Figure]]:
 
 
 def verdict_scores(model: Model) -> tuple[Score, ...]:
-    """Return the score that says whether an image of `model` shows its prompt; none where nobody can say."""
+    """Return the score that says whether an image of `model` shows its prompt; none where nobody can say.
+
+    The world's judge cannot say of what was taught: it does not know how it looks.
+    """
+    if "concepts_from" in model.on_top:
+        return ()
     return tuple(score for score in default_scores(model) if isinstance(score, WorldScore))
 
 

@@ -3,8 +3,8 @@
 A folder is read from disk alone; only a hub id may use the network. No code of a model's repository ever runs.
 """
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,17 @@ from transformers import AutoConfig
 
 from heedful.errors import ModelError, ModelNotFound, UnsafeWeights
 from heedful.models import first_line, hub_says, is_path, refuse_pickles
+from heedful.whole_models import load_whole
 
 
 @cache
 def load_network(kind: type[Any], model: str, device: str) -> Any:
     """Return the network `model` of the transformers class `kind` on `device`, in float32, for inference only.
 
-    Raises `ModelNotFound`, `UnsafeWeights`, or `ModelError` if it is a model of another kind.
+    Raises `ModelNotFound`, `UnsafeWeights`, or `ModelError` if it is a model of another kind, or a weight is missing.
     """
     _check_kind(kind, model)
-    network = _from_pretrained(kind, model, use_safetensors=True)
+    network = _from_pretrained(kind, model, partial(load_whole, kind), use_safetensors=True)
     return network.to(device).float().eval().requires_grad_(False)
 
 
@@ -48,13 +49,14 @@ def _check_kind(kind: type[Any], model: str) -> None:
         )
 
 
-def _from_pretrained(kind: type[Any], model: str, **options: Any) -> Any:
+def _from_pretrained(kind: type[Any], model: str, load: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Return what `load`, by default the class's own `from_pretrained`, makes of `model`."""
     is_local = is_path(model)
     if is_local:
         _check_folder(Path(model).expanduser())
     source = str(Path(model).expanduser()) if is_local else model
     try:
-        return kind.from_pretrained(source, local_files_only=is_local, **options)
+        return (load or kind.from_pretrained)(source, local_files_only=is_local, **options)
     except (OSError, ValueError, KeyError) as reason:
         if "safetensors" in str(reason):
             raise UnsafeWeights(

@@ -24,6 +24,8 @@ class Differentiated:
     """Without graph, and without self-attention."""
     output: Any
     """The denoiser's, if it was asked for."""
+    has_gradient: bool = True
+    """Whether the values depend on the latents at all."""
 
 
 def differentiate(
@@ -62,8 +64,9 @@ def differentiate(
             with full_precision(latents.device.type):
                 maps = record.maps()
                 values = measure(maps)
-            if values.requires_grad:
+            has_gradient = values.requires_grad
+            if has_gradient:
                 (gradient,) = torch.autograd.grad(values.sum(), latents)
             else:  # a loss that has nothing to say yet, such as retention at the first step
                 gradient = torch.zeros_like(latents)
-    return Differentiated(values.detach(), gradient, Maps(maps.tokens).detach(), output)
+    return Differentiated(values.detach(), gradient, Maps(maps.tokens).detach(), output, has_gradient)

@@ -3,6 +3,7 @@
 Each pass counts the rows that it costs.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from heedful.attention import Forward, Maps, Reader, Record, frozen, keeping_weights, quantised, recomputing
 from heedful.errors import SettingsError
-from heedful.losses import AnyLoss, loss_at, needs_self_attention
+from heedful.losses import AnyLoss, Loss, loss_at, needs_self_attention
 from heedful.prompts import Prompt
 from heedful.shapes import Latents, PerItem
 from heedful.steering.call import Call
@@ -22,6 +23,9 @@ from heedful.steering.method import Method
 from heedful.steering.perturbed import unperturbed
 from heedful.steering.run import Run
 from heedful.steering.update import Look
+
+_PATIENCE = 2
+"""Passes without a gradient after which a loss is taken for one that never has any."""
 
 
 class Passes:
@@ -35,6 +39,7 @@ class Passes:
         self._forward = forward
         self._method = method
         self._recomputes = gradient_checkpointing
+        self._idle: int | None = 0  # passes so far whose loss had no gradient; None as soon as one had
 
     def look(self, call: Call, run: Run) -> Look:
         """Return a function that reads loss and gradient of some images of `call` at any latents."""
@@ -78,9 +83,11 @@ class Passes:
         items = list(range(call.images))
         run.trace.backward_rows += len(items)
         needed = needs_self_attention(self._method.loss)
-        return self._differentiate(
+        found = self._differentiate(
             call, items, call.latents, lambda maps: self._loss(maps, call, run, items), needed, predict=True
         )
+        self._count(found.has_gradient, run)
+        return found
 
     def _gradient(
         self,
@@ -94,6 +101,7 @@ class Passes:
         """Return what `measure` says of the maps of `items` at `latents`, and the gradient of its sum."""
         run.trace.gradient_rows += len(items)
         found = self._differentiate(call, items, latents, measure, self_attention)
+        self._count(found.has_gradient, run)
         return found.values, found.gradient
 
     def _differentiate(
@@ -125,6 +133,25 @@ class Passes:
                 measure,
                 self_attention=self_attention,
                 predict=predict,
+            )
+
+    def _count(self, has_gradient: bool, run: Run) -> None:
+        """Warn of a loss that moves nothing, once; a loss may have nothing to say at the first step.
+
+        What a loss itself calls idle was said before the run.
+        """
+        loss = self._method.loss
+        is_told = isinstance(loss, Loss) and any(loss.idle_for(prompt) for prompt in run.prompts)
+        if has_gradient or is_told or self._idle is None:
+            self._idle = None
+            return
+        self._idle += 1
+        if self._idle == _PATIENCE:
+            warnings.warn(
+                f"The loss of {self._method.name} has no gradient with respect to the maps, so it moves nothing. "
+                "Compute it from the maps by torch's operations, without detach(), item() or numpy.",
+                UserWarning,
+                stacklevel=2,
             )
 
     def _loss(self, maps: Maps, call: Call, run: Run, items: Sequence[int]) -> PerItem:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor, CLIPTokenizer
 
 from heedful.errors import ModelNotFound
+from heedful.whole_models import load_whole
 from heedful.world.tokenizer import LENGTH, build_tokenizer
 
 FOLDER = "clip"
@@ -62,6 +63,6 @@ def load_clip(weights: Path) -> tuple[CLIPModel, CLIPProcessor]:
     folder = weights / FOLDER
     if not (folder / "config.json").is_file():
         raise ModelNotFound(f"Expected a CLIP model in {folder}, found none. Train one with `heedful world train`.")
-    model = CLIPModel.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
+    model = load_whole(CLIPModel, str(folder), is_strict=True, local_files_only=True, use_safetensors=True)
     processor = CLIPProcessor.from_pretrained(str(folder), local_files_only=True)
     return model.float().eval().requires_grad_(False), processor

@@ -9,6 +9,7 @@ from diffusers import DiffusionPipeline, StableDiffusionPipeline
 from transformers import CLIPModel, CLIPProcessor
 
 from heedful.errors import ModelNotFound
+from heedful.whole_models import load_whole_pipeline
 from heedful.world.clip import FOLDER as CLIP_FOLDER
 from heedful.world.clip import load_clip as _load_clip
 from heedful.world.detector import Detector
@@ -42,7 +43,8 @@ def load(world: Path | str | None = None, **kwargs: Any) -> Any:
     """Load an embedded model by name, or one that `heedful world train` made in a folder, as a diffusers pipeline.
 
     `kwargs` go to the pipeline's `from_pretrained`. All make images of 64x64 px. Weights are kept in half precision and
-    computed in float32 unless `dtype` says otherwise. Raises `ModelNotFound`.
+    computed in float32 unless `dtype` says otherwise. Raises `ModelNotFound`, and `ModelError` if a weight is missing
+    or left over.
     """
     folder = folder_of(world)
     index = folder / "model_index.json"
@@ -57,11 +59,11 @@ def load(world: Path | str | None = None, **kwargs: Any) -> Any:
             f"Expected a model of one of the kinds {', '.join(_PIPELINES)} in {folder}, got {kind or 'none'}. "
             "Name the folder of a world, or make one with `heedful world train`."
         )
-    options: dict[str, Any] = {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True}
+    options: dict[str, Any] = {"dtype": torch.float32, "is_strict": True}
     if _PIPELINES[kind] is JointPipeline:
         # diffusers asks for them by name, though the model has none
         options |= {"text_encoder_3": None, "tokenizer_3": None}
-    return _PIPELINES[kind].from_pretrained(str(folder), **(options | kwargs))
+    return load_whole_pipeline(_PIPELINES[kind], folder, **(options | kwargs))
 
 
 def detector_folder(world: Path | str | None = None) -> Path | None:
