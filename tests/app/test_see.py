@@ -37,6 +37,7 @@ def _maps(view: dict[str, Any]) -> np.ndarray:
     return levels / 65535 * np.array([track["top"] for track in view["tracks"]])[:, None, None, None]
 
 
+@pytest.mark.slow
 def test_image_and_maps_are_those_of_the_copied_command(
     service: Service, seen: dict[str, Any], run_command: Callable[[str], Path]
 ) -> None:
@@ -48,6 +49,7 @@ def test_image_and_maps_are_those_of_the_copied_command(
         assert np.allclose(maps[number], written[name], atol=2e-5)
 
 
+@pytest.mark.slow
 def test_image_is_that_of_the_copied_program(service: Service, seen: dict[str, Any]) -> None:
     names: dict[str, Any] = {}
     exec(service.copies(QUERY)["python"], names)
@@ -89,6 +91,7 @@ def test_a_prompt_without_things_cannot_be_looked_at(service: Service) -> None:
     assert "names things to look for" in failed["says"]
 
 
+@pytest.mark.slow
 def test_a_model_of_joint_attention_is_looked_at_too(service: Service) -> None:
     (look,) = of_kind("look", news_of(service.see("view=see&steps=2&looked=none&model=world%3Ajoint", "see")))
     assert [track["name"] for track in look["view"]["tracks"]][:2] == ["cat", "blue clock"]

@@ -29,6 +29,7 @@ def test_images_are_those_of_the_copied_command_byte_for_byte(
         assert (folder / method / "a cat and a blue clock" / f"{seed}.png").read_bytes() == content
 
 
+@pytest.mark.slow
 def test_images_are_those_of_the_copied_program_bit_for_bit(service: Service) -> None:
     made, names = _images(service, QUERY), {}
     exec(service.copies(QUERY)["python"], names)
