@@ -1,7 +1,7 @@
 """Opens the pipeline that a person names, with everything that is put on top of it."""
 
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
@@ -115,17 +115,7 @@ def _load(name: str, folder: Path, dtype: torch.dtype, variant: str | None) -> A
     for part, module in pipe.components.items():
         if part.startswith("tokenizer") and module is not None and not (folder / part).is_dir():
             raise ModelError(f"Expected the folder {part} in {folder}, found none. Get the model whole.")
-        lacking = [each for each, value in module.named_parameters() if value.is_meta] if _is_module(module) else []
-        if lacking:
-            raise ModelError(
-                f"Expected all weights of {part} in {folder}, but some are missing: {', '.join(lacking[:3])}"
-                f"{' ...' if lacking[3:] else ''}. Get the model whole."
-            )
     return pipe
-
-
-def _is_module(part: object) -> TypeGuard[torch.nn.Module]:
-    return isinstance(part, torch.nn.Module)
 
 
 def _scheduler(pipe: ImagePipeline, name: str) -> Any:
