@@ -19,6 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "options",
         "references",
         "shapes",
+        "whole_models",
     ),
     ("prompts", "world"),
     ("attention",),
