@@ -37,7 +37,7 @@ def test_a_missing_weight_is_refused_whatever_the_library(saved: Path, tmp_path:
     folder = tmp_path / "model"
     shutil.copytree(saved, folder)
     change(folder, part, drop=1)
-    with pytest.raises(ModelError, match=rf"{part}, got a file that lacks 1: "):
+    with pytest.raises(ModelError, match=f"Expected all weights of {part} in .* a file that lacks 1 of "):
         load_whole_pipeline(DiffusionPipeline, folder, dtype=torch.float32)
 
 
@@ -46,7 +46,7 @@ def test_a_weight_that_is_left_over_is_refused_where_all_are_known(saved: Path, 
     shutil.copytree(saved, folder)
     change(folder, "unet", add=True)
     load_whole_pipeline(DiffusionPipeline, folder, dtype=torch.float32)
-    with pytest.raises(ModelError, match=r"has, beside them, 1: one\.too\.many"):
+    with pytest.raises(ModelError, match=r"has, beside them, 1 of .*: one\.too\.many"):
         load_whole_pipeline(DiffusionPipeline, folder, dtype=torch.float32, is_strict=True)
 
 

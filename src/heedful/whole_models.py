@@ -71,7 +71,7 @@ def _refuse(source: str, kind: type[Any], what: str, keys: Collection[Any]) -> N
     names = sorted(str(key[0] if isinstance(key, tuple | list) else key) for key in keys)
     shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
     raise ModelError(
-        f"Expected the weights of a {kind.__name__} in {source}, got a file that {what} {len(names)}: {shown}. "
-        "Libraries go on with random or fewer weights. See whether the files are whole, and whether the versions of "
-        "transformers and diffusers are those that heedful asks for."
+        f"Expected all weights of {Path(source).name} in {Path(source).parent}, and no others, got a file that {what} "
+        f"{len(names)} of {kind.__name__}: {shown}. Libraries would go on with random ones. See whether the versions "
+        "of transformers and diffusers are those that heedful asks for. Get the model whole."
     )

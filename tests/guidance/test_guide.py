@@ -289,13 +289,3 @@ def test_random_directions_come_from_the_seeds_of_the_images(pipe: Any) -> None:
         guide(pipe, TWO, RANDOM, settings=SHORT, retry_seeds=[1]),
     ):
         latents_of(pipe, TWO, num_images_per_prompt=2)
-
-
-def test_a_loss_without_a_gradient_is_said_once(pipe: Any) -> None:
-    def blind(maps: Maps, prompts: Sequence[Prompt], previous: Maps | None) -> Tensor:
-        return maps.tokens.detach().flatten(1).sum(1)
-
-    said = pytest.warns(UserWarning, match="has no gradient with respect to the maps")
-    with said as told, guide(pipe, TWO, blind, settings=SHORT):
-        latents_of(pipe, TWO)
-    assert len(told) == 1

@@ -63,3 +63,12 @@ def test_code_may_hold_backticks() -> None:
 def test_name_in_code_stays_there_whatever_it_is_called() -> None:
     assert code("clip`\n\n# <b>T</b> | x") == "`clip # <b>T</b> x`"
     assert "<b>" not in body(code("clip`\n\n<b>T</b>"))
+
+
+def test_a_long_page_begins_with_its_sections_and_follows_light_dark_and_print() -> None:
+    html = to_html("# T\n\nfirst\n\n## A `b` < c\n\n## D\n\n## E\n\n## F\n\n### G\n", {}, "t")
+    assert html.index("first") < html.index("<nav") < html.index("<h2") and html.count("<nav") == 1
+    for number, title in enumerate(("A b &lt; c", "D", "E", "F"), 1):
+        assert f'<a href="#section-{number}">{title}</a>' in html and f'<h2 id="section-{number}">' in html
+    assert "prefers-color-scheme: dark" in html and "@media print" in html
+    assert "<nav" not in to_html("# T\n\n## A\n\n## B\n", {}, "t")

@@ -146,9 +146,13 @@ def _kinds(figures: SuiteFigures) -> list[str]:
 
 
 def _others(figures: SuiteFigures) -> list[str]:
-    names = figures.other_scores
-    rows = [[escape(row.method), *(_mean(row.others.get(name)) for name in names)] for row in figures.rows]
-    return table(["method", *(f"{code(name)}{' ↓' * is_lower_better(name)}" for name in names)], rows)
+    """Return the table of further scores, the longer side downwards, so that it fits a page."""
+    heads = [f"{code(name)}{' ↓' * is_lower_better(name)}" for name in figures.other_scores]
+    methods = [escape(row.method) for row in figures.rows]
+    cells = [[_mean(row.others.get(name)) for name in figures.other_scores] for row in figures.rows]
+    if len(heads) > len(methods):
+        return table(["score", *methods], [[head, *column] for head, *column in zip(heads, *cells, strict=True)])
+    return table(["method", *heads], [[method, *row] for method, row in zip(methods, cells, strict=True)])
 
 
 def _prompts(

@@ -46,7 +46,7 @@ def settings(results: Results) -> list[str]:
         )
     for heading, key in (("Methods", "methods"), ("Scores", "scores")):
         said = {
-            name: json.dumps(text, ensure_ascii=False)
+            name: json.dumps(text, ensure_ascii=False, indent=2)
             for run in results.runs
             for name, text in run.get(key, {}).items()
         }
