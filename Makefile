@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fast slow bench format lowest release
+.PHONY: help install demo test check fast slow bench format lowest release docs
 
 help: ## Say what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /	/' | expand -t 10
@@ -72,3 +72,7 @@ PYTHONS ?=
 release: $(INSTALLED) ## Build sdist and wheel, check them, and try the wheel on each Python that is here; uploads nothing
 	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e '.[release]'
 	$(BIN)/python tools/release.py $(PYTHONS)
+
+docs: $(INSTALLED) ## Build the documentation into build/site; a link that leads nowhere is an error
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m mkdocs build --strict

@@ -2,8 +2,8 @@
 
     import heedful
 
-    pipe = heedful.world.load()                 # the embedded model; or any diffusers pipeline
-    with heedful.guide(pipe, "a cat and a blue clock", "a-star") as guided:
+    pipe = heedful.world.load()  # an embedded model; or any diffusers pipeline
+    with heedful.guide(pipe, "a cat and a blue clock") as guided:
         images = pipe("a cat and a blue clock", num_images_per_prompt=4).images
 
 Everything public is listed here. Names are imported when they are first used, so that `import heedful` and

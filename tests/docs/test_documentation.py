@@ -20,9 +20,27 @@ def blocks(page: Path, language: str) -> list[str]:
     return [text for found, text in BLOCK.findall(page.read_text(encoding="utf-8")) if found == language]
 
 
+def lines_of(block: str) -> list[str]:
+    return [line for line in map(str.strip, block.splitlines()) if line and not line.startswith("#")]
+
+
 def commands(page: Path) -> list[str]:
-    lines = [line.strip() for block in blocks(page, "bash") for line in block.splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
+    return [line for block in blocks(page, "bash") for line in lines_of(block)]
+
+
+def reading_order() -> list[Path]:
+    """README, then the pages as the site lists them."""
+    listed = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    return [ROOT / "README.md", *(path for name in listed if (path := ROOT / "docs" / name).exists())]
+
+
+def run_command(command: str, page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if command.startswith(LONG):
+        return
+    assert command.startswith("heedful "), f"{page.name}: {command!r} is no command of heedful"
+    with pytest.raises(SystemExit) as end:
+        main(shlex.split(command)[1:])
+    assert not end.value.code, f"{page.name}: {command}\n{capsys.readouterr().err}"
 
 
 @pytest.fixture(autouse=True)
@@ -43,12 +61,22 @@ def test_commands_of_the_page_run(
     """The commands run as they stand, but for the denoising steps that they leave to heedful: 5 instead of 20."""
     monkeypatch.setattr(Model, "steps", 5)
     for command in commands(page):
-        if command.startswith(LONG):
-            continue
-        assert command.startswith("heedful "), f"{page.name}: {command!r} is no command of heedful"
-        with pytest.raises(SystemExit) as end:
-            main(shlex.split(command)[1:])
-        assert not end.value.code, f"{command}\n{capsys.readouterr().err}"
+        run_command(command, page, capsys)
+
+
+@pytest.mark.slow
+def test_all_pages_run_one_after_the_other_in_one_folder(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a reader goes who keeps one folder: no page stumbles over what another has written."""
+    monkeypatch.setattr(Model, "steps", 5)
+    for page in reading_order():
+        names: dict[str, object] = {"__name__": page.stem}
+        for language, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+            if language == "python":
+                exec(compile(text, str(page), "exec"), names)
+            for command in lines_of(text) if language == "bash" else ():
+                run_command(command, page, capsys)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -95,7 +95,7 @@ def guide(
 ) -> Iterator[Guided]:
     """Guide every image that `pipe` makes of `prompt` by `method`, while the block is open.
 
-        with heedful.guide(pipe, "a cat and a blue clock", "a-star") as guided:
+        with heedful.guide(pipe, "a cat and a blue clock") as guided:
             images = pipe("a cat and a blue clock", num_images_per_prompt=4).images
         guided.trace
 
