@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from glob import escape
 from pathlib import Path
 
 from PIL import Image
@@ -11,7 +12,7 @@ from rich.progress import Progress
 from heedful.cli.console import INTERRUPTED, err, say, say_json, say_table, tell, typed
 from heedful.cli.progress import image_progress, step_progress
 from heedful.cli.validation import Validation
-from heedful.models import EMBEDDED, Model
+from heedful.models import EMBEDDED, Model, push_folder
 from heedful.options import ClassImageOptions, TrainingOptions
 from heedful.teaching import (
     CARD,
@@ -24,6 +25,7 @@ from heedful.teaching import (
     TaughtConcepts,
     TeachingMethod,
     TeachingSettings,
+    read_manifest,
     steps_kept,
     teach,
 )
@@ -118,6 +120,14 @@ def learn(
         raise SystemExit(INTERRUPTED) from None
     finally:
         _stop(generating, learning)
+
+
+def push_taught(taught: TaughtConcepts, name: str) -> str:
+    """Upload words, weights, card and the last validation sheet to the hub's `name`, and return its address."""
+    sheets = [path.relative_to(taught.folder).as_posix() for path in _sheets(taught.folder)[-1:]]
+    # a name is a pattern for the hub's library, and [ may stand in one
+    files = [escape(file) for file in (*read_manifest(taught.folder).files(), *sheets)]
+    return push_folder(taught.folder, name, files)
 
 
 def say_taught(model: Model, taught: TaughtConcepts, as_json: bool) -> None:

@@ -39,6 +39,9 @@ class Lesson:
     loss_option: tuple[str, ...] = ()
     """Field of the losses on maps, NAME=VALUE: suppressions=2, sigma=None, ratio=true, normalisation=none,
     reduction=sum. It may be repeated."""
+    push_to_hub: str | None = None
+    """Repository on the hub, owner/name, that the words, weights, card and last validation sheet are uploaded to at the
+    end. It is made, for your eyes only, unless it is there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,16 +97,18 @@ def teach(
         Images of the concepts, of any size, or one folder of them.
     """
     from heedful.cli.choices import read_teaching_method, split_list
-    from heedful.cli.learning import learn, say_taught, tell_photos
+    from heedful.cli.learning import learn, push_taught, say_taught, tell_photos
     from heedful.cli.validation import Validation, parse_validation
     from heedful.folders import OutputFolder
     from heedful.guidance import denoiser_of
     from heedful.image_files import read_mask
     from heedful.images import at_least, choose_sampling
-    from heedful.models import ModelOptions, find_device, find_processes, open_model
+    from heedful.models import ModelOptions, check_hub_name, find_device, find_processes, open_model
     from heedful.teaching import MANIFEST, new_concepts, read_photos
 
     method = read_teaching_method(lesson.method, lesson.rank, lesson.loss_option)
+    if lesson.push_to_hub is not None:
+        check_hub_name(lesson.push_to_hub)
     at_least(0, validation.num_validation_images, 0, "validation images")
     if training.report_to is not None:
         require("tensorboard", "train")
@@ -151,4 +156,6 @@ def teach(
         is_shown=processes.is_first,
     )
     if processes.is_first:
+        if lesson.push_to_hub is not None:
+            tell(f"Uploaded to {push_taught(taught, lesson.push_to_hub)}")
         say_taught(loaded, taught, as_json)
