@@ -119,7 +119,7 @@ def test_a_typing_error_gets_the_nearest_name(call: Call) -> None:
 
 def test_a_shell_completes_options_and_methods() -> None:
     script = app.generate_completion(shell="bash")
-    assert not re.search("--negative(?!-prompt)", script) and "--guidance-scale" in script and "add-score" in script
+    assert not re.search(r"--negative(?!-prompt)", script) and "--guidance-scale" in script and "add-score" in script
 
 
 def test_see_offers_no_batch_size_for_its_one_image(call: Call) -> None:
