@@ -34,7 +34,8 @@ def small(blocks: int) -> Published:
 
 
 def test_a_block_that_runs_twice_adds_its_input_to_the_peak_and_no_more() -> None:
-    four, eight = (count_model(small(2 * blocks))["passes"]["first half of the blocks"] for blocks in (4, 8))
+    name = "default, first half of the blocks"
+    four, eight = (count_model(small(2 * blocks))["passes"][name] for blocks in (4, 8))
     kept = eight["kept"]["peak_gib"] - four["kept"]["peak_gib"]
     again = eight["checkpoint"]["peak_gib"] - four["checkpoint"]["peak_gib"]
     assert 0 < again < 0.35 * kept

@@ -31,7 +31,7 @@ TEXTS = (
     "a red",
     "a cat with a crown",
     "a frog and a blue clock",
-    "a <cat1> cat",  # of this and the next the images are those that two looks are taught from
+    "a <cat1> cat and a <dog1> dog",  # of this and the next the images are those that two looks are taught from
     "a <cat1> cat and a dog on a green background",
 )
 STEPS, CELLS = 3, 4
