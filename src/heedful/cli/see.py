@@ -95,11 +95,12 @@ def see(
     tell_concepts(plan.prompts)
     tell_notes(plan.remarks)
     check_look(plan)
+    label = chosen.name if looking.image is None else looking.image.name
     with gallery.locked():
+        where = image_name(label, plan.prompts[0].text).format(seeds[0]).removesuffix(".png")
+        gallery.claim(f"{where}/image.png", f"{where}/sheet.png")  # before the work; the names of the others follow from it
         sight, further = _look(loaded, plan, words)
         files = _files(sight, further, looking.animation)
-        label = chosen.name if looking.image is None else looking.image.name
-        where = image_name(label, sight.prompt.text).format(sight.seed).removesuffix(".png")
         gallery.claim(*(f"{where}/{name}" for name in files))
         gallery.write({f"{where}/{name}": content for name, content in files.items()})
     folder = out / where
