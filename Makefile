@@ -37,7 +37,7 @@ fast: $(INSTALLED) ## The tests that failed last time first, stopping at the fir
 	$(BIN)/python -m pytest -q -x --failed-first
 
 slow: $(INSTALLED) ## The tests that take longer than a few seconds, those of quantised weights and of the page in a browser
-	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e '.[quantised,app,browser]'
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e '.[quantised,app,browser,notebooks]'
 	$(BIN)/python -m pytest -m slow
 	$(BIN)/python -m pytest tests/attention/test_quantised.py tests/guidance/test_quantised_weights.py
 
