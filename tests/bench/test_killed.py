@@ -32,8 +32,8 @@ def test_what_is_half_done_is_named(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_killed_again_and_again_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    found = killed(Job("few", FEW, records), tmp_path, 3, random.Random(0))
-    assert found.disturbances == 3 and not found.faults
+    found = killed(Job("few", FEW, records), tmp_path, 2, random.Random(0))
+    assert found.disturbances == 2 and not found.faults
     assert len(record_lines(tmp_path / "whole")) == 8
 
 

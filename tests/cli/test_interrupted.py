@@ -40,7 +40,11 @@ def _stopped(command: list[str], out: Path, how: signal.Signals) -> subprocess.C
     return subprocess.CompletedProcess(command, process.returncode, *streams)
 
 
-@pytest.mark.parametrize(("how", "batch_size"), [(signal.SIGINT, 2), (signal.SIGKILL, 1)], ids=["ctrl-c", "kill -9"])
+@pytest.mark.parametrize(
+    ("how", "batch_size"),
+    [(signal.SIGINT, 2), pytest.param(signal.SIGKILL, 1, marks=pytest.mark.slow)],
+    ids=["ctrl-c", "kill -9"],
+)
 def test_only_whole_images_are_left_and_the_same_command_makes_the_rest(
     call: Call, model_folder: Path, tmp_path: Path, how: signal.Signals, batch_size: int
 ) -> None:

@@ -39,7 +39,9 @@ class Compiler:
         return call
 
 
-@pytest.mark.parametrize("compiled", [whole, in_place, blocks])
+@pytest.mark.parametrize(
+    "compiled", [whole, *(pytest.param(way, marks=pytest.mark.slow) for way in (in_place, blocks))]
+)
 def test_guided_images_are_those_of_the_eager_denoiser(compiled: Any) -> None:
     eager = PIPELINES["StableDiffusionPipeline"]()
     settings = settings_of(eager, 0.3)

@@ -41,9 +41,7 @@ def each(names: Iterable[str], *values: Any, fast: bool) -> list[Any]:
 
 SECOND = ("Img2Img", "Inpaint", "with a", "Modular", "PAG", "ControlNet", "Edit", "Kontext")
 """Pipelines whose denoiser another row has too: they differ in how they call it."""
-FIRST = [name for name in (*PIPELINES, *FAMILY_PIPELINES) if not any(part in name for part in SECOND)]
-REST = [name for name in ALL if name not in FIRST]
-BOTH_SCALES = [name for name in PIPELINES if name in FIRST]
+BOTH_SCALES = [name for name in PIPELINES if not any(part in name for part in SECOND)]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +67,9 @@ def test_loss_falls_and_all_else_stays(name: str, guidance_scale: float) -> None
 
 @pytest.mark.parametrize(
     ("name", "scheme"),
-    each(FIRST, "one-pass", fast=True) + each(REST, "one-pass", fast=False) + each(ALL, "prediction", fast=False),
+    each(BOTH_SCALES, "one-pass", fast=True)
+    + each([name for name in ALL if name not in BOTH_SCALES], "one-pass", fast=False)
+    + each(ALL, "prediction", fast=False),
 )
 def test_schemes_that_update_in_the_pass_that_predicts(name: str, scheme: str) -> None:
     run = ALL[name]()

@@ -21,7 +21,7 @@ EVERY = list(METHODS.values())
 CUSTOM = METHODS["custom-diffusion"]
 
 
-@pytest.mark.parametrize("make", [tiny_pipeline, tiny_sdxl_pipeline])
+@pytest.mark.parametrize("make", [tiny_pipeline, pytest.param(tiny_sdxl_pipeline, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("method", EVERY, ids=lambda method: method.name)
 def test_a_fresh_pipeline_paints_what_the_taught_one_paints(make: Any, method: TeachingMethod, tmp_path: Path) -> None:
     pipe = make()

@@ -98,7 +98,7 @@ def see(
     label = chosen.name if looking.image is None else looking.image.name
     with gallery.locked():
         where = image_name(label, plan.prompts[0].text).format(seeds[0]).removesuffix(".png")
-        gallery.claim(f"{where}/image.png", f"{where}/sheet.png")  # before the work; the names of the others follow from it
+        gallery.claim(f"{where}/image.png", f"{where}/sheet.png")  # before the work
         sight, further = _look(loaded, plan, words)
         files = _files(sight, further, looking.animation)
         gallery.claim(*(f"{where}/{name}" for name in files))
