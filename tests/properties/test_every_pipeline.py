@@ -13,7 +13,7 @@ from heedful.attention import find_denoiser
 from heedful.attention.intercept import replaced
 from heedful.guidance import Method, guide
 from heedful.guidance.methods import AttendAndExciteLoss
-from tests.every_pipeline import PIPELINES, PROMPTS, Run
+from tests.every_pipeline import PIPELINES, Run
 from tests.family_pipelines import FAMILY_PIPELINES
 from tests.guidance.test_every_pipeline import settings_of
 from tests.more_pipelines import MORE_PIPELINES
@@ -46,7 +46,7 @@ def two_calls(run: Run) -> list[torch.Tensor]:
 def equal_seeds(run: Run) -> list[torch.Tensor]:
     """Both prompts from the same noises."""
     each = run.arguments.get("num_images_per_prompt", 2)
-    run.arguments["generator"] = [generator(seed) for _ in PROMPTS for seed in range(each)]
+    run.arguments["generator"] = [generator(seed) for _ in run.prompts for seed in range(each)]
     return [run()]
 
 
