@@ -80,3 +80,15 @@ def test_a_line_that_is_no_record_is_named(tmp_path: Path, text: str) -> None:
     write(tmp_path, row("a"), text)
     with pytest.raises(SettingsError, match=r"line 2 of .*cases-0.jsonl"):
         list(read_records(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"key": 3}, {"scores": {"world.success": "yes"}}, {"seed": "three"}, {"batch": "12"}]
+)
+def test_a_record_with_a_field_of_another_type_is_refused_by_its_line(tmp_path: Path, changes: dict[str, Any]) -> None:
+    record = {"key": "a", "scores": {}, "status": "done", "batch": [1, 1], "seed": 3}
+    path = shard(tmp_path)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(record | changes) + "\n")
+    with pytest.raises(SettingsError, match=r"line 1 of .*(of another type|no numbers)"):
+        list(read_records(tmp_path))

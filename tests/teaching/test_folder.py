@@ -1,6 +1,8 @@
 """Nothing of a person's is replaced or removed unasked, nothing of another training joins, and broken files say so."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +170,19 @@ def test_manifests_of_another_kind_are_refused(change: dict[str, Any], tmp_path:
         (tmp_path / "concepts.json").write_text(content)
         with pytest.raises(ConceptsDoNotFit, match="got something else"):
             load_concepts(tiny_pipeline(), tmp_path)
+
+
+@pytest.mark.slow
+def test_a_manifest_with_a_field_of_another_type_is_refused_where_no_test_checks_types(tmp_path: Path) -> None:
+    said = {
+        "prompt": 1, "concepts": [{"placeholder": "<cat1>", "noun": "cat"}], "method": "mine", "weights": "none",
+        "base": {}, "training": {}, "format": 1,
+    }  # fmt: skip
+    (tmp_path / "concepts.json").write_text(json.dumps(said))
+    code = "import sys; from pathlib import Path; from heedful.teaching.folder import read_manifest; "
+    code += "read_manifest(Path(sys.argv[1]))"
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert "ConceptsDoNotFit: Expected a manifest" in ended.stderr
 
 
 @pytest.mark.parametrize("rows", [torch.tensor(1.0), torch.tensor([[float("nan")] * 16]), torch.tensor([[1] * 16])])
