@@ -34,6 +34,8 @@ export function promptBox(place, field = "prompt") {
       if (last && word.concept !== null && last.concept === word.concept) last.words.push(word);
       else groups.push({ concept: word.concept, words: [word] });
     }
+    // an answer that comes while somebody tabs through the words must not take the place from them
+    const where = [...words.querySelectorAll("button")].indexOf(document.activeElement);
     words.replaceChildren(...groups.map((group) => {
       const buttons = group.words.map((word) => make("button", {
         type: "button", "aria-pressed": String(word.concept !== null), onclick: () => click(word, it),
@@ -43,6 +45,7 @@ export function promptBox(place, field = "prompt") {
       const style = `--c: var(--c${group.concept % 6})`;
       return make("span", { class: "concept", style, "data-number": group.concept + 1 }, buttons);
     }));
+    words.querySelectorAll("button")[where]?.focus();
     hint.style.color = "";
     hint.replaceChildren(it.concepts.length
       ? "Coloured words must be in the image. Click a word to add it or take it away. "
