@@ -129,3 +129,10 @@ export function download(name, content, type) {
   make("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
+
+// Puts new words in the place of old ones; an answer that comes late must not take the place from somebody who tabs.
+export function redraw(words, children) {
+  const where = [...words.querySelectorAll("button")].indexOf(document.activeElement);
+  words.replaceChildren(...children);
+  words.querySelectorAll("button")[where]?.focus();
+}

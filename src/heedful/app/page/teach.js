@@ -1,5 +1,5 @@
 // Teach: drop an image, click its things, watch what is learnt, and take the new words to Steer.
-import { ask, change, make, news, notes, onChange, query, runner, state } from "./core.js";
+import { ask, change, make, news, notes, onChange, query, redraw, runner, state } from "./core.js";
 import { given } from "./copies.js";
 
 const PARTS = { loss: "all together", denoising: "denoising", prior: "what it knew before", maps: "attention" };
@@ -144,7 +144,7 @@ function lessonBox(place) {
         if (word.is_taught) things.at(-1).push(word); else things.push([word]);
       }
       let number = 0;
-      words.replaceChildren(...things.map((group) => {
+      redraw(words, things.map((group) => {
         const buttons = group.map((word) => make("button", { type: "button", "aria-pressed": String(word.is_new || word.is_taught), onclick: () => show(ask("lesson", { lesson: it.lesson, position: word.start })) }, word.text));
         if (!group[0].is_new) return buttons[0];
         const at = (number += 1) - 1;

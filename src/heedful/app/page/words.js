@@ -1,5 +1,5 @@
 // The prompt box, and under it the words of the prompt: coloured where the image must show them.
-import { ask, change, make, onChange, state } from "./core.js";
+import { ask, change, make, onChange, redraw, state } from "./core.js";
 
 let count = 0;
 
@@ -34,9 +34,7 @@ export function promptBox(place, field = "prompt") {
       if (last && word.concept !== null && last.concept === word.concept) last.words.push(word);
       else groups.push({ concept: word.concept, words: [word] });
     }
-    // an answer that comes while somebody tabs through the words must not take the place from them
-    const where = [...words.querySelectorAll("button")].indexOf(document.activeElement);
-    words.replaceChildren(...groups.map((group) => {
+    redraw(words, groups.map((group) => {
       const buttons = group.words.map((word) => make("button", {
         type: "button", "aria-pressed": String(word.concept !== null), onclick: () => click(word, it),
         title: word.concept === null ? "The image must show this" : "Take this away",
@@ -45,7 +43,6 @@ export function promptBox(place, field = "prompt") {
       const style = `--c: var(--c${group.concept % 6})`;
       return make("span", { class: "concept", style, "data-number": group.concept + 1 }, buttons);
     }));
-    words.querySelectorAll("button")[where]?.focus();
     hint.style.color = "";
     hint.replaceChildren(it.concepts.length
       ? "Coloured words must be in the image. Click a word to add it or take it away. "
@@ -54,12 +51,10 @@ export function promptBox(place, field = "prompt") {
   }
 
   async function click(word, it) {
-    const where = [...words.querySelectorAll("button")].indexOf(document.activeElement);
     const mine = turn;
     try {
       const answer = await ask("toggle", { prompt: it.prompt, position: word.start });
       if (mine === turn) await show(Promise.resolve(answer));
-      words.querySelectorAll("button")[where]?.focus();
     } catch (error) { hint.textContent = error.message; hint.style.color = "var(--bad)"; }
   }
 
