@@ -15,7 +15,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import heedful
-from heedful.attention import Reader, Record, SiteSelection, find_sites
+from heedful.attention import Reader, Record, SiteSelection, find_sites, parts_of
 from heedful.attention.gradients import frozen, recomputing
 from heedful.guidance import EMBEDDED_SITES, PUBLISHED_SITES
 from heedful.steering.cost import operations
@@ -54,9 +54,9 @@ def _count(unet: Any, sites: dict[str, SiteSelection], tokens: int) -> dict[str,
     rows["diffusers' pipeline"] = count_pass(unet, _in_the_open(unet, arguments, first), whole)
     unet.set_attn_processor(dict(processors))
     for name, chosen in sites.items():
-        with frozen(unet), recomputing(unet, wanted=False):
+        with frozen(parts_of(unet)), recomputing(parts_of(unet), wanted=False):
             rows[name] = count_pass(unet, _tapped(unet, arguments, chosen), whole)
-    with frozen(unet), recomputing(unet):
+    with frozen(parts_of(unet)), recomputing(parts_of(unet)):
         rows[f"{next(iter(sites))}, checkpoint"] = count_pass(unet, _tapped(unet, arguments, first), whole)
     return {"forward_flops": whole, "passes": rows, "runs": _runs(rows)}
 

@@ -17,7 +17,7 @@ from published_models import Published
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from heedful.attention import Reader, Record, SiteSelection, published_sites, recomputing
+from heedful.attention import Reader, Record, SiteSelection, parts_of, published_sites, recomputing
 from heedful.guidance.methods import ATTEND_AND_EXCITE
 from heedful.steering.cost import operations
 
@@ -88,7 +88,7 @@ def gradient_pass(
         with reader.reading(changed, record, after_last="stop") as once:
             yield forward, latents
 
-    with torch.enable_grad(), recomputing(denoiser, wanted=checkpoint):
+    with torch.enable_grad(), recomputing(parts_of(denoiser), wanted=checkpoint):
         return count_pass(denoiser, open_pass, whole) | found
 
 

@@ -30,7 +30,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, T5Config, T5EncoderModel
 
-from heedful.attention import recomputing
+from heedful.attention import parts_of, recomputing
 from heedful.attention.layout import Layout
 from heedful.files import write_atomic
 from heedful.report.markdown import table
@@ -96,7 +96,7 @@ def count(name: str, method: TeachingMethod, side: int) -> dict[str, float]:
         with (
             _known_size((cells, cells)),
             embeddings.installed(),
-            recomputing(denoiser),
+            recomputing(parts_of(denoiser)),
             Living() as living,
             objective.losses(shown, prior, (side, side), torch.Generator()) as losses,
         ):

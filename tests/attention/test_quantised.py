@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from heedful.attention import parts_of
 from heedful.attention.quantised import _dense, quantised
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torchao's own, of its import
@@ -68,7 +69,7 @@ def test_gradient_is_that_of_the_dequantised_weight_which_is_not_kept(name: str)
         kept.append(tensor.numel())
         return tensor
 
-    with quantised(layer), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with quantised(parts_of(layer)), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         output = layer(inputs)
     assert output.equal(plain)
     assert max(kept, default=0) < WIDTH * WIDTH
@@ -80,7 +81,7 @@ def test_gradient_is_that_of_the_dequantised_weight_which_is_not_kept(name: str)
 def test_layer_is_as_it_was_after_it(name: str) -> None:
     layer = LAYERS[name]()
     before = dict(vars(layer[0]))
-    with quantised(layer):
+    with quantised(parts_of(layer)):
         assert vars(layer[0]).keys() != before.keys()
     assert vars(layer[0]) == before
 
@@ -102,7 +103,7 @@ def test_weight_that_cannot_tell_its_numbers_is_asked_by_the_unit_matrix() -> No
 
 def test_other_layers_are_left_alone() -> None:
     layer = nn.Linear(4, 4)
-    with quantised(layer):
+    with quantised(parts_of(layer)):
         assert "forward" not in vars(layer)
 
 
@@ -115,7 +116,7 @@ def test_int4_kernels_of_a_gpu() -> None:
     inputs = torch.randn(3, 128, device="cuda", dtype=torch.bfloat16, requires_grad=True)
     unit = torch.eye(128, device="cuda", dtype=torch.bfloat16)
     weight = (layer(unit) - layer(0 * unit)).mT.detach()
-    with quantised(layer):
+    with quantised(parts_of(layer)):
         output = layer(inputs)
         (gradient,) = torch.autograd.grad(output.sum(), inputs)
     torch.testing.assert_close(gradient, torch.ones_like(output) @ weight, rtol=0.05, atol=0.05)

@@ -7,7 +7,7 @@ import diffusers
 import pytest
 import torch
 
-from heedful.attention import SiteSelection
+from heedful.attention import SiteSelection, parts_of
 from heedful.errors import UnsupportedPipeline
 from heedful.guidance import guide
 from heedful.steering.perturbed import PLAIN, unperturbed
@@ -55,7 +55,7 @@ def test_processors_come_back() -> None:
     own = diffusers.models.attention_processor.PAGCFGIdentitySelfAttnProcessor2_0()
     attention = unet.mid_block.attentions[0].transformer_blocks[0].attn1
     attention.processor = own
-    with unperturbed(unet):
+    with unperturbed(parts_of(unet)):
         assert type(attention.processor).__name__ == PLAIN[type(own).__name__]
     assert attention.processor is own
 
@@ -66,5 +66,5 @@ def test_unknown_perturbation_is_refused() -> None:
 
     module = torch.nn.Linear(1, 1)
     module.processor = PAGOther()  # type: ignore[assignment]
-    with pytest.raises(UnsupportedPipeline, match=r"PAGOther.*pag_scale=0"), unperturbed(module):
+    with pytest.raises(UnsupportedPipeline, match=r"PAGOther.*pag_scale=0"), unperturbed(parts_of(module)):
         pass

@@ -12,6 +12,7 @@ from heedful.attention.layout import GuidanceRows, Layout, Pipeline, Scheduler, 
 from heedful.attention.layouts import find_denoiser, find_denoisers, find_sites, layout_of, published_sites, uncompiled
 from heedful.attention.maps import Groups, Maps
 from heedful.attention.overlay import contact_sheet, heat_map, overlay
+from heedful.attention.parts import Parts, attribute, parts_of
 from heedful.attention.pipeline import AdaptablePipeline, ImagePipeline, TeachablePipeline
 from heedful.attention.quantised import quantised
 from heedful.attention.regions import MaskRule, Segment
@@ -31,6 +32,7 @@ __all__ = [
     "Layout",
     "Maps",
     "MaskRule",
+    "Parts",
     "Pipeline",
     "Reader",
     "Record",
@@ -43,6 +45,7 @@ __all__ = [
     "Sites",
     "Size",
     "TeachablePipeline",
+    "attribute",
     "by_position",
     "capture",
     "contact_sheet",
@@ -61,6 +64,7 @@ __all__ = [
     "otsu_threshold",
     "overlap",
     "overlay",
+    "parts_of",
     "peak",
     "published_sites",
     "quantised",

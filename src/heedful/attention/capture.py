@@ -18,6 +18,7 @@ from heedful.attention.intercept import held, one_block, replaced
 from heedful.attention.layout import by_position
 from heedful.attention.layouts import is_compiled, layout_of, uncompiled
 from heedful.attention.maps import Maps
+from heedful.attention.parts import attribute
 from heedful.attention.sites import Site, Sites, SiteSelection, Size, choose_sites, one_grid
 from heedful.attention.tap import MeanAttention, Tap, recomputed_attention
 from heedful.errors import UnsupportedBackend, UnsupportedPipeline
@@ -176,8 +177,8 @@ class Reader:
         because some backends have no way back.
         """
         is_differentiated = torch.is_grad_enabled()
-        modules = self._denoiser.modules() if is_differentiated else map(self._denoiser.get_submodule, names)
-        processors = (getattr(module, "processor", None) for module in modules)
+        parts = self._denoiser.modules() if is_differentiated else map(self._denoiser.get_submodule, names)
+        processors = (attribute(part, "processor") for part in parts)
         return [one for one in processors if hasattr(type(one), "_attention_backend")]
 
     def _tap(

@@ -15,29 +15,36 @@ from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
 from heedful.attention.capture import PassEnded
 from heedful.attention.intercept import held
+from heedful.attention.parts import Parts, attribute
 
 
 @contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
-    """Let no parameter of `module` take a gradient while the block is open.
+def frozen(parts: Parts) -> Iterator[None]:
+    """Let no parameter of `parts` take a gradient while the block is open.
 
     Offloading puts other parameters in their place meanwhile, under the same names.
     """
-    trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    trained = [
+        (part, name, parameter)
+        for part in parts
+        for name, parameter in part._parameters.items()
+        if parameter is not None and parameter.requires_grad
+    ]
     try:
-        for parameter in trained.values():
+        for _, _, parameter in trained:
             parameter.requires_grad_(False)
         yield
     finally:
-        now = dict(module.named_parameters())
-        for name, parameter in trained.items():
+        for part, name, parameter in trained:
             parameter.requires_grad_(True)
-            now.get(name, parameter).requires_grad_(True)
+            now = part._parameters.get(name)
+            if now is not None:
+                now.requires_grad_(True)
 
 
 @contextmanager
 def recomputing(
-    denoiser: nn.Module, wanted: bool = True, *, brings_weights: Callable[[nn.Module], bool] | None = None
+    parts: Parts, wanted: bool = True, *, brings_weights: Callable[[nn.Module], bool] | None = None
 ) -> Iterator[None]:
     """Let a pass with gradients keep what goes into each block alone; the way back runs the block again.
 
@@ -48,7 +55,7 @@ def recomputing(
     does: it says whether a block that is run by itself has its weights. Those that do are run again to their end, where
     they are taken away once more, and the way back has them until it has left the block; others are run once.
     """
-    blocks = [module for module in denoiser.modules() if hasattr(module, "gradient_checkpointing")]
+    blocks = [part for part in parts if attribute(part, "gradient_checkpointing") is not None]
     run_twice = partial(_run_twice, brings_weights=brings_weights)
     with ExitStack() as stack:
         for block in blocks:

@@ -10,25 +10,26 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from heedful.attention.intercept import replaced
+from heedful.attention.parts import Parts, attribute
 
 Apply = Callable[[Tensor], Tensor]
 """What a layer does with its input."""
 
 
 @contextmanager
-def quantised(module: nn.Module) -> Iterator[None]:
-    """Let gradients go through the quantised linear layers of `module` while the block is open.
+def quantised(parts: Parts) -> Iterator[None]:
+    """Let gradients go through the quantised linear layers among `parts` while the block is open.
 
     On the way there, a layer does as ever. On the way back, its weight is dequantised, used and forgotten. Layers of
     bitsandbytes do the same by themselves.
     """
     with ExitStack() as stack:
-        for layer in module.modules():
-            if _is_torchao(getattr(layer, "weight", None)):
+        for layer in parts:
+            if _is_torchao(attribute(layer, "weight")):
                 stack.enter_context(replaced(layer, "forward", _watched(layer.forward)))
             elif type(layer).__name__ == "GGUFLinear":
                 for name in ("forward_native", "forward_cuda"):

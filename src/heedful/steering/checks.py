@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from heedful.attention import uncompiled
+from heedful.attention import Parts, attribute, uncompiled
 from heedful.errors import PipelineError, UnsupportedPipeline
 
 _GROUPS = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_group_offloading")
@@ -27,12 +27,15 @@ def check_hooks(denoiser: nn.Module) -> None:
                 )
 
 
-def takes_weights_away(denoiser: nn.Module) -> bool:
-    """Return whether offloading or casting puts other weights in the place of those of a module after each use."""
+def takes_weights_away(parts: Parts) -> bool:
+    """Return whether offloading or casting puts other weights in the place of those of a module after each use.
+
+    Offloading of the first of `parts`, the whole, does so after all of them have been used.
+    """
     return any(
-        (name and _offloads(getattr(module, "_hf_hook", None)))
-        or any(hook in _GROUPS + _CASTS for hook in _hooks(module))
-        for name, module in denoiser.named_modules()
+        (part is not parts[0] and _offloads(attribute(part, "_hf_hook")))
+        or any(hook in _GROUPS + _CASTS for hook in _hooks(part))
+        for part in parts
     )
 
 
@@ -45,7 +48,7 @@ def brings_weights(block: nn.Module) -> bool:
     groups = [hook.group for module in parts if (hook := _hooks(module).get("group_offloading")) is not None]
     if groups:
         return all(group.onload_leader in parts and group.offload_leader in parts for group in groups)
-    return any(_offloads(getattr(module, "_hf_hook", None)) or _hooks(module) for module in parts)
+    return any(_offloads(attribute(module, "_hf_hook")) or _hooks(module) for module in parts)
 
 
 def check_streams(denoiser: nn.Module) -> None:
@@ -62,11 +65,14 @@ def check_streams(denoiser: nn.Module) -> None:
 
 def _hooks(module: nn.Module) -> dict[str, Any]:
     """Return the hooks that diffusers has put on a module, by their names."""
-    return getattr(getattr(module, "_diffusers_hook", None), "hooks", {})
+    registry = attribute(module, "_diffusers_hook")
+    return {} if registry is None else registry.hooks
 
 
 def _offloads(hook: Any) -> bool:
     """Return whether one of accelerate's hooks moves a module's weights away after each call."""
+    if hook is None:
+        return False
     return any(bool(getattr(one, "offload", False)) for one in [hook, *getattr(hook, "hooks", ())])
 
 

@@ -10,7 +10,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
-from heedful.attention import Reader, Record, Sites, SiteSelection, frozen, recomputing
+from heedful.attention import Reader, Record, Sites, SiteSelection, frozen, parts_of, recomputing
 
 
 def _fused(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
@@ -59,7 +59,8 @@ def gradient_shares(denoiser: Any, sites: Sites, arguments: dict[str, Any]) -> G
 
     with torch.no_grad():
         whole, _ = operations(lambda: denoiser(**arguments))
-    with frozen(denoiser), recomputing(denoiser, wanted=False), torch.enable_grad():
+    parts = parts_of(denoiser)
+    with frozen(parts), recomputing(parts, wanted=False), torch.enable_grad():
         there, value = operations(forward)
         back, _ = operations(lambda: torch.autograd.grad(value, latents))
     return GradientShares(there / whole, back / whole)

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from heedful.attention import Forward, Maps, Reader, Record, frozen, keeping_weights, quantised, recomputing
+from heedful.attention import Forward, Maps, Reader, Record, frozen, keeping_weights, parts_of, quantised, recomputing
 from heedful.errors import SettingsError
 from heedful.losses import AnyLoss, Loss, loss_at, needs_self_attention
 from heedful.prompts import Prompt
@@ -68,7 +68,7 @@ class Passes:
         items = list(range(call.images))
         run.trace.look_rows += len(items)
         record = Record()
-        with unperturbed(self._denoiser):
+        with unperturbed(parts_of(self._denoiser)):
             self._reader.run(
                 call.through(self._forward),
                 call.conditional(items, call.latents),
@@ -113,15 +113,14 @@ class Passes:
         self_attention: bool,
         predict: bool = False,
     ) -> Differentiated:
-        moves = takes_weights_away(self._denoiser)  # which may begin inside the block
+        parts = parts_of(self._denoiser)
+        moves = takes_weights_away(parts)  # which may begin inside the block
         recomputes = moves if self._recomputes is None else self._recomputes
         with ExitStack() as stack:
-            stack.enter_context(frozen(self._denoiser))
-            stack.enter_context(
-                recomputing(self._denoiser, recomputes, brings_weights=brings_weights if moves else None)
-            )
-            stack.enter_context(quantised(self._denoiser))
-            stack.enter_context(unperturbed(self._denoiser))
+            stack.enter_context(frozen(parts))
+            stack.enter_context(recomputing(parts, recomputes, brings_weights=brings_weights if moves else None))
+            stack.enter_context(quantised(parts))
+            stack.enter_context(unperturbed(parts))
             if moves:
                 stack.enter_context(keeping_weights())
             return differentiate(

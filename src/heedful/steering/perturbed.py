@@ -8,9 +8,8 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from diffusers.models import attention_processor as processors
-from torch import nn
 
-from heedful.attention import held
+from heedful.attention import Parts, attribute, held
 from heedful.errors import UnsupportedPipeline
 
 PLAIN = {
@@ -27,21 +26,21 @@ PLAIN = {
 
 
 @contextmanager
-def unperturbed(denoiser: nn.Module) -> Iterator[None]:
-    """Let no attention of `denoiser` be perturbed while the block is open.
+def unperturbed(parts: Parts) -> Iterator[None]:
+    """Let no attention among `parts` be perturbed while the block is open.
 
     Raises `UnsupportedPipeline` for a perturbation that is not known.
     """
     with ExitStack() as stack:
-        for name, module in denoiser.named_modules():
-            own = type(getattr(module, "processor", None)).__name__
+        for part in parts:
+            own = type(attribute(part, "processor")).__name__
             if not own.startswith("PAG"):
                 continue
             if own not in PLAIN:
                 raise UnsupportedPipeline(
-                    f"Expected perturbed attention that heedful knows ({', '.join(PLAIN)}), got {own} at {name}. Pass "
+                    f"Expected perturbed attention that heedful knows ({', '.join(PLAIN)}), got {own}. Pass "
                     "pag_scale=0 to the pipeline."
                 )
             plain: Any = getattr(processors, PLAIN[own])()
-            stack.enter_context(held(module, "processor", plain))
+            stack.enter_context(held(part, "processor", plain))
         yield

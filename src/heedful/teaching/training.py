@@ -19,7 +19,7 @@ from diffusers.optimization import get_scheduler
 from PIL import Image
 from torch import Tensor, nn
 
-from heedful.attention import TeachablePipeline, find_denoiser, frozen, quantised, recomputing
+from heedful.attention import TeachablePipeline, find_denoiser, frozen, parts_of, quantised, recomputing
 from heedful.errors import HeedfulError
 from heedful.folders import OutputFolder
 from heedful.image_files import png_bytes
@@ -122,13 +122,13 @@ class Training:
         encoders = [encoder for _, encoder in text_parts(self._pipe)]
         with ExitStack() as stack:
             for module in (*encoders, self._pipe.vae):
-                stack.enter_context(frozen(module))
-            stack.enter_context(quantised(self._denoiser))
+                stack.enter_context(frozen(parts_of(module)))
+            stack.enter_context(quantised(parts_of(self._denoiser)))
             stack.enter_context(self.embeddings.installed())
             if self.settings.detach_start:
                 stack.enter_context(start_detached(self._denoiser, self.method.weights))
             if gradient_checkpointing:
-                stack.enter_context(recomputing(self._denoiser))
+                stack.enter_context(recomputing(parts_of(self._denoiser)))
             yield
 
     def run(self, output: OutputFolder, recipe: Mapping[str, Any], run: TrainingOptions, callbacks: Callbacks) -> None:
