@@ -95,7 +95,7 @@ class Call:
             return None
         if self.is_joined:
             output = forward(**self.arguments)
-            return _like(output, prediction(output)[self._other_rows])
+            return like(output, prediction(output)[self._other_rows])
         return forward(**others)
 
     def whole(self, conditional: Any, others: Any) -> Any:
@@ -183,17 +183,18 @@ def prediction(output: Any) -> Any:
 
 def part(output: Any, rows: slice) -> Any:
     """Return a denoiser's output for some of its rows, in the form that it has."""
-    return _like(output, prediction(output)[rows])
+    return like(output, prediction(output)[rows])
 
 
 def joined(*outputs: Any) -> Any:
     """Return a denoiser's output for the rows of several of its outputs, in the form that they have."""
     parts = [prediction(output) for output in outputs]
     is_listed = isinstance(parts[0], list)
-    return _like(outputs[0], [row for one in parts for row in one] if is_listed else torch.cat(parts))
+    return like(outputs[0], [row for one in parts for row in one] if is_listed else torch.cat(parts))
 
 
-def _like(output: Any, predicted: Any) -> Any:
+def like(output: Any, predicted: Any) -> Any:
+    """Return a prediction in the form that a denoiser's output has."""
     return (predicted,) if isinstance(output, tuple) else type(output)(sample=predicted)
 
 

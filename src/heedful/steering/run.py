@@ -8,6 +8,7 @@ from heedful.attention import Form, Maps
 from heedful.prompts import Prompt
 from heedful.shapes import Latents, PerItem
 from heedful.steering import trigflow
+from heedful.steering.difference import Difference
 from heedful.steering.history import MapHistory
 from heedful.steering.method import Method
 from heedful.steering.past import Past
@@ -90,6 +91,8 @@ class Run:
         """Images whose loss has not been good enough yet."""
         self.left: Latents | None = None
         """Where the step before left the latents, as the denoiser sees them, if updates are bounded by its length."""
+        self.difference = Difference(step_at(settings.difference_kept, steps))
+        """What classifier-free guidance added at the last step that predicted it."""
         self.direct = Direction(settings.step_rule, method.direction, seeds)
         self._longest = settings.longest
         self._guided = settings.guided_steps(steps) if method.loss is not None else 0
@@ -172,6 +175,7 @@ class Run:
         self.maps.put(item, other.maps, index)
         self.trace.put(item, other.trace, index)
         self.direct.take_over(item, other.direct, index)
+        self.difference.forget()
 
     def take_target(self) -> float | None:
         """Return the largest loss that this step accepts without refinement, if one is due, and forget it.

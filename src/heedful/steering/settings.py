@@ -77,6 +77,10 @@ class Settings:
     """Share of the steps, from the first on, in which the unconditional rows are skipped, as if the guidance scale were
     1, in a run whose steps are without a forward of their own. Where nearly all is noise, classifier-free guidance has
     little to say (Kynkäänniemi et al. 2024, arXiv 2404.07724), and is half of the step."""
+    difference_kept: float | int = 0.0
+    """Share of the run for which the difference that classifier-free guidance makes, the unconditional prediction less
+    the conditional one, is kept before it is predicted anew; 0 predicts it in every step. It changes slowly once shapes
+    are there, and is half of the step (Castillo et al. 2023, arXiv 2312.12487; Lv et al. 2024, arXiv 2410.19355)."""
     guided: float | int = 0.5
     """Share of the steps that is guided, from the first on: 0.5 is the first half, 1 all of them. For 25 of 40 steps,
     write 25 / 40."""
@@ -111,7 +115,7 @@ class Settings:
             )
         if self.step_size < 0 or self.max_refinements < 0:
             raise SettingsError(f"Expected no negative step size or number of refinements, got {self}.")
-        for share in (self.guided, self.condition_alone, *(share for share, _ in self.targets)):
+        for share in (self.guided, self.condition_alone, self.difference_kept, *(share for share, _ in self.targets)):
             if not 0 <= share <= 1:
                 raise SettingsError(
                     f"Expected a share of the run in [0, 1], got {share}. For a number of steps, divide it by the "

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from heedful.attention import Forward, Pipeline, Reader, Record, full_precision, text_keys
+from heedful.attention import Forward, Pipeline, Reader, Record, full_precision, parts_of, text_keys
 from heedful.errors import SettingsError
 from heedful.losses import at_least_tiny, loss_at, needs_self_attention
 from heedful.prompts import Prompt
@@ -77,11 +77,21 @@ class Steps:
         if run.now.is_update_due:
             return self._one_pass(call, run)
         if run.is_condition_alone and call.copies > 1:
-            run.trace.spared_rows += call.batch - call.images
-            alone = call.again(range(call.images), call.latents, call.time)
-            with unperturbed(self._denoiser):
-                return joined(*[self._predict(alone, run)] * call.copies)
-        return self._predict(call, run)
+            return joined(*[self._predict_alone(call, run)] * call.copies)
+        if run.now.calls > 1:
+            return self._predict(call, run)
+        if run.difference.serves(call, run.step):
+            return run.difference.whole(call, self._predict_alone(call, run))
+        output = self._predict(call, run)
+        run.difference.keep(call, run.step, output)
+        return output
+
+    def _predict_alone(self, call: Call, run: Run) -> Any:
+        """Predict the noise of the conditional rows, and see their maps."""
+        run.trace.spared_rows += call.batch - call.images
+        alone = call.again(range(call.images), call.latents, call.time)
+        with unperturbed(parts_of(self._denoiser)):
+            return self._predict(alone, run)
 
     def _predict(self, call: Call, run: Run) -> Any:
         """Predict the noise, and see the maps of that pass if they are asked for."""
@@ -133,7 +143,12 @@ class Steps:
         if run.is_condition_alone:
             run.trace.spared_rows += call.batch - call.images
             return joined(*[found.output] * call.copies)
-        return call.whole(found.output, call.predict_others(call.through(self._forward)))
+        if run.difference.serves(call, run.step):
+            run.trace.spared_rows += call.batch - call.images
+            return run.difference.whole(call, found.output)
+        output = call.whole(found.output, call.predict_others(call.through(self._forward)))
+        run.difference.keep(call, run.step, output)
+        return output
 
     def _steer(self, call: Call, run: Run) -> None:
         """Make this step's update, if one is due and the scheduler will keep it."""
@@ -207,7 +222,7 @@ class Steps:
                 return value / at_least_tiny(loss_of(loss_at(loss, 0.0), call, first, run.prompts))
 
         def predict(call: Call, run: Run, by: Predict) -> tuple[Tensor, Commit]:
-            with unperturbed(self._denoiser):
+            with unperturbed(parts_of(self._denoiser)):
                 predicted = call.predicted(by(call, run))
             if trigflow.is_trigflow(run.scheduler):
                 angle = trigflow.angle(call.timestep)

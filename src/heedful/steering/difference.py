@@ -1,0 +1,44 @@
+"""The difference that classifier-free guidance makes, kept from one step for those after it."""
+
+from typing import Any
+
+from torch import Tensor
+
+from heedful.steering.call import Call, like, prediction
+
+
+class Difference:
+    """The unconditional predictions of a run less its conditional ones, as they were when last predicted."""
+
+    def __init__(self, kept: int):
+        self._kept = kept
+        """At how many steps, the one that predicts it included, it is the same."""
+        self._value: Tensor | None = None
+        self._made = 0
+
+    def serves(self, call: Call, step: int) -> bool:
+        """Return whether the rows of `call` that have not the whole condition need not be predicted in `step`."""
+        if self._value is None or self._value.shape[0] != call.batch - call.images:
+            return False
+        return step - self._made < self._kept
+
+    def forget(self) -> None:
+        """Let the next step predict it anew: an image goes on from another noise."""
+        self._value = None
+
+    def keep(self, call: Call, step: int, output: Any) -> None:
+        """Remember the difference in the denoiser's `output` for all rows of `call`."""
+        if self._kept < 2 or call.copies < 2 or call.is_joined or isinstance(prediction(output), list):
+            return
+        whole = prediction(output)
+        own = call.conditional_rows
+        others = whole[[row for row in range(call.batch) if row not in own]]
+        self._value = others - whole[own].repeat(call.copies - 1, *[1] * (whole.ndim - 1))
+        self._made = step
+
+    def whole(self, call: Call, conditional: Any) -> Any:
+        """Return an output for all rows of `call` from that of the conditional ones and what is kept."""
+        assert self._value is not None
+        own = prediction(conditional)
+        others = own.repeat(call.copies - 1, *[1] * (own.ndim - 1)) + self._value
+        return call.whole(conditional, like(conditional, others))
