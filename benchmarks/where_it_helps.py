@@ -1,7 +1,7 @@
 """The prompts where a method helps most and those where it hurts most, as an image, from records that are there.
 
-    python benchmarks/first_results.py --bfloat16 --methods none,heedful
-    python benchmarks/where_it_helps.py out/first-results/report --out docs/images/where-it-helps.png
+    python benchmarks/results.py --bfloat16 --methods none,heedful
+    python benchmarks/where_it_helps.py out/results/report --out docs/images/where-it-helps.png
 
 A row is a prompt, with the images that came out right of its seeds; first plain images, then the method's, same noise.
 """

@@ -37,7 +37,7 @@ def test_every_page_is_in_the_contents_once(site: ModuleType) -> None:
         ("", "contributing.md", "docs/architecture.md", "architecture.md"),
         ("docs", "guidance.md", "../README.md#methods", "index.md#methods"),
         ("docs", "guidance.md", "../src/heedful/catalogue.py", f"{HOST}src/heedful/catalogue.py"),
-        ("docs", "studies/overlap.md", "../first-results.md", "../first-results.md"),
+        ("docs", "studies/overlap.md", "../results.md", "../results.md"),
         ("docs", "studies/overlap.md", "images/overlap.png", "images/overlap.png"),
         ("docs", "guidance.md", "#schedulers", "#schedulers"),
     ],

@@ -14,7 +14,7 @@ EMBEDDED = Settings(sites=EMBEDDED_SITES, step_size=20.0, decay=(1.0, 0.5), guid
 """Attend-and-Excite's published step sizes, for every method on the embedded models unless it has its own.
 
 Numbers for these models were chosen on 40 prompts of the development half of the two-concept prompts x 4 seeds, by
-`benchmarks/tuning.py`; docs/first-results.md says what was tried. A gradient scaled to a fixed size was no better for
+`benchmarks/tuning.py`; docs/tuning.md says what was tried. A gradient scaled to a fixed size was no better for
 Attend-and-Excite, and much worse for segregation, because it moves images whose loss is low already as far as others.
 """
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from first_results import failure_ratio
+from results import failure_ratio
 
 
 def test_failures_are_compared_as_a_ratio() -> None:

@@ -1,9 +1,9 @@
 """Does guidance help on the embedded model? Every method and control on the same prompts and noise, with intervals.
 
-    python benchmarks/first_results.py --bfloat16                                          # the reported run
-    python benchmarks/first_results.py --bfloat16 --half development --out out/dev         # for tuning
-    python benchmarks/first_results.py --bfloat16 --half single --seeds 8 --methods none,heedful   # single concepts
-    python benchmarks/first_results.py --bfloat16 --methods none,heedful,ablations         # its parts
+    python benchmarks/results.py --bfloat16                                          # the reported run
+    python benchmarks/results.py --bfloat16 --half development --out out/dev         # for tuning
+    python benchmarks/results.py --bfloat16 --half single --seeds 8 --methods none,heedful   # single concepts
+    python benchmarks/results.py --bfloat16 --methods none,heedful,ablations         # its parts
 
 Writes OUT/HALF/METHOD.jsonl (records; a killed run goes on), OUT/HALF/results.json and prints the tables.
 """
@@ -60,7 +60,7 @@ ABLATIONS = {
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder of the records and the results.")] = Path("out/first-results"),
+    out: Annotated[Path, typer.Option(help="Folder of the records and the results.")] = Path("out/results"),
     half: Annotated[
         str, typer.Option(help="'report' or 'development' half of the 276 prompts, or 'single'.")
     ] = "report",
