@@ -4,6 +4,7 @@
     python benchmarks/results.py --bfloat16 --half development --out out/dev         # for tuning
     python benchmarks/results.py --bfloat16 --half single --seeds 8 --methods none,heedful   # single concepts
     python benchmarks/results.py --bfloat16 --methods none,heedful,ablations         # its parts
+    python benchmarks/results.py --bfloat16 --model crowded --tuned a-star=12@0.3    # another model, a method tuned there
 
 Writes OUT/HALF/METHOD.jsonl (records; a killed run goes on), OUT/HALF/results.json and prints the tables.
 """
@@ -72,6 +73,9 @@ def main(
     bfloat16: Annotated[bool, typer.Option(help="Products in bfloat16: 1.6 times as fast.")] = False,
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
     model: Annotated[str, typer.Option(help="An embedded model by name, or a folder with one.")] = "sprites",
+    tuned: Annotated[
+        str, typer.Option(help="Settings chosen for this model: METHOD=STEP_SIZE@GUIDED, with commas.")
+    ] = "",
 ) -> None:
     """Generate, judge, compare."""
     torch.set_num_threads(threads)
@@ -82,7 +86,7 @@ def main(
     trial = Trial(prompts=suite, seeds=tuple(range(seeds)), bfloat16=bfloat16)
     records: dict[str, list[TrialRecord]] = {}
     with Progress(*Progress.get_default_columns()[:1], BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
-        for name, method in _chosen(methods):
+        for name, method in _chosen(methods, tuned):
             task = bar.add_task(name, total=len(suite) * seeds)
             records[name] = run_trial(
                 pipe,
@@ -97,12 +101,18 @@ def main(
     Console(width=160).print(_markdown(results))
 
 
-def _chosen(names: str) -> Iterator[tuple[str, Method]]:
+def _chosen(names: str, tuned: str) -> Iterator[tuple[str, Method]]:
+    numbers = dict(part.split("=") for part in tuned.split(",") if part)
     for name in names.split(","):
         if name == "ablations":
             yield from ABLATIONS.items()
-        else:
-            yield name, (METHODS | CONTROLS | ABLATIONS)[name]
+            continue
+        method = (METHODS | CONTROLS | ABLATIONS)[name]
+        if name in numbers:
+            step_size, guided = map(float, numbers[name].split("@"))
+            settings = replace(method.embedded or method.settings, step_size=step_size, guided=guided)
+            method = replace(method, embedded=settings)
+        yield name, method
 
 
 def failure_ratio(baseline: np.ndarray, treated: np.ndarray) -> Estimate:
