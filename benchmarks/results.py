@@ -4,7 +4,7 @@
     python benchmarks/results.py --bfloat16 --half development --out out/dev         # for tuning
     python benchmarks/results.py --bfloat16 --half single --seeds 8 --methods none,heedful   # single concepts
     python benchmarks/results.py --bfloat16 --methods none,heedful,ablations         # its parts
-    python benchmarks/results.py --bfloat16 --model crowded --tuned a-star=12@0.3    # another model, a method tuned there
+    python benchmarks/results.py --bfloat16 --model crowded --tuned a-star=12@0.3    # one tuned elsewhere
 
 Writes OUT/HALF/METHOD.jsonl (records; a killed run goes on), OUT/HALF/results.json and prints the tables.
 """
