@@ -122,7 +122,8 @@ def _measures(one: dict[str, Any]) -> dict[str, float]:
             else None
         )
         distances.append(np.nan if nearest is None else nearest.distance)
-    prompt = Prompt.parse(one["prompt"], build_tokenizer())
+    tokenizer: Any = build_tokenizer()
+    prompt = Prompt.parse(one["prompt"], tokenizer)
     cosine = ClipText()([Image.fromarray(one["image"])], [prompt])["text"][0]
     return {
         "confidence": float(np.mean([seen[concept.name].confidence for concept in concepts])),
