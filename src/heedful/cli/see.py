@@ -37,6 +37,7 @@ def see(
     seed: int = 0,
     method: options.MethodName = "none",
     concepts: options.Concepts = None,
+    weights: options.PromptWeights = False,
     out: options.Out = Path("out/see"),
     as_json: options.Json = False,
     open_it: options.Open = False,
@@ -90,6 +91,7 @@ def see(
         seeds=seeds,
         sampling=sampling,
         inpainting=None if image is None else keeping_all(image),
+        weights=weights,
     )
     plan = make_plan(loaded, request)
     tell_concepts(plan.prompts)
@@ -137,7 +139,7 @@ def _look(model: "Model", plan: "Plan", words: list[str]) -> "tuple[Sight, Sight
         if line is None:
             return sight, None
         image = plan.sampling.inpainting or keeping_all(sight.image)
-        again = replace(plan.request, prompts=[line], methods=[read_method("none")], inpainting=image)
+        again = replace(plan.request, prompts=[line], methods=[read_method("none")], inpainting=image, weights=False)
         return sight, look(make_plan(model, again), on_step=lambda: progress.advance(task))
 
 
