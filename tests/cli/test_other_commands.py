@@ -112,7 +112,8 @@ def test_doctor_says_what_is_there_and_how_to_get_what_is_not(call: Call) -> Non
     for word in ("python", "torch", "diffusers", "transformers", "cpu", "threads", "embedded model"):
         assert word in result.out
     found = json.loads(call("doctor", "--json").out)
-    assert found["versions"]["torch"] and set(found["extras"]) == {"app", "ray", "train", "report", "syntax"}
+    extras = {"app", "ray", "train", "report", "syntax", "weights"}
+    assert found["versions"]["torch"] and set(found["extras"]) == extras
     for name, extra in found["extras"].items():
         assert (extra["version"] is None) == (extra["remedy"] == f"pip install 'heedful[{name}]'")
         assert extra["remedy"] is None or extra["remedy"] in result.out

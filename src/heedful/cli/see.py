@@ -28,6 +28,7 @@ class LookOptions:
     behind the prompt."""
     animation: Literal["webp", "gif", "none"] = "webp"
     """How the maps over the steps are animated."""
+    weights: options.PromptWeights = False
 
 
 def see(
@@ -37,7 +38,6 @@ def see(
     seed: int = 0,
     method: options.MethodName = "none",
     concepts: options.Concepts = None,
-    weights: options.PromptWeights = False,
     out: options.Out = Path("out/see"),
     as_json: options.Json = False,
     open_it: options.Open = False,
@@ -91,7 +91,7 @@ def see(
         seeds=seeds,
         sampling=sampling,
         inpainting=None if image is None else keeping_all(image),
-        weights=weights,
+        weights=looking.weights,
     )
     plan = make_plan(loaded, request)
     tell_concepts(plan.prompts)
