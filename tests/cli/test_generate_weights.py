@@ -58,6 +58,8 @@ def test_see_reads_weights_too(call: Call, options: list[object], tmp_path: Path
     keep = [*options[:4], "--animation", "none"]
     result = call("see", WEIGHTED, "--prompt-weights", "--words", "a dog", "--out", tmp_path, *keep)
     assert result.code == 0, result.err
+    written = json.loads((tmp_path / ".heedful" / "files.json").read_text(encoding="utf-8"))["files"]
+    assert {path.name for path in tmp_path.glob("*/*/0/*")} == {Path(name).name for name in written}
     (said,) = tmp_path.glob("*/*/*/maps.json")
     assert json.loads(said.read_text(encoding="utf-8"))["prompt"] == "a red chair and a clock"
 
