@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from huggingface_hub import SpaceCard
 
 from heedful.app import export_space
 from heedful.app.export import requirements
@@ -14,8 +15,9 @@ from tests.app.pages import Browser, needs_browser, page
 
 def test_a_space_has_all_that_it_needs(tmp_path: Path) -> None:
     export_space(tmp_path / "space", ModelOptions(model="world:crowded"))
-    card = (tmp_path / "space" / "README.md").read_text()
-    assert card.startswith("---\n") and "sdk: gradio" in card and re.search(r"sdk_version: \d+\.\d+", card)
+    card = SpaceCard((tmp_path / "space" / "README.md").read_text(encoding="utf-8"))
+    assert card.data.sdk == "gradio" and re.fullmatch(r"\d+\.\d+(\.\d+)?", card.data.sdk_version)
+    assert card.data.license == "apache-2.0" and "It runs on world:crowded." in card.text
     program = (tmp_path / "space" / "app.py").read_text()
     compile(program, "app.py", "exec")
     assert "world:crowded" in program and "is_public=True" in program

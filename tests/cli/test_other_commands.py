@@ -78,6 +78,19 @@ def test_see_reads_an_image_that_is_there_and_words_that_no_prompt_had(
     assert named.code == 2 and "words that are not in 'a cat'" in named.err
 
 
+@pytest.mark.parametrize("own", ["overlay red car.png", "words maps.json", "maps.safetensors", "steps.webp"])
+def test_see_asks_for_each_of_its_files_before_the_work(
+    call: Call, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str
+) -> None:
+    monkeypatch.setattr("heedful.images.sight.paint", lambda *_, **__: pytest.fail("the work has begun"))
+    mine = tmp_path / "none" / PROMPT / "0" / own
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    result = call("see", PROMPT, "--words", "a red car", "--model", model_folder, "--steps", 1, "--out", tmp_path)
+    assert result.code == 2 and own in result.err and "It is not replaced." in result.err
+    assert mine.read_text() == "mine"
+
+
 def test_see_needs_a_concept_to_look_for(call: Call, model_folder: Path, tmp_path: Path) -> None:
     result = call("see", "and with of", "--model", model_folder, "--out", tmp_path / "out")
     assert result.code == 2 and "Mark them, as in a [cat], or give the concepts by name." in result.err
@@ -112,7 +125,8 @@ def test_doctor_says_what_is_there_and_how_to_get_what_is_not(call: Call) -> Non
     for word in ("python", "torch", "diffusers", "transformers", "cpu", "threads", "embedded model"):
         assert word in result.out
     found = json.loads(call("doctor", "--json").out)
-    assert found["versions"]["torch"] and set(found["extras"]) == {"app", "ray", "train", "report", "syntax"}
+    extras = {"app", "ray", "train", "report", "syntax", "weights"}
+    assert found["versions"]["torch"] and set(found["extras"]) == extras
     for name, extra in found["extras"].items():
         assert (extra["version"] is None) == (extra["remedy"] == f"pip install 'heedful[{name}]'")
         assert extra["remedy"] is None or extra["remedy"] in result.out

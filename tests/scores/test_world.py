@@ -44,3 +44,10 @@ def test_a_prompt_without_classes_of_the_world_is_not_judged(renders: list[Image
 
 def content(prompt: Prompt) -> Counter[tuple[str, str | None]]:
     return Counter((each.name, each.colour) for each in expectations(prompt.text))
+
+
+def test_a_judge_says_that_it_does_not_know_what_was_taught(renders: list[Image.Image]) -> None:
+    tokenizer = build_tokenizer()
+    tokenizer.add_tokens("<cat1>")
+    with pytest.warns(UserWarning, match="does not know what was taught"):
+        WorldScore()([renders[0]], [Prompt.parse("a <cat1> cat", tokenizer)])

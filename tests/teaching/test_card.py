@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelCard
 
 from heedful.teaching import METHODS
 from heedful.teaching.card import About, card, license_of
 from heedful.teaching.folder import Manifest
-from heedful.world import NAME
+from heedful.world import NAME, WORLDS, folder_of
 from tests.pipelines import tiny_pipeline, tiny_sdxl_pipeline
 from tests.teaching.lesson import PROMPT, taught
 
@@ -49,10 +50,29 @@ def _manifest(**changes: Any) -> Manifest:
     return Manifest(**({"prompt": PROMPT, "concepts": (), "method": "mine", "weights": "none", "base": {}} | changes))
 
 
+def test_the_hub_reads_the_header_of_a_card_whatever_the_prompt_holds() -> None:
+    prompt = "it's: a <cat1> # cat, {x}\n---\nlicense: mit"
+    text = card(_manifest(prompt=prompt, weights="lora"), About(base="owner/name", sheet="validation/1.png"))
+    data = ModelCard(text).data.to_dict()
+    assert data == {
+        "base_model": "owner/name",
+        "library_name": "diffusers",
+        "pipeline_tag": "text-to-image",
+        "tags": ["text-to-image", "diffusers", "textual_inversion", "lora"],
+        "instance_prompt": prompt,
+        "widget": [{"text": prompt, "output": {"url": "validation/1.png"}}],
+    }
+
+
 def test_a_card_names_its_base_model_to_the_hub_if_that_is_a_hub_id() -> None:
-    assert 'base_model: "owner/name"' in card(_manifest(), About(base="owner/name"))
     for base in (NAME, "/models/mine"):
-        assert "base_model" not in card(_manifest(), About(base=base))
+        assert ModelCard(card(_manifest(), About(base=base))).data.base_model is None
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_the_hub_reads_the_cards_of_the_embedded_models(world: str) -> None:
+    data = ModelCard((folder_of(world) / "README.md").read_text(encoding="utf-8")).data
+    assert (data.license, data.library_name, data.pipeline_tag) == ("apache-2.0", "diffusers", "text-to-image")
 
 
 @pytest.mark.parametrize(("base", "call"), [(NAME, "load()"), ("world:joint", "load('joint')")])
@@ -65,12 +85,15 @@ def test_a_card_has_the_licence_that_was_named_and_says_if_none_was(tmp_path: Pa
     assert "None was named. What the licence of owner/name asks for" in card(_manifest(), About(base="owner/name"))
     about = About(base="owner/name", command="heedful teach a.png", sheet="validation/1.png")
     text = card(_manifest(license="mit"), about)
-    assert 'license: "mit"\n' in text and "`mit`, as far as that of owner/name allows." in text
+    assert ModelCard(text).data.license == "mit" and "`mit`, as far as that of owner/name allows." in text
     assert "```bash\nheedful teach a.png\n```" in text and "](validation/1.png)" in text
     pipe = SimpleNamespace(name_or_path=str(tmp_path))
     assert license_of(pipe) is None and license_of(SimpleNamespace(name_or_path=None)) is None
     (tmp_path / "README.md").write_text("---\ntags: [a]\nlicense: openrail\n---\nlicense: other\n")
     assert license_of(pipe) == "openrail"
+    for strange in ("---\nlicense: [a, b]\n---\n", "---\n: : {\n---\n", "no header\nlicense: mit\n", "---\nno end"):
+        (tmp_path / "README.md").write_text(strange)
+        assert license_of(pipe) is None
 
 
 def test_the_command_of_a_card_uses_the_concepts_without_guidance_and_quotes_them() -> None:

@@ -22,16 +22,7 @@ if __name__ == "__main__":
 '''
 _CARD = """\
 ---
-title: heedful
-emoji: 👀
-colorFrom: blue
-colorTo: yellow
-sdk: gradio
-sdk_version: {gradio}
-python_version: "3.11"
-app_file: app.py
-license: apache-2.0
-short_description: See, steer and teach the attention of image models
+{header}
 ---
 
 # heedful
@@ -64,7 +55,7 @@ def export_space(folder: Path, model: ModelOptions = ModelOptions()) -> None:  #
     files = {
         "app.py": _APP.format(model=model.model),
         "requirements.txt": "\n".join(requirements()) + "\n",
-        "README.md": _CARD.format(gradio=_version("gradio") or "6.31.0", what=what),
+        "README.md": _card(what),
     }
     inside = sorted(path for path in _PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     names = {f"heedful/{path.relative_to(_PACKAGE).as_posix()}": path for path in inside}
@@ -78,6 +69,25 @@ def export_space(folder: Path, model: ModelOptions = ModelOptions()) -> None:  #
                 **files,
             }
         )
+
+
+def _card(what: str) -> str:
+    """Return the card of the Space, whose header says how it is started."""
+    from huggingface_hub import SpaceCard, SpaceCardData  # the page is there before the hub's library is
+
+    header = SpaceCardData(
+        title="heedful",
+        sdk="gradio",
+        sdk_version=_version("gradio") or "6.31.0",
+        python_version="3.11",
+        app_file="app.py",
+        license="apache-2.0",
+        emoji="👀",
+        colorFrom="blue",
+        colorTo="yellow",
+        short_description="See, steer and teach the attention of image models",
+    )
+    return SpaceCard(_CARD.format(header=header.to_yaml(), what=what)).content
 
 
 def requirements() -> list[str]:

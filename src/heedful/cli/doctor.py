@@ -12,7 +12,9 @@ from heedful.cli import options
 from heedful.cli.console import out, say_json
 
 CORE = ("heedful", "torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "scipy", "pillow")
-EXTRAS = {"app": "gradio", "ray": "ray", "train": "peft", "report": "matplotlib", "syntax": "spacy"}
+EXTRAS = {
+    "app": "gradio", "ray": "ray", "train": "peft", "report": "matplotlib", "syntax": "spacy", "weights": "compel",
+}  # fmt: skip
 """Each extra and the package that shows whether it is installed."""
 
 

@@ -48,6 +48,7 @@ class Choice:
     """Several methods on the same seeds, side by side in one grid: none,a-star."""
     seeds: options.Seeds = "0-3"
     concepts: options.Concepts = None
+    weights: options.PromptWeights = False
 
 
 def generate(
@@ -113,6 +114,7 @@ def generate(
         sampling=sampling,
         inpainting=image,
         masks=masks,
+        weights=choice.weights,
         scores=verdict_scores(loaded),
     )
     plan = make_plan(loaded, request)

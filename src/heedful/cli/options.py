@@ -56,6 +56,14 @@ Masks = Annotated[
         "generate` writes them as PNG too."
     ),
 ]
+PromptWeights = Annotated[
+    bool,
+    Parameter(
+        "--prompt-weights",
+        help="Read weights in the prompt, and in the negative one, as compel writes them: (red)1.4, blue++, clock-. "
+        "Without it, they are text. Stable Diffusion 1 and 2, SDXL.",
+    ),
+]
 Concepts = Annotated[
     str | None,
     Parameter(

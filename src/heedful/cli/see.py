@@ -1,5 +1,6 @@
 """`heedful see`: what the denoiser looks at for each concept, step by step."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,8 +14,12 @@ from heedful.errors import SettingsError
 
 if TYPE_CHECKING:
     from heedful.guidance import Method
-    from heedful.images import Plan, Sight
+    from heedful.images import Plan, PromptLine, Sight
     from heedful.models import Model
+    from heedful.prompts import Prompt
+
+_FURTHER = "words "
+"""How the files of words begin that the prompt lacks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +33,7 @@ class LookOptions:
     behind the prompt."""
     animation: Literal["webp", "gif", "none"] = "webp"
     """How the maps over the steps are animated."""
+    weights: options.PromptWeights = False
 
 
 def see(
@@ -62,6 +68,7 @@ def see(
         How the image is steered; none only looks. The names are those of `heedful generate --help`.
     """
     from heedful.cli.choices import read_method, split_list
+    from heedful.guidance import parse_prompt
     from heedful.image_files import read_image
     from heedful.images import (
         Gallery,
@@ -72,6 +79,7 @@ def see(
         make_plan,
         parse_seeds,
         prompt_lines,
+        with_words,
     )
     from heedful.models import open_model
 
@@ -90,18 +98,21 @@ def see(
         seeds=seeds,
         sampling=sampling,
         inpainting=None if image is None else keeping_all(image),
+        weights=looking.weights,
     )
     plan = make_plan(loaded, request)
     tell_concepts(plan.prompts)
     tell_notes(plan.remarks)
     check_look(plan)
+    line = with_words(plan.prompts[0], words) if words else None
+    further_prompt = [] if line is None else [parse_prompt(loaded.pipe, line.prompt, line.concepts)]
     label = chosen.name if looking.image is None else looking.image.name
     with gallery.locked():
         where = image_name(label, plan.prompts[0].text).format(seeds[0]).removesuffix(".png")
-        gallery.claim(f"{where}/image.png", f"{where}/sheet.png")  # before the work
-        sight, further = _look(loaded, plan, words)
+        names = _names([plan.prompts[0], *further_prompt], looking.animation)
+        gallery.claim(*(f"{where}/{name}" for name in names))  # before the work
+        sight, further = _look(loaded, plan, line)
         files = _files(sight, further, looking.animation)
-        gallery.claim(*(f"{where}/{name}" for name in files))
         gallery.write({f"{where}/{name}": content for name, content in files.items()})
     folder = out / where
     if as_json:
@@ -123,13 +134,11 @@ def _check_image(looking: LookOptions, method: "Method") -> None:
         )
 
 
-def _look(model: "Model", plan: "Plan", words: list[str]) -> "tuple[Sight, Sight | None]":
-    """Return the image with its maps, and the same image read for `words` that its prompt lacks, if there are any."""
+def _look(model: "Model", plan: "Plan", line: "PromptLine | None") -> "tuple[Sight, Sight | None]":
+    """Return the image with its maps, and the same image read for the words of `line` that its prompt lacks."""
     from heedful.cli.choices import read_method
-    from heedful.images import keeping_all, look, make_plan, with_words
+    from heedful.images import keeping_all, look, make_plan
 
-    # the words are read before anything is made, so that a wrong one is refused at once
-    line = with_words(plan.prompts[0], words) if words else None
     rounds = 1 if line is None else 2
     with Progress(console=err) as progress:
         task = progress.add_task("Steps", total=rounds * plan.sampling.steps)
@@ -137,24 +146,39 @@ def _look(model: "Model", plan: "Plan", words: list[str]) -> "tuple[Sight, Sight
         if line is None:
             return sight, None
         image = plan.sampling.inpainting or keeping_all(sight.image)
-        again = replace(plan.request, prompts=[line], methods=[read_method("none")], inpainting=image)
+        again = replace(plan.request, prompts=[line], methods=[read_method("none")], inpainting=image, weights=False)
         return sight, look(make_plan(model, again), on_step=lambda: progress.advance(task))
+
+
+def _names(prompts: "Sequence[Prompt]", animation: str) -> list[str]:
+    """Return how the files of `_files` will be called, before there is an image."""
+    from heedful.images import MAP_FILES, seen_names
+
+    names = ["image.png", "sheet.png"]
+    for prefix, prompt in zip(("", _FURTHER), prompts, strict=False):
+        names += [_overlay(name) for name in seen_names(prompt)] + [f"{prefix}{file}" for file in MAP_FILES]
+    return names if animation == "none" else [*names, f"steps.{animation}"]
+
+
+def _overlay(concept: str) -> str:
+    from heedful.images import folder_name
+
+    return f"overlay {folder_name(concept)}.png"
 
 
 def _files(sight: "Sight", further: "Sight | None", animation: str) -> dict[str, bytes]:
     """Return every file by its name."""
     from heedful.image_files import png_bytes
-    from heedful.images import folder_name
     from heedful.report import large_overlay, map_animation, step_sheet
 
     images = {"image.png": sight.image, "sheet.png": step_sheet(sight, further)}
     maps = {}
     files: dict[str, bytes] = {}
-    for prefix, one in (("", sight), ("words ", further)):
+    for prefix, one in (("", sight), (_FURTHER, further)):
         if one is None:
             continue
         for position, name in enumerate(one.names):
-            images[f"overlay {folder_name(name)}.png"] = large_overlay(one, position)
+            images[_overlay(name)] = large_overlay(one, position)
         maps |= dict(zip(one.names, one.maps, strict=True))
         files |= {f"{prefix}{name}": content for name, content in one.files().items()}
     files = {name: png_bytes(image) for name, image in images.items()} | files

@@ -11,6 +11,7 @@ from heedful.attention import Pipeline, find_denoisers, one_block
 from heedful.catalogue import DEFAULT_METHOD
 from heedful.errors import PipelineError, SettingsError, UnsuitablePrompt
 from heedful.guidance.methods import METHODS, find_method
+from heedful.guidance.remarks import remarks_on
 from heedful.losses import AnyLoss, Loss
 from heedful.prompts import Prompt
 from heedful.steering import (
@@ -128,6 +129,8 @@ def guide(
     policy = admit(find_denoisers(pipe), pipe.scheduler, method, settings)
     prompts = _prompts(pipe, prompt, concepts)
     _check_prompts(prompts, method, settings)
+    for remark in remarks_on(pipe, prompts):
+        warnings.warn(remark, UserWarning, stacklevel=4)  # where the block begins
     task = Task(
         pipe=pipe,
         denoiser=denoiser,

@@ -12,12 +12,13 @@ from heedful.images.plan import Plan, load_scores, make_plan
 from heedful.images.request import PromptLine, Request, prompt_lines
 from heedful.images.sampling import Sampling, at_least, choose_sampling
 from heedful.images.seeds import parse_seeds
-from heedful.images.sight import Sight, check_look, look, look_at
+from heedful.images.sight import MAP_FILES, Sight, check_look, look, look_at, seen_names
 from heedful.images.tally import MethodTally, tally
 from heedful.images.versions import VERSIONS, version_changes
 from heedful.options import InpaintingOptions, SamplingOptions
 
 __all__ = [
+    "MAP_FILES",
     "MASKS_NOTE",
     "VERSIONS",
     "Batch",
@@ -65,6 +66,7 @@ __all__ = [
     "rounded",
     "run_serially",
     "sample",
+    "seen_names",
     "tally",
     "tally_images",
     "to_pixels",

@@ -28,7 +28,8 @@ class Case:
 
     def settings(self, shared: Mapping[str, Any]) -> dict[str, Any]:
         """Return everything that decides the image, where `shared` decides all those of its method."""
-        return dict(shared) | {"prompt": self.prompt.text, "seed": self.seed, "concepts": self.concepts}
+        weighted = {"weighted_prompt": self.prompt.weighted} if self.prompt.weighted else {}
+        return dict(shared) | {"prompt": self.prompt.text, "seed": self.seed, "concepts": self.concepts} | weighted
 
     @property
     def concepts(self) -> list[str]:
@@ -110,5 +111,7 @@ class KeyMaker:
     def __call__(self, prompt: Prompt, seed: int) -> str:
         """Return 20 hexadecimal digits: of ten million keys, two are the same with a probability of 1 in 10^10."""
         digest = self._start.copy()
-        digest.update(json.dumps([prompt.text, [concept.name for concept in prompt.concepts], seed]).encode())
+        weighted = [prompt.weighted] if prompt.weighted else []
+        said = [prompt.text, [concept.name for concept in prompt.concepts], seed, *weighted]
+        digest.update(json.dumps(said).encode())
         return digest.hexdigest()[:20]

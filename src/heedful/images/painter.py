@@ -1,5 +1,6 @@
 """Makes the images of a batch on one device, scores them, and finds their masks. Writes nothing."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
@@ -105,7 +106,9 @@ class Painter:
             return [({}, None)] * len(images)
         maps = painted.guided.maps if any(score.needs_maps for score in self.scores) else None
         try:
-            values = evaluate(images, [case.prompt for case in cases], self.scores, maps)
+            with warnings.catch_warnings():  # which the plan has shown already, once for all batches
+                warnings.simplefilter("ignore", UserWarning)
+                values = evaluate(images, [case.prompt for case in cases], self.scores, maps)
         except Exception as error:
             if not self.catch:
                 raise

@@ -16,7 +16,7 @@ from PIL import Image
 
 from heedful.attention import ImagePipeline
 from heedful.errors import HeedfulError
-from heedful.guidance import Guided, Method, Trace, guide
+from heedful.guidance import Guided, Method, Trace, embeddings_of, guide
 from heedful.images.inpainting import any_channels
 from heedful.images.sampling import Sampling
 from heedful.prompts import Prompt
@@ -94,6 +94,8 @@ def paint(
                     gradient_checkpointing=sampling.gradient_checkpointing,
                 )
             )
+        if any(prompt.weighted for prompt in prompts):
+            options |= embeddings_of(pipe, prompts, sampling.negative_prompt or "")
         values = sample(pipe, sampling, [prompt.text for prompt in prompts], seeds, **options)
     if not options:
         on_step(float(len(prompts)))
@@ -105,18 +107,21 @@ def sample(
 ) -> Float[np.ndarray, "image height width 3"]:
     """Call a pipeline, guided or not, and return images in [0, 1]; `options` go to the pipeline too.
 
+    With `prompt_embeds` among them, these take the place of the texts and of the negative prompt.
+
     Raises what the pipeline raises, and `HeedfulError` if the memory is too small.
     """
     if sampling.inpainting is not None:
         options |= sampling.inpainting.arguments(len(texts))
-    if sampling.negative_prompt is not None:
+    has_embeddings = "prompt_embeds" in options
+    if sampling.negative_prompt is not None and not has_embeddings:
         options["negative_prompt"] = [sampling.negative_prompt] * len(texts)
     try:
         # a pipeline whose weights wait elsewhere has no device that autocast knows
         narrow = torch.autocast(pipe.device.type, torch.bfloat16) if sampling.bfloat16 else nullcontext()
         with any_channels(pipe), narrow:
             return pipe(
-                list(texts),
+                None if has_embeddings else list(texts),
                 generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
                 num_inference_steps=sampling.steps,
                 guidance_scale=sampling.guidance_scale,

@@ -18,7 +18,7 @@ from heedful.images.request import PromptLine, Request
 from heedful.images.sampling import Sampling, choose_sampling, rehearse, settings_of
 from heedful.images.world_remarks import world_remarks
 from heedful.models import Model
-from heedful.prompts import Prompt
+from heedful.prompts import Prompt, take_weights
 from heedful.teaching import check_placeholders
 
 MOVE = 1000
@@ -149,8 +149,10 @@ def make_plan(model: Model, request: Request, *, allow_unsuitable: bool = False)
         raise SettingsError("Expected an image and a mask for a model that inpaints images, got none.")
     sampling = choose_sampling(model, request.sampling, request.inpainting)
     methods, remarks = _fitting(model, sampling, request.methods)
-    prompts = _parse(model.pipe, request.prompts)
-    remarks += world_remarks(model, prompts, request.scores)
+    prompts = _parse(model.pipe, request.prompts, request.weights)
+    if request.weights and sampling.negative_prompt is not None:
+        take_weights(sampling.negative_prompt)  # refuses what is no weight
+    remarks += world_remarks(model, request.scores)
     for method in methods:
         try:
             remarks += rehearse(model, prompts, [method])
@@ -198,8 +200,8 @@ def _fitting(model: Model, sampling: Sampling, methods: Sequence[Method]) -> tup
     return late, [f"{name}: a strength below 1 does not begin as noise, so none is chosen." for name in changed]
 
 
-def _parse(pipe: ImagePipeline, lines: Sequence[PromptLine]) -> list[Prompt]:
-    """Return the prompts; raises `PromptError`, or `SettingsError` for the same text with other marks."""
+def _parse(pipe: ImagePipeline, lines: Sequence[PromptLine], weights: bool) -> list[Prompt]:
+    """Return the prompts; raises `PromptError`, or `SettingsError` for the same text with other marks or weights."""
     if not lines:
         raise PromptError('Expected a prompt, got none. Write one, such as "a cat and a blue clock".')
     written: dict[str, str] = {}
@@ -207,7 +209,7 @@ def _parse(pipe: ImagePipeline, lines: Sequence[PromptLine]) -> list[Prompt]:
     for line in lines:
         try:
             check_placeholders(line.prompt, pipe.tokenizer)
-            prompt = parse_prompt(pipe, line.prompt, line.concepts)
+            prompt = parse_prompt(pipe, line.prompt, line.concepts, weights=weights)
         except PromptError as error:
             if len(lines) == 1:
                 raise
@@ -215,7 +217,7 @@ def _parse(pipe: ImagePipeline, lines: Sequence[PromptLine]) -> list[Prompt]:
         if prompt.text in written:
             raise SettingsError(
                 f"Expected different prompts, got {written[prompt.text]!r} and {line.prompt!r}, which are the same "
-                "text with other marks. Make them in two runs with two folders."
+                "text with other marks or weights. Make them in two runs with two folders."
             )
         written[prompt.text] = line.prompt
         prompts.append(prompt)

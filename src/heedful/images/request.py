@@ -49,6 +49,8 @@ class Request:
     """What is measured on each image as soon as it is made."""
     suite: str = ""
     """The name of the suite that the prompts come from."""
+    weights: bool = False
+    """Whether the prompts, and the negative one, have weights as compel writes them: (red)1.4, blue++."""
     same_noise: bool = True
     """Whether every prompt starts from the same noises. Else the seeds of prompt i are moved by 1000 i, and each seed
     is below 1000: much of an image is settled by its noise, and intervals that resample prompts do not see what

@@ -20,6 +20,8 @@ from heedful.images.sampling import Sampling
 from heedful.models import Model
 from heedful.prompts import Prompt
 
+MAP_FILES = ("maps.safetensors", "maps.json")
+
 
 @dataclass(frozen=True, eq=False)
 class Sight:
@@ -36,11 +38,7 @@ class Sight:
     @property
     def names(self) -> list[str]:
         """The concepts, as in the prompt; a name that stands there twice is numbered."""
-        names = [concept.name for concept in self.prompt.concepts]
-        return [
-            name if names.count(name) == 1 else f"{name} {names[: index + 1].count(name)}"
-            for index, name in enumerate(names)
-        ]
+        return seen_names(self.prompt)
 
     def figures(self) -> dict[str, Any]:
         """Return what there is to say in numbers, as plain JSON values."""
@@ -69,10 +67,19 @@ class Sight:
         return {_key(index, name): self.maps[index].contiguous() for index, name in enumerate(self.names)}
 
     def files(self) -> dict[str, bytes]:
-        """Return maps.safetensors and maps.json."""
+        """Return what `MAP_FILES` names."""
         text = json.dumps(self.figures(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         maps = save(self.tensors(), metadata={"prompt": self.prompt.text})
-        return {"maps.safetensors": maps, "maps.json": text.encode()}
+        return dict(zip(MAP_FILES, (maps, text.encode()), strict=True))
+
+
+def seen_names(prompt: Prompt) -> list[str]:
+    """Return the concepts of a prompt by name; a name that stands there twice is numbered."""
+    names = [concept.name for concept in prompt.concepts]
+    return [
+        name if names.count(name) == 1 else f"{name} {names[: index + 1].count(name)}"
+        for index, name in enumerate(names)
+    ]
 
 
 def check_look(plan: Plan) -> None:

@@ -63,6 +63,9 @@ class Prompt:
     from_end: bool = False
     """Whether padding, or anything else of unknown length, stands before its tokens, so that indices count from the
     first of them until `shifted` says where that is."""
+    weighted: str = ""
+    """The prompt as it was written with weights, without marks; empty if no word has one. The pipeline then gets
+    embeddings in place of the text."""
 
     @classmethod
     def parse(

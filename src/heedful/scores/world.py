@@ -3,6 +3,8 @@
 It says nothing of other images: the detector knows 24 classes of sprites.
 """
 
+import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +45,12 @@ class WorldScore(Score):
         ),
     )
 
+    TAUGHT: ClassVar[str] = (
+        "The judge of the embedded model does not know what was taught: its figures (world.*) do not say whether "
+        "taught things look as they were taught. The score instance does."
+    )
+    """What is said of prompts with taught words."""
+
     name: str = "world"
     folder: Path | None = None
     """The folder of another world model, whose detector judges; None is the embedded one."""
@@ -52,6 +60,8 @@ class WorldScore(Score):
     ) -> Values:
         """Return success, the five faults and the confidence of each image."""
         check_prompts(images, prompts)
+        if any(re.search(r"<[^<>\s]+>", prompt.text) for prompt in prompts):
+            warnings.warn(self.TAUGHT, UserWarning, stacklevel=2)
         found = load_detector(self.folder)(images) if images else []
         verdicts = [
             judge(prompt.text, detections) if expectations(prompt.text) else None

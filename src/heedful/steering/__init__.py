@@ -18,6 +18,7 @@ from heedful.steering.step import Task
 from heedful.steering.texts import parse_prompt
 from heedful.steering.trace import NoiseTrace, RestartTrace, StepTrace, Trace
 from heedful.steering.view_data import data_url, view_data
+from heedful.steering.weighted import embeddings_of
 
 __all__ = [
     "COARSEST_UP_SITES",
@@ -43,6 +44,7 @@ __all__ = [
     "admit",
     "data_url",
     "denoiser_of",
+    "embeddings_of",
     "paragraph",
     "parse_prompt",
     "pipeline_shares",

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -10,18 +10,26 @@ from torch import Tensor
 
 from heedful.attention import Layout, find_denoiser, layout_of
 from heedful.errors import PromptError, UnsupportedPipeline
-from heedful.prompts import Concept, Prompt
+from heedful.prompts import Concept, Prompt, take_weights
+from heedful.steering.weighted import check_weights
 
 
-def parse_prompt(pipe: object, text: str, concepts: Sequence[str] | None = None) -> Prompt:
+def parse_prompt(pipe: object, text: str, concepts: Sequence[str] | None = None, *, weights: bool = False) -> Prompt:
     """Return the prompt `text` with its concepts, as `pipe` will read it; raises what `Prompt.parse` raises.
+
+    With `weights`, those in the text, as compel writes them, are taken off: "a (red)1.4 cat" is "a red cat". Its
+    `embeddings_of` have them.
 
     Raises `UnsupportedPipeline` for a pipeline without a denoiser that heedful can read, or without a tokenizer.
     """
     denoiser = find_denoiser(pipe)
     if denoiser is None:
         raise UnsupportedPipeline(f"Expected a diffusers pipeline with a denoiser, got {type(pipe).__name__}.")
-    return layout_of(denoiser).read(pipe, text, concepts, {})
+    if not weights:
+        return layout_of(denoiser).read(pipe, text, concepts, {})
+    check_weights(pipe)
+    found = take_weights(text)
+    return replace(layout_of(denoiser).read(pipe, found.text, concepts, {}), weighted=found.written)
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,12 @@ def prompts_of_images(
     guided = [prompt for prompt in prompts for _ in range(images // len(prompts))]
     if not encoded or not all(call.texts for call in encoded):
         return guided
+    unweighted = next((prompt for prompt in prompts if prompt.weighted), None)
+    if unweighted is not None:
+        raise PromptError(
+            f"Expected the embeddings of {unweighted.weighted!r}, got its text, which has no weights. Call the "
+            "pipeline with **heedful.guidance.embeddings_of(pipe, prompts)."
+        )
     first = encoded[0]
     has_options = any(value != _default(pipe, name) for name, value in first.options.items())
     for texts in first.texts:

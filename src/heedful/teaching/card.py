@@ -1,12 +1,13 @@
 """The model card of taught concepts: what they are, and how anyone loads them, with heedful or without."""
 
-import json
 import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from huggingface_hub import ModelCard, ModelCardData
 
 from heedful.references import cite
 from heedful.teaching import folder as files
@@ -38,17 +39,6 @@ class About:
 def card(manifest: Manifest, about: About) -> str:
     """Return the card."""
     base = about.base
-    is_on_hub = _HUB_ID.fullmatch(base) and not Path(base).exists()
-    header = {
-        **({"base_model": base} if is_on_hub else {}),
-        **({"license": manifest.license} if manifest.license else {}),
-        "library_name": "diffusers",
-        "instance_prompt": manifest.prompt,
-        "tags": ["text-to-image", "diffusers", "textual_inversion", *_TAGS.get(manifest.weights, [])],
-        "widget": [{"text": manifest.prompt, **({"output": {"url": about.sheet}} if about.sheet else {})}],
-    }
-    # JSON's strings, lists and objects are YAML too, and safe whatever a prompt holds
-    yaml = "".join(f"{name}: {json.dumps(value)}\n" for name, value in header.items())
     learnt = "\n".join(f"- `{concept.placeholder}`, a {concept.noun}" for concept in manifest.concepts)
     settings = "\n".join(f"| {name} | {_cell(value)} |" for name, value in manifest.training.items())
     model_option = "" if base == NAME else f" --model {shlex.quote(base)}"
@@ -63,8 +53,9 @@ def card(manifest: Manifest, about: About) -> str:
     plain = [*(line for line in imports if line != "import heedful" or is_embedded), *_imports(manifest)]
     plain += ["", *pipe, *_without_heedful(manifest), *image]
     method = METHODS.get(manifest.method)
-    return f"""---
-{yaml}---
+    text = f"""---
+{_header(manifest, about).to_yaml()}
+---
 
 # {manifest.prompt}
 
@@ -101,18 +92,32 @@ With diffusers alone:
 {cite(method) if method else cite()}
 ```
 """
+    return ModelCard(text).content  # which reads the header again, and refuses one that the hub would
 
 
 def license_of(pipe: object) -> str | None:
-    """Return the licence that the card of the base model names, if it lies beside its weights."""
+    """Return the licence that the card of the base model names, if it lies beside its weights and can be read."""
     name = getattr(pipe, "name_or_path", None)
     try:
-        text = (Path(name) / "README.md").read_text(encoding="utf-8") if name else ""
-    except (OSError, ValueError):
+        text = (Path(name) / files.CARD).read_text(encoding="utf-8") if name else ""
+        found = ModelCard(text).data.get("license") if text.startswith("---") else None
+    except Exception:  # a file that cannot be read, no text, or whatever YAML makes of a strange header
         return None
-    header = text.split("\n---", 1)[0] if text.startswith("---\n") else ""
-    found = re.search(r"^license:[ \t]*([\w.-]+)", header, re.MULTILINE)
-    return None if found is None else found[1]
+    return found if isinstance(found, str) else None
+
+
+def _header(manifest: Manifest, about: About) -> ModelCardData:
+    """Return what the hub reads of a card: a base model only where the hub has it."""
+    is_on_hub = _HUB_ID.fullmatch(about.base) and not Path(about.base).exists()
+    return ModelCardData(
+        base_model=about.base if is_on_hub else None,
+        license=manifest.license,
+        library_name="diffusers",
+        pipeline_tag="text-to-image",
+        tags=["text-to-image", "diffusers", "textual_inversion", *_TAGS.get(manifest.weights, [])],
+        instance_prompt=manifest.prompt,
+        widget=[{"text": manifest.prompt, **({"output": {"url": about.sheet}} if about.sheet else {})}],
+    )
 
 
 def _picture(about: About) -> str:

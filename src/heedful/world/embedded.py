@@ -10,6 +10,7 @@ from transformers import CLIPModel, CLIPProcessor
 
 from heedful.errors import ModelNotFound
 from heedful.whole_models import load_whole_pipeline
+from heedful.world.architecture import is_world
 from heedful.world.clip import FOLDER as CLIP_FOLDER
 from heedful.world.clip import load_clip as _load_clip
 from heedful.world.detector import Detector
@@ -64,6 +65,11 @@ def load(world: Path | str | None = None, **kwargs: Any) -> Any:
         # diffusers asks for them by name, though the model has none
         options |= {"text_encoder_3": None, "tokenizer_3": None}
     return load_whole_pipeline(_PIPELINES[kind], folder, **(options | kwargs))
+
+
+def is_embedded(pipe: object, denoiser: object) -> bool:
+    """Whether a pipeline with this denoiser is an embedded model, or one of the architecture of an embedded U-Net."""
+    return isinstance(pipe, JointPipeline) or is_world(denoiser)
 
 
 def detector_folder(world: Path | str | None = None) -> Path | None:
