@@ -152,6 +152,13 @@ def check_demo(said: dict[str, Any]) -> None:
         raise NotReady(f"No image of the method heedful is right: {success}. Is a model loaded wrong?")
 
 
+def summary(number: str, pythons: Sequence[str], tried: Sequence[str]) -> str:
+    """Return what is said at the end: on which Pythons the wheel was tried, and on which of those asked for not."""
+    left = [python for python in pythons if python not in tried]
+    not_tried = f" NOT tried on Python {', '.join(left)}, for the reasons above." if left else ""
+    return f"heedful {number} is ready in {DIST}, tried on Python {', '.join(tried)}.{not_tried} Nothing was uploaded."
+
+
 def find_python(number: str) -> str | None:
     """Return a command that runs Python `number`, or None: from the path, or from pyenv."""
     here = f"python{number}"
@@ -191,7 +198,7 @@ def main() -> None:
             raise NotReady("There is no Python on which the wheel could be tried.")
     except NotReady as fault:
         sys.exit(f"Not ready: {fault}")
-    print(f"heedful {number} is ready in {DIST}, tried on Python {', '.join(tried)}. Nothing was uploaded.")
+    print(summary(number, pythons, tried))
 
 
 if __name__ == "__main__":

@@ -59,6 +59,13 @@ def test_a_python_is_found_by_its_number_and_another_is_not(release: ModuleType)
     assert release.find_python("3.999") is None
 
 
+def test_pythons_on_which_the_wheel_was_not_tried_are_said_at_the_end(release: ModuleType) -> None:
+    assert "tried on Python 3.11. NOT tried on Python 3.12, 3.13," in release.summary(
+        "1.0.0", ["3.11", "3.12", "3.13"], ["3.11"]
+    )
+    assert "NOT" not in release.summary("1.0.0", ["3.11"], ["3.11"])
+
+
 def test_contents_are_complete_and_clean(release: ModuleType) -> None:
     names = [f"heedful-0.2.0/{name}" for name in release.SDIST_HAS]
     release.check_contents(names, release.SDIST_HAS, "the sdist")
