@@ -29,7 +29,7 @@ def remarks_on(pipe: Any, prompts: Sequence[Prompt]) -> Iterator[str]:
 
 def _unknown(prompt: Prompt) -> list[str]:
     """Return the nouns and colours of a prompt's concepts that are no words of the world; taught words are skipped."""
-    known = {*CLASSES, *COLOURS}
+    known = {*CLASSES, *COLOURS, "background"}
     words = [
         word
         for concept in prompt.concepts
