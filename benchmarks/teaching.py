@@ -185,6 +185,7 @@ def _taught(
     pipe = heedful.world.load()
     pipe.set_progress_bar_config(disable=True)
     times: list[float] = []
+    composes = variant.method.settings_for(pipe.unet, TeachingOptions(**told)).composites > 0
     teach(
         pipe,
         read_image(photo.file),
@@ -192,10 +193,10 @@ def _taught(
         variant.method,
         out=out / "taught" / (variant.taught_as or variant.name) / photo.name,
         settings=TeachingOptions(**told),
-        # every method is shown the same class images
+        # every method is shown the same class images, but for composites, which are made of others
         class_images=ClassImageOptions(
-            class_data_dir=out / "class_images" / photo.name,
-            class_prompt=(class_prompt(photo.prompt),),
+            class_data_dir=out / ("single_things" if composes else "class_images") / photo.name,
+            class_prompt=() if composes else (class_prompt(photo.prompt),),
             class_steps=SAMPLING.steps,
             class_guidance_scale=SAMPLING.guidance_scale,
         ),
