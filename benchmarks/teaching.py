@@ -49,7 +49,7 @@ from heedful.teaching import (
 )
 from heedful.teaching import methods as teaching_methods
 from heedful.teaching.concepts import class_prompt
-from heedful.teaching.methods import Bind, SeparateAndStrengthen
+from heedful.teaching.methods import EMBEDDED, Bind, SeparateAndStrengthen
 from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
 from heedful.world.tokenizer import build_tokenizer
 
@@ -102,6 +102,13 @@ ABLATIONS = {
     )
 }
 """The paper's."""
+PHOTO = replace(
+    teaching_methods.HEEDFUL,
+    name="heedful-photo",
+    loss=teaching_methods.DISENDIFF.loss,
+    embedded=replace(EMBEDDED, learning_rate=2e-3, lr_scheduler="cosine", detach_start=False),
+)
+"""The whole denoiser and the words learn from the photo, without composites and with DisenDiff's losses."""
 BEYOND = {
     variant.name: variant
     for variant in (
@@ -110,7 +117,10 @@ BEYOND = {
         _disendiff("segregation", _losses() + Segregation()),
         Variant("alone", replace(teaching_methods.CUSTOM_DIFFUSION, name="alone", shows_each_alone=True)),
         _disendiff("disendiff-alone", teaching_methods.DISENDIFF.loss, shows_each_alone=True),
-        Variant("heedful-without-maps", replace(teaching_methods.HEEDFUL, name="heedful-without-maps", loss=None)),
+        Variant("heedful-photo", PHOTO),
+        Variant("heedful-photo-lora", PHOTO.as_lora()),
+        Variant("heedful-without-maps", replace(PHOTO, name="heedful-without-maps", loss=None)),
+        Variant("heedful-photo-guided", PHOTO, methods.HEEDFUL, taught_as="heedful-photo"),
         Variant("disendiff-guided", teaching_methods.DISENDIFF, methods.HEEDFUL, taught_as="disendiff"),
         Variant("heedful-guided", teaching_methods.HEEDFUL, methods.HEEDFUL, taught_as="heedful"),
     )

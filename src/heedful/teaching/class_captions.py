@@ -51,7 +51,7 @@ def thing_on_ground(caption: str) -> ThingOnGround:
 
 
 def varied_captions(denoiser: Any, nouns: Sequence[str], count: int) -> tuple[str, ...]:
-    """Return `count` captions, every second of a class that is taught, in turn; fewer for one thing alone.
+    """Return `count` captions, every second of a class that is taught, in turn.
 
     The words are those that the model knows: the embedded models' own, or usual ones.
     """
@@ -67,7 +67,7 @@ def varied_captions(denoiser: Any, nouns: Sequence[str], count: int) -> tuple[st
 
 def article(noun: str) -> str:
     """Return "a" or "an"."""
-    return "an" if noun[:1].lower() in _VOWELS else "a"
+    return "an" if noun.lower().startswith(tuple(_VOWELS)) else "a"
 
 
 def _of_the_world(nouns: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from heedful.attention import TeachablePipeline
+from heedful.attention import TeachablePipeline, find_denoiser
 from heedful.errors import PromptTooLong, SettingsError
 from heedful.options import ClassImageOptions
 from heedful.teaching.class_captions import thing_on_ground, varied_captions
@@ -19,7 +19,7 @@ from heedful.teaching.dataset import Size, TrainingImages, join
 from heedful.teaching.framing import Box
 from heedful.teaching.methods import TeachingMethod
 from heedful.teaching.photos import Photo
-from heedful.teaching.reading import Read
+from heedful.teaching.reading import Read, reader_of
 from heedful.teaching.regions import each_alone
 from heedful.teaching.settings import TeachingSettings
 
@@ -30,7 +30,7 @@ Material = tuple[TrainingImages, TrainingImages | None]
 
 
 def class_prompts_of(
-    denoiser: Any,
+    pipe: TeachablePipeline,
     given: Sequence[str],
     method: TeachingMethod,
     settings: TeachingSettings,
@@ -40,13 +40,16 @@ def class_prompts_of(
     """Return what class images show: what is `given`; else, for composites, single things on single grounds; else the
     prompt's classes, and each alone if the concepts are shown so too.
 
-    Raises `SettingsError` for prompts of which no composites can be made.
+    Raises `SettingsError` for prompts of which no composites can be made, and `PromptError` for those that cannot be
+    read.
     """
     if settings.composites:
         nouns = [concept.noun for concept in concepts]
-        prompts = tuple(given) or varied_captions(denoiser, nouns, settings.num_class_images)
+        prompts = tuple(given) or varied_captions(find_denoiser(pipe), nouns, settings.num_class_images)
+        read = reader_of(pipe)
         for each in prompts:
             thing_on_ground(each)
+            read(each)
         return prompts
     alone = method.shows_each_alone and len(concepts) > 1
     return tuple(given) or (class_prompt(prompt), *(f"a {each.noun}" for each in concepts if alone))

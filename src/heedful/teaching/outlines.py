@@ -15,12 +15,12 @@ Mask = Bool[np.ndarray, "height width"]
 Pixels = UInt8[np.ndarray, "height width 3"]
 
 _MARGIN = 0.1
-"""How far around the masks, as a share of the image's side, nothing is taken for ground."""
+"""How far around the masks of large things, as a share of the image's side, nothing is taken for ground."""
 _BINS = 16
 _RARE = 0.005
 """Colours that are rarer on the ground than this are not the ground's."""
 _REACH = 0.5
-"""How far a thing may reach beyond its mask, as a share of the mask's height and width."""
+"""How far a thing may reach beyond its mask, as a share of the mask's height and width; ground is what is farther."""
 
 
 def fit_masks(pixels: Pixels, masks: Sequence[Mask]) -> list[Mask]:
@@ -30,8 +30,10 @@ def fit_masks(pixels: Pixels, masks: Sequence[Mask]) -> list[Mask]:
     is added, at most half of the mask's size farther on each side. Of several masks, each pixel goes to the one that
     reaches it first. A mask of which nothing is left stays as it is; so do all where there is no ground.
     """
-    step = max(1, round(_MARGIN / 2 * max(pixels.shape[:2])))
-    ground = ~grown(np.logical_or.reduce(list(masks)), 2 * step)
+    anything = np.logical_or.reduce(list(masks))
+    ground = ~np.logical_or.reduce([anything, *map(_window, masks)])
+    if not ground.any():  # large things: what is a little away from all of them
+        ground = ~grown(anything, max(1, round(_MARGIN * max(pixels.shape[:2]))))
     if not ground.any():
         return list(masks)
     is_alike = _alike(pixels, ground)

@@ -19,6 +19,7 @@ from heedful.teaching import folder as files
 from heedful.teaching.card import About, card, license_of
 from heedful.teaching.concepts import check_lesson, new_concepts
 from heedful.teaching.crops import kept_boxes, told_boxes
+from heedful.teaching.dataset import join
 from heedful.teaching.families import as_teachable, family_of
 from heedful.teaching.folder import Manifest
 from heedful.teaching.framing import frame
@@ -95,7 +96,7 @@ def teach(
     size = (side, side)
     frame(photos, prompt, told_boxes(photos, chosen)).check_masks(size)
     vectors = initial_vectors(pipe, concepts, chosen.initializer_token, chosen.num_vectors)
-    class_prompts = class_prompts_of(denoiser, class_images.class_prompt, method, chosen, prompt, concepts)
+    class_prompts = class_prompts_of(pipe, class_images.class_prompt, method, chosen, prompt, concepts)
 
     state = PartialState(cpu=pipe.device.type == "cpu")
     output = OutputFolder(Path(out))
@@ -120,14 +121,14 @@ def teach(
         if state.is_main_process:
             output.claim(*manifest.files(), *_sheets(chosen.max_train_steps, run, callbacks))
         boxes = kept_boxes(pipe, photos, prompt, concepts, chosen, size, run.seed)
-        shown = frame(photos, prompt, boxes)
+        squares = frame(photos, prompt, boxes)
         shelf = class_images.class_data_dir or shelf_of(output.folder, class_prompts)
-        callbacks.on_photos(shown)
         shown, prior = make_material(
-            pipe, method, chosen, photos, boxes, shown, prompt, concepts, class_prompts, shelf, class_images, size=size,
-            seed=run.seed, read=taught_reader(pipe, concepts, chosen.num_vectors), turn=state.main_process_first,
-            on_class_image=callbacks.on_class_image,
+            pipe, method, chosen, photos, boxes, squares, prompt, concepts, class_prompts, shelf, class_images,
+            size=size, seed=run.seed, read=taught_reader(pipe, concepts, chosen.num_vectors),
+            turn=state.main_process_first, on_class_image=callbacks.on_class_image,
         )  # fmt: skip
+        callbacks.on_photos(join(squares, shown) if chosen.composites else squares)
         add_concepts(pipe, vectors)
         data = Data(images=shown, class_images=prior, size=size, seed=run.seed)
         loop = Training(pipe, method, chosen, concepts, data, run.mixed_precision or _precision(denoiser))

@@ -55,7 +55,8 @@ class Callbacks:
     """Functions that are called while a training runs; none of them changes its result."""
 
     on_photos: Callable[[TrainingImages], None] = lambda photos: None
-    """Called once with the squares of the photos that are learnt, before anything is learnt."""
+    """Called once with the squares of the photos, and composites behind them if these are what is learnt, before
+    anything is."""
     on_class_image: Callable[[int, int], None] = lambda done, total: None
     """Called with how many class images there are, and how many there will be."""
     on_step: Callable[[int, int, Losses], None] = lambda step, steps, losses: None
