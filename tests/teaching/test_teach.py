@@ -73,7 +73,7 @@ def test_other_weights_of_cross_attention_can_be_chosen(weights: Any, tmp_path: 
     assert changed == {f"unet.{name}.weight" for name in projections(pipe.unet, weights)}
 
 
-@pytest.mark.parametrize("method", [DISENDIFF, METHODS["dreambooth-lora"]], ids=name_of)
+@pytest.mark.parametrize("method", [DISENDIFF, METHODS["dreambooth-lora"], METHODS["heedful"]], ids=name_of)
 def test_a_killed_training_goes_on_to_the_same_result(method: TeachingMethod, tmp_path: Path) -> None:
     class Killed(Exception):
         pass

@@ -63,13 +63,13 @@ def lay(
     if mirrored:
         image, alpha = (each.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for each in (image, alpha))
     margin = round(_MARGIN * scale)
-    corner = tuple(
+    left, top = (
         min(max(round(at - own / 2), -margin), max(side - own + margin, -margin))
         for at, own, side in zip(middle, size, (width, height), strict=True)
     )
     canvas, where = Image.fromarray(pixels), Image.new("L", (width, height))
-    canvas.paste(image, corner, alpha)
-    where.paste(alpha, corner)
+    canvas.paste(image, (left, top), alpha)
+    where.paste(alpha, (left, top))
     return np.asarray(canvas), np.asarray(where) > 127
 
 
