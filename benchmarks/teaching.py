@@ -4,6 +4,7 @@
     python benchmarks/teaching.py --bfloat16 --methods disendiff,ablations --seeds 2
     python benchmarks/teaching.py --bfloat16 --three --methods custom-diffusion,disendiff,heedful
     python benchmarks/teaching.py --methods answers --seeds 2                          # floors and ceilings
+    python benchmarks/teaching.py --bfloat16 --pictures frog-monkey,car-clock --seeds 1 --methods disendiff,heedful
     python benchmarks/teaching.py --bfloat16 --images 2 --seeds 2 --methods disendiff --set learning_rate=3e-3  # tuning
 
 Teaches into OUT/taught/METHOD/IMAGE, generates the suite `one-image-concepts` for each image, and writes a record per
@@ -139,6 +140,9 @@ def main(
     ] = "answers,textual-inversion,dreambooth,custom-diffusion,disendiff,heedful",
     seeds: Annotated[int, typer.Option(help="Samples of each prompt.")] = 10,
     images: Annotated[int | None, typer.Option(help="How many images; all ten unless given.")] = None,
+    pictures: Annotated[
+        str | None, typer.Option(help="Their names, comma-separated, instead of the first ones.")
+    ] = None,
     three: Annotated[bool, typer.Option(help="The three images with three instances.")] = False,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE of the settings, for every method; for tuning.")
@@ -149,6 +153,11 @@ def main(
     """Teach, generate, judge, compare."""
     torch.set_num_threads(threads)
     photos = (one_image_concepts_three() if three else one_image_concepts())[:images]
+    if pictures is not None:
+        by_name = {photo.name: photo for photo in photos}
+        if unknown := [name for name in pictures.split(",") if name not in by_name]:
+            raise typer.BadParameter(f"expected {', '.join(by_name)}, got {unknown[0]}")
+        photos = [by_name[name] for name in pictures.split(",")]
     told = {name: ast.literal_eval(value) for name, value in (each.split("=", 1) for each in changes or [])}
     chosen = [one for name in methods.split(",") for one in _named(name)]
     records: dict[str, list[list[dict[str, Any]]]] = {}
