@@ -16,7 +16,6 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,16 +24,14 @@ import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-from teaching_answers import ANSWERS, SAMPLING, Answer
+from teaching_answers import SAMPLING
+from teaching_variants import GROUPS, VARIANTS, Variant
 
 import heedful
 from heedful.bench.suites import find_suite
 from heedful.files import write_atomic
-from heedful.guidance import NONE, Method, methods
-from heedful.guidance.methods import Segregation
 from heedful.image_files import read_image
 from heedful.images import paint
-from heedful.losses import Evenness
 from heedful.options import ClassImageOptions, TeachingOptions, TrainingOptions
 from heedful.prompts import Prompt
 from heedful.report.markdown import table
@@ -42,15 +39,8 @@ from heedful.scores import instance_originals
 from heedful.scores.clip import ClipImage, ClipText
 from heedful.scores.instance import InstanceScore
 from heedful.scores.statistics import SHARE, Range, compare, estimate
-from heedful.teaching import (
-    METHODS,
-    Callbacks,
-    TeachingMethod,
-    teach,
-)
-from heedful.teaching import methods as teaching_methods
+from heedful.teaching import Callbacks, teach
 from heedful.teaching.concepts import class_prompt
-from heedful.teaching.methods import EMBEDDED, Bind, SeparateAndStrengthen
 from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
 from heedful.world.tokenizer import build_tokenizer
 
@@ -67,70 +57,6 @@ FIGURES = {
     "image": "image alignment",
     "text": "text alignment",
 }
-
-
-@dataclass(frozen=True)
-class Variant:
-    """How concepts are taught, and how their images are guided."""
-
-    name: str
-    method: TeachingMethod
-    guidance: Method = NONE
-    taught_as: str | None = None
-    """The variant whose taught concepts these are; its own unless given."""
-    answer: Answer | None = None
-    """What makes the images instead of a taught model; then nothing is taught."""
-
-
-def _disendiff(name: str, loss: Any, **changes: Any) -> Variant:
-    return Variant(name, replace(teaching_methods.DISENDIFF, name=name, loss=loss, **changes))
-
-
-def _losses(**changes: Any) -> Any:
-    return Bind(**changes) + SeparateAndStrengthen(**changes)
-
-
-PUBLISHED = {name: Variant(name, method) for name, method in METHODS.items()}
-ABLATIONS = {
-    variant.name: variant
-    for variant in (
-        _disendiff("without-bind", SeparateAndStrengthen()),
-        _disendiff("without-separation", Bind()),
-        _disendiff("without-gaussian", _losses(sigma=None)),
-        _disendiff("suppression-none", _losses(suppressions=0)),
-        _disendiff("suppression-twice", _losses(suppressions=2)),
-        _disendiff("query-too", teaching_methods.DISENDIFF.loss, weights="query-key-value"),
-    )
-}
-"""The paper's."""
-PHOTO = replace(
-    teaching_methods.HEEDFUL,
-    name="heedful-photo",
-    loss=teaching_methods.DISENDIFF.loss,
-    embedded=replace(EMBEDDED, learning_rate=2e-3, lr_scheduler="cosine", detach_start=False),
-)
-"""The whole denoiser and the words learn from the photo, without composites and with DisenDiff's losses."""
-BEYOND = {
-    variant.name: variant
-    for variant in (
-        _disendiff("value-alone", teaching_methods.DISENDIFF.loss, weights="value"),
-        _disendiff("evenness", _losses() + Evenness()),
-        _disendiff("segregation", _losses() + Segregation()),
-        Variant("alone", replace(teaching_methods.CUSTOM_DIFFUSION, name="alone", shows_each_alone=True)),
-        _disendiff("disendiff-alone", teaching_methods.DISENDIFF.loss, shows_each_alone=True),
-        Variant("heedful-photo", PHOTO),
-        Variant("heedful-photo-lora", PHOTO.as_lora()),
-        Variant("heedful-without-maps", replace(PHOTO, name="heedful-without-maps", loss=None)),
-        Variant("heedful-photo-guided", PHOTO, methods.HEEDFUL, taught_as="heedful-photo"),
-        Variant("disendiff-guided", teaching_methods.DISENDIFF, methods.HEEDFUL, taught_as="disendiff"),
-        Variant("heedful-guided", teaching_methods.HEEDFUL, methods.HEEDFUL, taught_as="heedful"),
-    )
-}
-"""Ours to try."""
-UNTAUGHT = {name: Variant(name, teaching_methods.DISENDIFF, answer=answer) for name, answer in ANSWERS.items()}
-"""Rows between which every method stands: they were taught nothing."""
-VARIANTS = PUBLISHED | ABLATIONS | BEYOND | UNTAUGHT
-GROUPS = {"ablations": ABLATIONS, "beyond": BEYOND, "answers": UNTAUGHT}
 
 
 def main(
