@@ -4,6 +4,7 @@
     python benchmarks/teaching.py --bfloat16 --methods disendiff,ablations --seeds 2
     python benchmarks/teaching.py --bfloat16 --three --methods custom-diffusion,disendiff,heedful
     python benchmarks/teaching.py --methods answers --seeds 2                          # floors and ceilings
+    python benchmarks/teaching.py --bfloat16 --pictures frog-monkey,car-clock --seeds 1 --methods disendiff,heedful
     python benchmarks/teaching.py --bfloat16 --images 2 --seeds 2 --methods disendiff --set learning_rate=3e-3  # tuning
 
 Teaches into OUT/taught/METHOD/IMAGE, generates the suite `one-image-concepts` for each image, and writes a record per
@@ -15,7 +16,6 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,16 +24,14 @@ import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-from teaching_answers import ANSWERS, SAMPLING, Answer
+from teaching_answers import SAMPLING
+from teaching_variants import GROUPS, VARIANTS, Variant
 
 import heedful
 from heedful.bench.suites import find_suite
 from heedful.files import write_atomic
-from heedful.guidance import NONE, Method, methods
-from heedful.guidance.methods import Segregation
 from heedful.image_files import read_image
 from heedful.images import paint
-from heedful.losses import Evenness
 from heedful.options import ClassImageOptions, TeachingOptions, TrainingOptions
 from heedful.prompts import Prompt
 from heedful.report.markdown import table
@@ -41,15 +39,8 @@ from heedful.scores import instance_originals
 from heedful.scores.clip import ClipImage, ClipText
 from heedful.scores.instance import InstanceScore
 from heedful.scores.statistics import SHARE, Range, compare, estimate
-from heedful.teaching import (
-    METHODS,
-    Callbacks,
-    TeachingMethod,
-    teach,
-)
-from heedful.teaching import methods as teaching_methods
+from heedful.teaching import Callbacks, teach
 from heedful.teaching.concepts import class_prompt
-from heedful.teaching.methods import Bind, SeparateAndStrengthen
 from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
 from heedful.world.tokenizer import build_tokenizer
 
@@ -68,60 +59,6 @@ FIGURES = {
 }
 
 
-@dataclass(frozen=True)
-class Variant:
-    """How concepts are taught, and how their images are guided."""
-
-    name: str
-    method: TeachingMethod
-    guidance: Method = NONE
-    taught_as: str | None = None
-    """The variant whose taught concepts these are; its own unless given."""
-    answer: Answer | None = None
-    """What makes the images instead of a taught model; then nothing is taught."""
-
-
-def _disendiff(name: str, loss: Any, **changes: Any) -> Variant:
-    return Variant(name, replace(teaching_methods.DISENDIFF, name=name, loss=loss, **changes))
-
-
-def _losses(**changes: Any) -> Any:
-    return Bind(**changes) + SeparateAndStrengthen(**changes)
-
-
-PUBLISHED = {name: Variant(name, method) for name, method in METHODS.items()}
-ABLATIONS = {
-    variant.name: variant
-    for variant in (
-        _disendiff("without-bind", SeparateAndStrengthen()),
-        _disendiff("without-separation", Bind()),
-        _disendiff("without-gaussian", _losses(sigma=None)),
-        _disendiff("suppression-none", _losses(suppressions=0)),
-        _disendiff("suppression-twice", _losses(suppressions=2)),
-        _disendiff("query-too", teaching_methods.DISENDIFF.loss, weights="query-key-value"),
-    )
-}
-"""The paper's."""
-BEYOND = {
-    variant.name: variant
-    for variant in (
-        _disendiff("value-alone", teaching_methods.DISENDIFF.loss, weights="value"),
-        _disendiff("evenness", _losses() + Evenness()),
-        _disendiff("segregation", _losses() + Segregation()),
-        Variant("alone", replace(teaching_methods.CUSTOM_DIFFUSION, name="alone", shows_each_alone=True)),
-        _disendiff("disendiff-alone", teaching_methods.DISENDIFF.loss, shows_each_alone=True),
-        Variant("heedful-without-maps", replace(teaching_methods.HEEDFUL, name="heedful-without-maps", loss=None)),
-        Variant("disendiff-guided", teaching_methods.DISENDIFF, methods.HEEDFUL, taught_as="disendiff"),
-        Variant("heedful-guided", teaching_methods.HEEDFUL, methods.HEEDFUL, taught_as="heedful"),
-    )
-}
-"""Ours to try."""
-UNTAUGHT = {name: Variant(name, teaching_methods.DISENDIFF, answer=answer) for name, answer in ANSWERS.items()}
-"""Rows between which every method stands: they were taught nothing."""
-VARIANTS = PUBLISHED | ABLATIONS | BEYOND | UNTAUGHT
-GROUPS = {"ablations": ABLATIONS, "beyond": BEYOND, "answers": UNTAUGHT}
-
-
 def main(
     out: Annotated[Path, typer.Option(help="Folder of the records and the results.")] = Path("out/teaching"),
     methods: Annotated[
@@ -129,6 +66,9 @@ def main(
     ] = "answers,textual-inversion,dreambooth,custom-diffusion,disendiff,heedful",
     seeds: Annotated[int, typer.Option(help="Samples of each prompt.")] = 10,
     images: Annotated[int | None, typer.Option(help="How many images; all ten unless given.")] = None,
+    pictures: Annotated[
+        str | None, typer.Option(help="Their names, comma-separated, instead of the first ones.")
+    ] = None,
     three: Annotated[bool, typer.Option(help="The three images with three instances.")] = False,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE of the settings, for every method; for tuning.")
@@ -139,6 +79,11 @@ def main(
     """Teach, generate, judge, compare."""
     torch.set_num_threads(threads)
     photos = (one_image_concepts_three() if three else one_image_concepts())[:images]
+    if pictures is not None:
+        by_name = {photo.name: photo for photo in photos}
+        if unknown := [name for name in pictures.split(",") if name not in by_name]:
+            raise typer.BadParameter(f"expected {', '.join(by_name)}, got {unknown[0]}")
+        photos = [by_name[name] for name in pictures.split(",")]
     told = {name: ast.literal_eval(value) for name, value in (each.split("=", 1) for each in changes or [])}
     chosen = [one for name in methods.split(",") for one in _named(name)]
     records: dict[str, list[list[dict[str, Any]]]] = {}
@@ -185,6 +130,7 @@ def _taught(
     pipe = heedful.world.load()
     pipe.set_progress_bar_config(disable=True)
     times: list[float] = []
+    composes = variant.method.settings_for(pipe.unet, TeachingOptions(**told)).composites > 0
     teach(
         pipe,
         read_image(photo.file),
@@ -192,10 +138,10 @@ def _taught(
         variant.method,
         out=out / "taught" / (variant.taught_as or variant.name) / photo.name,
         settings=TeachingOptions(**told),
-        # every method is shown the same class images
+        # every method is shown the same class images, but for composites, which are made of others
         class_images=ClassImageOptions(
-            class_data_dir=out / "class_images" / photo.name,
-            class_prompt=(class_prompt(photo.prompt),),
+            class_data_dir=out / ("single_things" if composes else "class_images") / photo.name,
+            class_prompt=() if composes else (class_prompt(photo.prompt),),
             class_steps=SAMPLING.steps,
             class_guidance_scale=SAMPLING.guidance_scale,
         ),

@@ -95,6 +95,8 @@ class TeachingOptions:
 
     learning_rate: float | None = None
     """Learning rate of AdamW."""
+    word_learning_rate: float | None = None
+    """Learning rate of the new words, if it is another one."""
     max_train_steps: int | None = None
     """Number of steps of the optimizer."""
     train_batch_size: int | None = None
@@ -119,11 +121,16 @@ class TeachingOptions:
     """Whether images of the classes alone are shown too, so that the classes keep their meaning (DreamBooth)."""
     prior_loss_weight: float | None = None
     """Weight of the denoising loss of class images."""
+    class_batch_size: int | None = None
+    """Class images per forward pass. Without it: as many as training images."""
     num_class_images: int | None = None
     """Number of class images; the model generates those that their folder lacks."""
     crop: Crop | None = None
     """Which square of a photo is learnt: one that keeps every concept, told by masks, or else by the model's own maps;
     or the one in its centre."""
+    composites: int | None = None
+    """Number of images that are learnt instead of the photos: the photos' things, cut out by masks or by the model's
+    own maps, on grounds of class images, alone and beside their things. 0 for none."""
     augmentation: Augmentation | None = None
     """How training images are varied: not at all, mirrored, or mirrored and scaled as in Custom Diffusion."""
     say_scale: bool | None = None
@@ -142,9 +149,10 @@ class TeachingOptions:
         """Check types and ranges."""
         check_fields(type(self), vars(self), "settings of a training")
         _check_least(self, 1, "max_train_steps", "train_batch_size", "gradient_accumulation_steps", "num_vectors",
-                     "num_class_images")  # fmt: skip
-        _check_least(self, 0, "learning_rate", "prior_loss_weight", "loss_weight", "lr_warmup_steps", "adam_beta1",
-                     "adam_beta2", "adam_weight_decay", "adam_epsilon", "max_grad_norm")  # fmt: skip
+                     "num_class_images", "class_batch_size")  # fmt: skip
+        _check_least(self, 0, "composites", "learning_rate", "word_learning_rate", "prior_loss_weight", "loss_weight",
+                     "lr_warmup_steps", "adam_beta1", "adam_beta2", "adam_weight_decay", "adam_epsilon",
+                     "max_grad_norm")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,7 @@ def short(method: TeachingMethod, **changes: Any) -> TeachingSettings:
         "max_train_steps": 3,
         "train_batch_size": 2,
         "num_class_images": 2,
+        "composites": min(4, method.settings.composites),
         "say_scale": False,
         "sites": SiteSelection(),
     }

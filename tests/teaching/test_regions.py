@@ -13,6 +13,7 @@ from heedful.attention import SiteSelection, find_denoiser
 from heedful.attention.regions import Segment
 from heedful.teaching import METHODS, regions
 from heedful.teaching.concepts import new_concepts
+from heedful.teaching.outlines import fit_masks
 from heedful.teaching.regions import concept_maps, each_alone, find_regions
 from heedful.teaching.text_embeddings import add_concepts, initial_vectors
 from heedful.world.instances import InstanceImage
@@ -24,26 +25,30 @@ TWO = world.one_image_concepts()
 SITES = SiteSelection(scale=2)
 
 
-def _found(pipe: Any, image: InstanceImage) -> list[float]:
-    """The intersection over union of each instance's mask with where the untaught model sees its class."""
+def _found(pipe: Any, image: InstanceImage) -> list[tuple[float, float]]:
+    """The intersection over union of each instance's mask with where the untaught model sees its class, and with that
+    brought to the outline.
+    """
     sites = METHODS["disendiff"].settings_for(pipe.unet).sites
     with Image.open(image.file) as shown:
         found = find_regions(pipe, shown, image.prompt, new_concepts(image.prompt, pipe.tokenizer), sites, 0)
+        fitted = fit_masks(np.asarray(shown.convert("RGB")), [region.mask for region in found])
     shares = []
-    for region, instance in zip(found, image.instances, strict=True):
+    for region, outline, instance in zip(found, fitted, image.instances, strict=True):
         assert region.concept.noun == instance.noun
         with Image.open(instance.mask) as drawn:
             mask = np.asarray(drawn) > 0
-        shares.append(float((region.mask & mask).sum() / (region.mask | mask).sum()))
+        shares.append(tuple(float((own & mask).sum() / (own | mask).sum()) for own in (region.mask, outline)))
     return shares
 
 
 def test_the_embedded_model_sees_each_class_of_the_one_image_concepts_where_it_is() -> None:
     pipe = world.load()
     before = parameters(pipe)
-    shares = [share for image in TWO for share in _found(pipe, image)]
+    shares, outlines = zip(*(pair for image in TWO for pair in _found(pipe, image)), strict=True)
     assert len(shares) == 20
     assert min(shares) > 0.6 and np.mean(shares) > 0.75
+    assert min(outlines) > 0.86 and np.mean(outlines) > 0.92
     assert all(torch.equal(value, before[name]) for name, value in parameters(pipe).items())
     assert not any(module._forward_hooks for module in pipe.unet.modules())  # pyright: ignore[reportPrivateUsage]
 

@@ -73,7 +73,7 @@ def test_other_weights_of_cross_attention_can_be_chosen(weights: Any, tmp_path: 
     assert changed == {f"unet.{name}.weight" for name in projections(pipe.unet, weights)}
 
 
-@pytest.mark.parametrize("method", [DISENDIFF, METHODS["dreambooth-lora"]], ids=name_of)
+@pytest.mark.parametrize("method", [DISENDIFF, METHODS["dreambooth-lora"], METHODS["heedful"]], ids=name_of)
 def test_a_killed_training_goes_on_to_the_same_result(method: TeachingMethod, tmp_path: Path) -> None:
     class Killed(Exception):
         pass
@@ -164,6 +164,45 @@ def test_a_method_may_show_each_concept_alone(alone: bool, captions: set[str], t
     prior = (tmp_path / "class_images" / "metadata.jsonl").read_text().splitlines()
     assert {json.loads(line)["text"] for line in prior} == {class_prompt(each) for each in captions}
     assert json.loads((tmp_path / "concepts.json").read_text())["training"]["shows_each_alone"] is alone
+
+
+def test_composites_are_shown_instead_of_the_photo(tmp_path: Path) -> None:
+    heard: list[str] = []
+    method = replace(DISENDIFF, name="mine", loss=Listening(heard))
+    taught(tiny_pipeline(), method, tmp_path, max_train_steps=12, num_class_images=2, composites=24,
+           class_prompt=("a cat on a bed", "a dog on a bed"), sites=SiteSelection(scale=2))  # fmt: skip
+    things = {caption.removesuffix(" on a bed") for caption in heard}
+    assert {"a <cat1> cat", "a <dog1> dog"} & things and {PROMPT, "a <dog1> dog and a <cat1> cat"} & things
+    assert things <= {
+        "a <cat1> cat", "a <dog1> dog", PROMPT, "a <dog1> dog and a <cat1> cat", "a <cat1> cat and a dog",
+        "a dog and a <cat1> cat", "a cat and a <dog1> dog", "a <dog1> dog and a cat", "a <cat1> cat and a cat",
+        "a <dog1> dog and a dog", "a cat and a <cat1> cat", "a dog and a <dog1> dog",
+    }  # fmt: skip
+
+
+def test_words_may_learn_at_a_rate_of_their_own(tmp_path: Path) -> None:
+    pipes = [tiny_pipeline(), tiny_pipeline()]
+    for number, pipe in enumerate(pipes):
+        taught(pipe, DISENDIFF, tmp_path / str(number), word_learning_rate=(0.0, None)[number], adam_weight_decay=0.0)
+    still, moved = (pipe.text_encoder.get_input_embeddings().weight[-2:] for pipe in pipes)
+    begun = tiny_pipeline().text_encoder.get_input_embeddings().weight
+    ids = pipes[0].tokenizer.convert_tokens_to_ids(["cat</w>", "dog</w>"])
+    assert torch.equal(still, begun[ids]) and not torch.equal(moved, begun[ids])
+    names = projections(pipes[0].unet, "key-value")
+    changed = [pipes[0].unet.get_submodule(name).weight for name in names]
+    assert not any(torch.equal(own, tiny_pipeline().unet.get_submodule(name).weight)
+                   for own, name in zip(changed, names, strict=True))  # fmt: skip
+
+
+def test_a_step_shows_as_many_class_images_as_it_is_told(tmp_path: Path) -> None:
+    pipe, rows = tiny_pipeline(), list[int]()
+    hook = pipe.unet.register_forward_pre_hook(
+        lambda module, inputs, given: rows.append(len(inputs[0] if inputs else given["sample"])), with_kwargs=True
+    )
+    taught(pipe, METHODS["custom-diffusion"], tmp_path, train_batch_size=3, class_batch_size=1, max_train_steps=2,
+           num_class_images=2, class_steps=1, sample_batch_size=1)  # fmt: skip
+    hook.remove()
+    assert rows[-2:] == [4, 4]
 
 
 def test_the_pipeline_can_be_looked_at_on_the_way(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ HINTS = {
     "as your own": "--class-data-dir FOLDER",
     "the folder that taught it": "--concepts-from FOLDER",
     "all prompts have the same noise": "--same-noise",
+    "make no composites": "--composites 0",
     "your copy of the prompts": "--prompts FILE",
 }
 """Words of messages below the command line, and the option that does what they say."""

@@ -71,6 +71,18 @@ def letterboxed(image: Image.Image, side: int) -> tuple[Image.Image, Box]:
     return canvas, (left, top, left + size[0], top + size[1])
 
 
+def framed(image: Image.Image, keep: Box | None) -> Image.Image:
+    """Return the square around `keep` of an image or mask, gray or black beyond it; all of it if `keep` is None."""
+    if keep is None:
+        return image
+    box = square_around(image.size, keep)
+    if box == (0, 0, image.width, image.height):
+        return image
+    canvas = Image.new(image.mode, (box[2] - box[0], box[3] - box[1]), GRAY if image.mode == "RGB" else 0)
+    canvas.paste(image, (-box[0], -box[1]))
+    return canvas
+
+
 def _start(length: int, side: int, keep: tuple[int, int]) -> int:
     """Return where a window of `side` begins along an axis of `length`, around `keep`."""
     if side >= length:
@@ -90,11 +102,8 @@ def _cut(photo: Photo, captions: Sequence[str], keep: Box | None) -> tuple[Image
     reaches_out = box[0] < 0 or box[1] < 0 or box[2] > width or box[3] > height
     if counts is None and reaches_out:
         counts = Image.new("L", photo.image.size, 255)
-    side = (box[2] - box[0], box[3] - box[1])
-    image = Image.new("RGB", side, GRAY)
-    image.paste(photo.image, (-box[0], -box[1]))
     # a mask has nothing beyond the image
-    return image, None if counts is None else counts.crop(box)
+    return framed(photo.image, keep), None if counts is None else counts.crop(box)
 
 
 def _counts(photo: Photo, captions: Sequence[str]) -> Image.Image | None:

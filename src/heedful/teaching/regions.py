@@ -57,7 +57,6 @@ def each_alone(
     )
 
 
-@torch.no_grad()
 def find_regions(
     pipe: TeachablePipeline,
     image: Image.Image,
@@ -73,14 +72,20 @@ def find_regions(
     The rule is `MaskRule`, which also finds the masks of generated images; nothing is labelled, and no other model is
     asked.
     """
-    plain = class_prompt(text)
-    nouns = [concept.noun for concept in concepts]
-    prompt = reader_of(pipe, nouns)(plain)
+    return see(pipe, image, class_prompt(text), [concept.noun for concept in concepts], sites, seed)
+
+
+@torch.no_grad()
+def see(
+    pipe: TeachablePipeline, image: Image.Image, text: str, nouns: Sequence[str], sites: SiteSelection, seed: int
+) -> list[Segment]:
+    """Return where the model, as it is, sees the things of these nouns in an image that a plain text describes."""
+    prompt = reader_of(pipe, nouns)(text)
     denoiser: Any = find_denoiser(pipe)
     cells = (image.height // pipe.vae_scale_factor, image.width // pipe.vae_scale_factor)
     chosen = sites.choose(find_sites(denoiser), cells)
     has_own = all(site.self_attention is not None for site in chosen) and len({site.scale for site in chosen}) == 1
-    steps = _maps_under_noise(pipe, image, plain, sites, seed, self_attention=has_own)
+    steps = _maps_under_noise(pipe, image, text, sites, seed, self_attention=has_own)
     return MaskRule().segments(steps, prompt, image)
 
 

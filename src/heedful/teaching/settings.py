@@ -17,6 +17,8 @@ class TeachingSettings(TeachingOptions):
     """
 
     learning_rate: float = 8e-5
+    word_learning_rate: float | None = None
+    """None: the same rate."""
     max_train_steps: int = 250
     train_batch_size: int = 4
     gradient_accumulation_steps: int = 1
@@ -29,8 +31,11 @@ class TeachingSettings(TeachingOptions):
     max_grad_norm: float = 1.0
     with_prior_preservation: bool = True
     prior_loss_weight: float = 1.0
+    class_batch_size: int | None = None
+    """None: as many as training images."""
     num_class_images: int = 200
     crop: Crop = "concepts"
+    composites: int = 0
     augmentation: Augmentation = "custom-diffusion"
     say_scale: bool = True
     detach_start: bool = True

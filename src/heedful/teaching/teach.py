@@ -17,8 +17,7 @@ from heedful.folders import OutputFolder
 from heedful.options import ClassImageOptions, Precision, TeachingOptions, TrainingOptions
 from heedful.teaching import folder as files
 from heedful.teaching.card import About, card, license_of
-from heedful.teaching.class_images import CLASS_IMAGES, captions_in, make_class_images
-from heedful.teaching.concepts import NewConcept, check_lesson, class_prompt, named, new_concepts
+from heedful.teaching.concepts import check_lesson, new_concepts
 from heedful.teaching.crops import kept_boxes, told_boxes
 from heedful.teaching.dataset import join
 from heedful.teaching.families import as_teachable, family_of
@@ -26,11 +25,11 @@ from heedful.teaching.folder import Manifest
 from heedful.teaching.framing import frame
 from heedful.teaching.load import TaughtConcepts, load_concepts, taught_concepts
 from heedful.teaching.lora_files import lora_files
+from heedful.teaching.material import class_prompts_of, make_material, shelf_of
 from heedful.teaching.methods import TeachingMethod, find_method
 from heedful.teaching.photos import Photo, as_photos, check_regions
 from heedful.teaching.reading import taught_reader
 from heedful.teaching.recipe import check_same, recipe
-from heedful.teaching.regions import each_alone
 from heedful.teaching.text_embeddings import add_concepts, check_vectors, encoder_names, initial_vectors
 from heedful.teaching.training import Callbacks, Data, Training, sheet_name
 from heedful.teaching.weight_files import custom_diffusion_file, embedding_files, write_denoiser
@@ -97,7 +96,7 @@ def teach(
     size = (side, side)
     frame(photos, prompt, told_boxes(photos, chosen)).check_masks(size)
     vectors = initial_vectors(pipe, concepts, chosen.initializer_token, chosen.num_vectors)
-    class_prompts = class_images.class_prompt or _class_prompts(method, prompt, concepts)
+    class_prompts = class_prompts_of(pipe, class_images.class_prompt, method, chosen, prompt, concepts)
 
     state = PartialState(cpu=pipe.device.type == "cpu")
     output = OutputFolder(Path(out))
@@ -122,24 +121,14 @@ def teach(
         if state.is_main_process:
             output.claim(*manifest.files(), *_sheets(chosen.max_train_steps, run, callbacks))
         boxes = kept_boxes(pipe, photos, prompt, concepts, chosen, size, run.seed)
-        shown = frame(photos, prompt, boxes)
-        callbacks.on_photos(shown)
-        if method.shows_each_alone:
-            images, texts = shown.images, shown.captions
-            parts = (
-                each_alone(pipe, image, caption, named(caption, concepts), size, chosen.sites, run.seed)
-                for image, caption in zip(images, texts, strict=True)
-            )
-            shown = join(shown, *parts)
-        prior = None
-        if chosen.with_prior_preservation:
-            shelf = class_images.class_data_dir or _shelf(output.folder, class_prompts)
-            with state.main_process_first():  # it generates, the others read
-                prior = make_class_images(
-                    pipe, class_prompts, chosen.num_class_images, shelf, class_images, size=size, seed=run.seed,
-                    on_image=callbacks.on_class_image,
-                )  # fmt: skip
-
+        squares = frame(photos, prompt, boxes)
+        shelf = class_images.class_data_dir or shelf_of(output.folder, class_prompts)
+        shown, prior = make_material(
+            pipe, method, chosen, photos, boxes, squares, prompt, concepts, class_prompts, shelf, class_images,
+            size=size, seed=run.seed, read=taught_reader(pipe, concepts, chosen.num_vectors),
+            turn=state.main_process_first, on_class_image=callbacks.on_class_image,
+        )  # fmt: skip
+        callbacks.on_photos(join(squares, shown) if chosen.composites else squares)
         add_concepts(pipe, vectors)
         data = Data(images=shown, class_images=prior, size=size, seed=run.seed)
         loop = Training(pipe, method, chosen, concepts, data, run.mixed_precision or _precision(denoiser))
@@ -177,24 +166,6 @@ def _sheets(steps: int, run: TrainingOptions, callbacks: Callbacks) -> list[str]
     if callbacks.on_validation is None:
         return []
     return [sheet_name(step) for step in {*range(run.validation_steps, steps + 1, run.validation_steps), steps}]
-
-
-def _class_prompts(method: TeachingMethod, prompt: str, concepts: Sequence[NewConcept]) -> tuple[str, ...]:
-    """Return what class images show: the prompt's classes, and each alone if the concepts are shown so too."""
-    nouns = [concept.noun for concept in concepts] if method.shows_each_alone and len(concepts) > 1 else []
-    return (class_prompt(prompt), *(f"a {noun}" for noun in nouns))
-
-
-def _shelf(folder: Path, prompts: Sequence[str]) -> Path:
-    """Return the folder of the class images; raise `SettingsError` if they show something else."""
-    shelf = folder / CLASS_IMAGES
-    other = sorted(set(captions_in(shelf).values()).difference(prompts))
-    if other:
-        raise SettingsError(
-            f"Expected class images of {', '.join(map(repr, prompts))} in {shelf}, got some of {other[0]!r}, from "
-            "another training. Choose another folder, overwrite what is there, or name these images as your own."
-        )
-    return shelf
 
 
 def _format(method: TeachingMethod) -> files.Format:

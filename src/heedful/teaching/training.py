@@ -55,7 +55,8 @@ class Callbacks:
     """Functions that are called while a training runs; none of them changes its result."""
 
     on_photos: Callable[[TrainingImages], None] = lambda photos: None
-    """Called once with the squares of the photos that are learnt, before anything is learnt."""
+    """Called once with the squares of the photos, and composites behind them if these are what is learnt, before
+    anything is."""
     on_class_image: Callable[[int, int], None] = lambda done, total: None
     """Called with how many class images there are, and how many there will be."""
     on_step: Callable[[int, int, Losses], None] = lambda step, steps, losses: None
@@ -97,7 +98,7 @@ class Training:
         self._objective = Objective(pipe, method.loss, settings, concepts, partial(self._accelerator.autocast, None))  # pyright: ignore[reportArgumentType]
         self._optimizer: Any = self._accelerator.prepare(
             torch.optim.AdamW(
-                self.parameters.values(),
+                self._groups(weights),
                 lr=settings.learning_rate,
                 betas=(settings.adam_beta1, settings.adam_beta2),
                 weight_decay=settings.adam_weight_decay,
@@ -178,7 +179,7 @@ class Training:
 
     def _make_step(self) -> Losses:
         for group in self._optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * self._share_of_rate(self._step)
+            group["lr"] = group["full_rate"] * self._share_of_rate(self._step)
         passes = self.settings.gradient_accumulation_steps
         sums: dict[str, float] = {}
         for number in range(passes):
@@ -210,9 +211,21 @@ class Training:
             data.images.draw(rng, data.size, settings.augmentation, say_scale=settings.say_scale)
             for _ in range(settings.train_batch_size)
         ]
-        prior = [] if data.class_images is None else [data.class_images.draw(rng, data.size, "none") for _ in shown]
+        count = settings.train_batch_size if settings.class_batch_size is None else settings.class_batch_size
+        classes = data.class_images
+        prior = [] if classes is None else [classes.draw(rng, data.size, "none") for _ in range(count)]
         generator = torch.Generator("cpu").manual_seed(int(rng.integers(2**62)))
         return self._objective.losses(shown, prior, data.size, generator)
+
+    def _groups(self, weights: Mapping[str, nn.Parameter]) -> list[dict[str, Any]]:
+        """Return what learns at which rate, in the order of `parameters`."""
+        own, words = self.settings.learning_rate, self.settings.word_learning_rate
+        rates = [own if name in weights or words is None else words for name in self.parameters]
+        return [
+            {"params": [each for each, its in zip(self.parameters.values(), rates, strict=True) if its == rate],
+             "lr": rate, "full_rate": rate}
+            for rate in dict.fromkeys(rates)
+        ]  # fmt: skip
 
     def _share_gradients(self) -> None:
         """Average the gradients of several processes, each of which saw its own images."""

@@ -74,13 +74,16 @@ class TeachingMethod:
     def settings_for(self, denoiser: Any, options: TeachingOptions = _NO_OPTIONS) -> TeachingSettings:
         """Return the settings that suit `denoiser`, but for what `options` say; raises `SettingsError`.
 
-        Transformers are read at the blocks that show things best, and without a start token none is detached.
+        Transformers are read at the blocks that show things best, and without a start token none is detached, and
+        no composites are made.
         """
         own = self.embedded if self.embedded is not None and is_world(denoiser) else self.settings
         family = find_family(denoiser)
         usual = None if family is None else layout_of(denoiser).usual_sites(denoiser)
         if family is not None and usual is not None:
-            own = replace(own, sites=usual, detach_start=own.detach_start and family.has_start)
+            start = family.has_start
+            composites = own.composites if start else 0
+            own = replace(own, sites=usual, detach_start=own.detach_start and start, composites=composites)
         return replace(own, **{name: value for name, value in vars(options).items() if value is not None})
 
     def with_loss(self, **changes: Any) -> "TeachingMethod":
@@ -124,6 +127,11 @@ class TeachingMethod:
             raise UnsupportedPipeline(
                 f"Expected a method that teaches a {type(denoiser).__name__} as LoRA, got {self.name!r}, which changes "
                 f"its own weights. Take {self.name}-lora, or give a rank."
+            )
+        if settings.composites and not family.has_start:
+            raise SettingsError(
+                f"Expected no composites for a {type(denoiser).__name__}, whose text encoder has no start token, "
+                f"against which things are told from their ground, got {settings.composites}. Leave them out."
             )
         if settings.detach_start and not family.has_start:
             raise SettingsError(

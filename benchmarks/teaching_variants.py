@@ -1,0 +1,77 @@
+"""What is compared on one-image concepts: every teaching method, DisenDiff's ablations, other trials, answers."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from teaching_answers import ANSWERS, Answer
+
+from heedful.guidance import NONE, Method, methods
+from heedful.guidance.methods import Segregation
+from heedful.losses import Evenness
+from heedful.teaching import METHODS, TeachingMethod
+from heedful.teaching import methods as teaching_methods
+from heedful.teaching.methods import EMBEDDED, Bind, SeparateAndStrengthen
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How concepts are taught, and how their images are guided."""
+
+    name: str
+    method: TeachingMethod
+    guidance: Method = NONE
+    taught_as: str | None = None
+    """The variant whose taught concepts these are; its own unless given."""
+    answer: Answer | None = None
+    """What makes the images instead of a taught model; then nothing is taught."""
+
+
+def _disendiff(name: str, loss: Any, **changes: Any) -> Variant:
+    return Variant(name, replace(teaching_methods.DISENDIFF, name=name, loss=loss, **changes))
+
+
+def _losses(**changes: Any) -> Any:
+    return Bind(**changes) + SeparateAndStrengthen(**changes)
+
+
+PUBLISHED = {name: Variant(name, method) for name, method in METHODS.items()}
+ABLATIONS = {
+    variant.name: variant
+    for variant in (
+        _disendiff("without-bind", SeparateAndStrengthen()),
+        _disendiff("without-separation", Bind()),
+        _disendiff("without-gaussian", _losses(sigma=None)),
+        _disendiff("suppression-none", _losses(suppressions=0)),
+        _disendiff("suppression-twice", _losses(suppressions=2)),
+        _disendiff("query-too", teaching_methods.DISENDIFF.loss, weights="query-key-value"),
+    )
+}
+"""The paper's."""
+PHOTO = replace(
+    teaching_methods.HEEDFUL,
+    name="heedful-photo",
+    loss=teaching_methods.DISENDIFF.loss,
+    embedded=replace(EMBEDDED, learning_rate=2e-3, lr_scheduler="cosine", detach_start=False),
+)
+"""The whole denoiser and the words learn from the photo, without composites and with DisenDiff's losses."""
+BEYOND = {
+    variant.name: variant
+    for variant in (
+        _disendiff("value-alone", teaching_methods.DISENDIFF.loss, weights="value"),
+        _disendiff("evenness", _losses() + Evenness()),
+        _disendiff("segregation", _losses() + Segregation()),
+        Variant("alone", replace(teaching_methods.CUSTOM_DIFFUSION, name="alone", shows_each_alone=True)),
+        _disendiff("disendiff-alone", teaching_methods.DISENDIFF.loss, shows_each_alone=True),
+        Variant("heedful-photo", PHOTO),
+        Variant("heedful-photo-lora", PHOTO.as_lora()),
+        Variant("heedful-without-maps", replace(PHOTO, name="heedful-without-maps", loss=None)),
+        Variant("heedful-photo-guided", PHOTO, methods.HEEDFUL, taught_as="heedful-photo"),
+        Variant("disendiff-guided", teaching_methods.DISENDIFF, methods.HEEDFUL, taught_as="disendiff"),
+        Variant("heedful-guided", teaching_methods.HEEDFUL, methods.HEEDFUL, taught_as="heedful"),
+    )
+}
+"""Ours to try."""
+UNTAUGHT = {name: Variant(name, teaching_methods.DISENDIFF, answer=answer) for name, answer in ANSWERS.items()}
+"""Rows between which every method stands: they were taught nothing."""
+VARIANTS = PUBLISHED | ABLATIONS | BEYOND | UNTAUGHT
+GROUPS = {"ablations": ABLATIONS, "beyond": BEYOND, "answers": UNTAUGHT}
