@@ -59,6 +59,7 @@ CROWDED = Recipe(
         Stage(name="pairs", steps=1000, batch=32, canvas=64, mix=(0.5, 0.48, 0.02), half_weight_snr=0.05),
         Stage(name="more pairs", steps=2200, batch=32, canvas=64, mix=(0.5, 0.48, 0.02), half_weight_snr=0.04),
         Stage(name="mostly pairs", steps=1900, batch=32, canvas=64, mix=(0.35, 0.63, 0.02), half_weight_snr=0.04),
+        Stage(name="both", steps=7700, batch=32, canvas=64, mix=(0.45, 0.53, 0.02), half_weight_snr=0.04),
     ),
     denoiser_config=tuple(CROWDED_UNET.items()),
     autoencoder_steps=0,
