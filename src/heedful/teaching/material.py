@@ -12,7 +12,7 @@ from heedful.attention import TeachablePipeline, find_denoiser
 from heedful.errors import PromptTooLong, SettingsError
 from heedful.options import ClassImageOptions
 from heedful.teaching.class_captions import thing_on_ground, varied_captions
-from heedful.teaching.class_images import CLASS_IMAGES, captions_in, make_class_images
+from heedful.teaching.class_images import CLASS_IMAGES, METADATA, captions_in, images_in, make_class_images
 from heedful.teaching.composites import compose, find_stock, find_taught
 from heedful.teaching.concepts import NewConcept, class_prompt, named
 from heedful.teaching.dataset import Size, TrainingImages, join
@@ -67,6 +67,17 @@ def shelf_of(folder: Path, prompts: Sequence[str]) -> Path:
     return shelf
 
 
+def check_said(shelf: Path) -> None:
+    """Raise `SettingsError` for class images that lie there without a caption: composites say what is on them."""
+    said = captions_in(shelf)
+    silent = [file.name for file in images_in(shelf) if file.name not in said]
+    if silent:
+        raise SettingsError(
+            f"Expected a caption of one thing on one ground for each class image in {shelf}, of which composites are "
+            f"made, got none for {silent[0]} in its {METADATA}. Write one, or make no composites."
+        )
+
+
 def make_material(
     pipe: TeachablePipeline,
     method: TeachingMethod,
@@ -100,6 +111,8 @@ def make_material(
             for image, caption in zip(squares.images, squares.captions, strict=True)
         )
         shown = join(squares, *parts)
+    if settings.composites:
+        check_said(shelf)
     if settings.with_prior_preservation or settings.composites:
         with turn():
             prior = make_class_images(
