@@ -25,9 +25,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 import heedful
 from heedful.files import write_atomic
 from heedful.guidance import METHODS, Method
-from heedful.guidance.methods import EBAMA, HEEDFUL, Elsewhere, Separability
+from heedful.guidance.methods import EBAMA, HEEDFUL, EbamaLoss, Elsewhere, Separability
 from heedful.lab.records import FAULTS
 from heedful.lab.trial import Trial, TrialRecord, run_trial, success_table
+from heedful.losses import PUBLISHED_SHARES
 from heedful.scores.statistics import Estimate, compare, estimate, interval, jackknife_error
 from heedful.world.vocabulary import single_concept_prompts, split_prompts
 
@@ -36,28 +37,27 @@ CONTROLS = {method.name: method for method in controls_of(EBAMA).values()}
 """Controls of the best published method: steps as long in random directions; the same loss on the wrong tokens."""
 
 WHOLE = HEEDFUL.embedded or HEEDFUL.settings
+BINDING = 0.4 * EbamaLoss(shares=PUBLISHED_SHARES)
 
 
 def _part(name: str, loss: Any = HEEDFUL.loss, **changes: Any) -> Method:
     return replace(HEEDFUL, name=name, loss=loss, embedded=replace(WHOLE, **changes))
 
 
-EXACT = {"scheme": "exact", "condition_alone": 0.0}
 ABLATIONS = {
     method.name: method
     for method in (
         _part("without-restart", restart=None),
-        _part("without-elsewhere", Separability()),
-        _part("without-separability", Elsewhere()),
-        _part("without-condition-alone", condition_alone=0.0),
-        _part("without-one-pass", **EXACT),
-        _part("separability-alone", Separability(), restart=None, **EXACT),
-        _part("elsewhere-alone", Elsewhere(), restart=None, **EXACT),
+        _part("without-elsewhere", Separability() + BINDING),
+        _part("without-separability", 3.0 * Elsewhere() + BINDING),
+        _part("without-ebama", Separability() + 3.0 * Elsewhere()),
+        _part("without-one-pass", scheme="exact"),
+        _part("without-keeping", difference_kept=0.0),
+        _part("with-condition-alone", condition_alone=0.3),
         _part("restart-alone", None),
-        _part("condition-alone", restart=None, step_size=0.0),
     )
 }
-"""`heedful` without one part, and each part alone. A restart predicts by `Elsewhere` in all of them."""
+"""`heedful` without one part, and a part alone. A restart predicts by `Elsewhere` in all of them."""
 
 
 def main(

@@ -13,6 +13,7 @@ from heedful.guidance.methods import (
     A_STAR,
     ATTEND_AND_EXCITE,
     ATTEND_AND_EXCITE_A_STAR,
+    EBAMA,
     FOCUS,
     HEEDFUL,
     INITNO,
@@ -40,7 +41,7 @@ def test_methods_hold_the_published_losses() -> None:
     assert A_STAR.loss == Segregation() + retention
     assert ATTEND_AND_EXCITE_A_STAR.loss == AttendAndExciteLoss(shares=PUBLISHED_SHARES) + Segregation() + retention
     assert INITNO.loss == AttendAndExciteLoss(shares=PUBLISHED_SHARES) + SelfConflict(shares=PUBLISHED_SHARES)
-    assert HEEDFUL.loss == Separability() + 3.0 * Elsewhere()
+    assert HEEDFUL.loss == Separability() + 3.0 * Elsewhere() + 0.4 * EBAMA.loss
     assert NONE.loss is None
 
 

@@ -1,11 +1,14 @@
 """Heedful, our own method: each concept in one location, no two in the same, and no attention to the text in a third.
 
+Two losses are its own, a third is EBAMA's:
+
 - `Separability` is Fisher's criterion on where attention lies. An overlap sees only cells that two concepts share, a
   peak only one cell; neither sees a concept that is in two locations at once, which comes out as two objects. The
   spread of a map sees it, and the distance between the maps' centres sees the overlap.
 - `Elsewhere`: a second cat seldom shows in the map of "cat". It grows in a third location, out of the words between the
   concepts and of the end token, which carries the whole caption. What all of them together do there, the start token
   tells, for the attention of a cell sums to 1.
+- `EbamaLoss` keeps nouns strong and their modifiers with them, which neither of the others sees.
 """
 
 from collections.abc import Sequence
@@ -16,7 +19,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heedful.attention import Maps
-from heedful.losses import Loss, Preparation, at_least_tiny, cell_positions, missing_pair
+from heedful.guidance.methods.ebama import EbamaLoss
+from heedful.losses import PUBLISHED_SHARES, Loss, Preparation, at_least_tiny, cell_positions, missing_pair
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
 from heedful.steering import COARSEST_UP_SITES, Method, Restart, Settings
@@ -104,11 +108,10 @@ def _distance_from_peak(maps: Float[Tensor, "batch concept height width"]) -> Fl
 
 HEEDFUL = Method(
     name="heedful",
-    loss=Separability() + 3.0 * Elsewhere(),
+    loss=Separability() + 3.0 * Elsewhere() + 0.4 * EbamaLoss(shares=PUBLISHED_SHARES),
     settings=Settings(
         sites=COARSEST_UP_SITES,
         scheme="one-pass",
-        condition_alone=0.3,
         difference_kept=0.2,
         step_rule="mean-square",
         step_size=25 / 2048,
@@ -118,8 +121,8 @@ HEEDFUL = Method(
         restart=Restart(step=0.25, limit=0.385, tries=4, is_optional=True, loss=Elsewhere()),
     ),
 )
-"""Each concept in one location, no two in the same (`Separability`), and no attention to the text in a third
-(`Elsewhere`). One setting for every model; no number has a unit of one of them:
+"""Each concept in one location, no two in the same (`Separability`), no attention to the text in a third (`Elsewhere`),
+nouns strong and with their modifiers (`EbamaLoss`). One setting for every model; no number has a unit of one of them:
 
 - sites: the first up block of a U-Net that attends to the text; a transformer's usual ones.
 - A step is in proportion to the gradient, so that images whose loss is steep are moved farthest, in a metric that does
@@ -130,9 +133,11 @@ HEEDFUL = Method(
   what the concepts' own get: it would come out with one object too many. Before anything has taken shape it is about
   100 % on any model, so a limit relative to the first step (`Restart.relative`) says no more, and was no better. Runs
   that do not begin with noise go on without restarts.
-- Guided steps are one-pass and ask the condition alone, which makes them cheaper than plain ones; those after them keep
-  the difference of classifier-free guidance for a fifth of the run. What that saves is spent on other noises.
+- Steps are one-pass, and the difference of classifier-free guidance is kept for a fifth of the run. What that saves is
+  spent on other noises.
 
-Chosen on development prompts of the embedded model `sprites`; docs/guidance.md says what was tried. Nobody has tried it
-on Stable Diffusion.
+Its own losses, the step and the restart were chosen on development prompts of the embedded model `sprites`, with the
+condition alone in the guided steps. On `crowded` that helped little; EBAMA's term, as strong as EBAMA takes it by
+itself, and classifier-free guidance in all steps were added for what development prompts there said.
+docs/tuning.md says what was tried. Nobody has tried it on Stable Diffusion.
 """
