@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from huggingface_hub import ModelCard
 from PIL import Image
 
 from heedful.cli.choices import read_teaching_method
@@ -66,7 +67,8 @@ def test_sheets_on_the_way_show_images_and_maps_and_reach_tensorboard(
         assert sheet.height > 6 * 160
         assert sheet.width > 3 * 160  # the photo has the maps of both concepts beside it
     card = (tmp_path / "README.md").read_text()
-    assert "](validation/4.png)" in card and '"output": {"url": "validation/4.png"}' in card
+    assert "](validation/4.png)" in card
+    assert ModelCard(card).data.to_dict()["widget"][0]["output"] == {"url": "validation/4.png"}
     assert f"heedful teach {photo} --prompt '{PROMPT}' --model" in card
     (log,) = (tmp_path / "logs").rglob("events.out.tfevents.*")
     events = log.read_bytes()
@@ -153,7 +155,7 @@ def test_photos_of_any_size_bring_their_captions_masks_and_boxes(
     training = json.loads((tmp_path / "out" / "concepts.json").read_text())["training"]
     assert training["captions"] == [["a <dog1> dog", "the <dog1> dog"], ["a <cat1> cat"], []]
     assert list(training["regions"][1]) == ["<cat1>"] and not training["regions"][0]
-    assert '\nlicense: "mit"\n' in (tmp_path / "out" / "README.md").read_text()
+    assert ModelCard.load(tmp_path / "out" / "README.md").data.to_dict()["license"] == "mit"
     (photos / "c.txt").write_text("a dog")
     refused = call(*command, tmp_path / "other")
     assert refused.code == 2 and "Expected captions with the placeholders that are learnt" in refused.err

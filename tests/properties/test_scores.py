@@ -23,6 +23,8 @@ from heedful.world.instances import one_image_concepts
 from heedful.world.tokenizer import build_tokenizer
 from tests.score_models import caption_folder, clip_folder, dino_folder, owl_folder, vqa_folder
 
+pytestmark = pytest.mark.filterwarnings("ignore:The judge of the embedded model does not know:UserWarning")
+
 DATA = Path(__file__).parents[1] / "data"
 TEXTS = (
     "a brown bow",  # of this and the next the first two renders are made
