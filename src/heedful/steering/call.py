@@ -86,7 +86,7 @@ class Call:
 
     def unconditional(self) -> dict[str, Any] | None:
         """Return the arguments of a call for all rows but the conditional ones; None if there are no others."""
-        return self._rows(self._other_rows) if self._other_rows else None
+        return self._rows(self.other_rows) if self.other_rows else None
 
     def predict_others(self, forward: Forward) -> Any:
         """Return the output of `forward` for all rows but the conditional ones; None if there are no others."""
@@ -95,7 +95,7 @@ class Call:
             return None
         if self.is_joined:
             output = forward(**self.arguments)
-            return like(output, prediction(output)[self._other_rows])
+            return like(output, prediction(output)[self.other_rows])
         return forward(**others)
 
     def whole(self, conditional: Any, others: Any) -> Any:
@@ -144,7 +144,8 @@ class Call:
         return list(range(first, first + self.images))
 
     @property
-    def _other_rows(self) -> list[int]:
+    def other_rows(self) -> list[int]:
+        """All rows but these."""
         own = set(self.conditional_rows)
         return [row for row in range(self.batch) if row not in own]
 

@@ -31,14 +31,16 @@ class Difference:
         if self._kept < 2 or call.copies < 2 or call.is_joined or isinstance(prediction(output), list):
             return
         whole = prediction(output)
-        own = call.conditional_rows
-        others = whole[[row for row in range(call.batch) if row not in own]]
-        self._value = others - whole[own].repeat(call.copies - 1, *[1] * (whole.ndim - 1))
+        self._value = whole[call.other_rows] - _repeated(call, whole[call.conditional_rows])
         self._made = step
 
     def whole(self, call: Call, conditional: Any) -> Any:
         """Return an output for all rows of `call` from that of the conditional ones and what is kept."""
         assert self._value is not None
-        own = prediction(conditional)
-        others = own.repeat(call.copies - 1, *[1] * (own.ndim - 1)) + self._value
+        others = _repeated(call, prediction(conditional)) + self._value
         return call.whole(conditional, like(conditional, others))
+
+
+def _repeated(call: Call, conditional: Tensor) -> Tensor:
+    """Return the predictions of the conditional rows once for each copy that has not the whole condition."""
+    return conditional.repeat(call.copies - 1, *[1] * (conditional.ndim - 1))
