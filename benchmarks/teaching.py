@@ -22,6 +22,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from teaching_answers import SAMPLING
@@ -116,14 +117,14 @@ def _records(
     done = {record["seed"] for record in found}
     missing = [seed for seed in range(seeds) if seed not in done]
     if missing:
-        pipe, seconds = (None, 0.0) if variant.answer else _taught(variant, photo, out, told, bfloat16)
+        pipe, seconds = (None, 0.0) if variant.answer else taught(variant, photo, out, told, bfloat16)
         for seed in missing:
-            found += _painted(pipe, variant, photo, seed, seconds, bfloat16)
+            found += _judged(pipe, variant, photo, seed, seconds, bfloat16)
             write_atomic(file, "".join(json.dumps(record) + "\n" for record in found))
     return [record for record in found if record["seed"] < seeds]
 
 
-def _taught(
+def taught(
     variant: Variant, photo: InstanceImage, out: Path, told: dict[str, Any], bfloat16: bool
 ) -> tuple[Any, float]:
     """Return a pipeline that has learnt the concepts of an image, and how long the steps took."""
@@ -151,33 +152,39 @@ def _taught(
     return pipe, times[-1] - times[0] if times else 0.0
 
 
-def _painted(
-    pipe: Any, variant: Variant, photo: InstanceImage, seed: int, seconds: float, bfloat16: bool
-) -> list[dict[str, Any]]:
-    """Return the records of one image for each prompt of a training image."""
+def painted(
+    pipe: Any, variant: Variant, photo: InstanceImage, seed: int, bfloat16: bool
+) -> tuple[Sequence[Image.Image], list[Prompt]]:
+    """Return an image for each prompt of a training image, and these prompts."""
     lines = find_suite(f"one-image-concepts{'-three' * (len(photo.instances) == 3)}/{photo.name}").lines
-    tokenizer = _with_placeholders(photo) if pipe is None else pipe.tokenizer
+    tokenizer = pipe.tokenizer if variant.answer is None else _with_placeholders(photo)
     prompts = [Prompt.parse(line.prompt, tokenizer, line.concepts) for line in lines]
     noises = [1000 * index + seed for index in range(len(lines))]
     with torch.autocast("cpu", torch.bfloat16) if bfloat16 else nullcontext():
         if variant.answer is not None:
-            painted = variant.answer(photo, [line.prompt for line in lines], seed)
-        else:
-            painted = paint(pipe, SAMPLING, prompts, variant.guidance, noises).images
-    judged: dict[str, list[Any]] = dict(InstanceScore()(painted, prompts))
-    judged["text"] = ClipText()(painted, prompts)["text"]
-    judged["image"] = [None] * len(lines)
+            return variant.answer(photo, [line.prompt for line in lines], seed), prompts
+        return paint(pipe, SAMPLING, prompts, variant.guidance, noises).images, prompts
+
+
+def _judged(
+    pipe: Any, variant: Variant, photo: InstanceImage, seed: int, seconds: float, bfloat16: bool
+) -> list[dict[str, Any]]:
+    """Return the records of one image for each prompt of a training image."""
+    images, prompts = painted(pipe, variant, photo, seed, bfloat16)
+    judged: dict[str, list[Any]] = dict(InstanceScore()(images, prompts))
+    judged["text"] = ClipText()(images, prompts)["text"]
+    judged["image"] = [None] * len(prompts)
     nouns = [each.nouns for each in photo.prompts]
     for group in set(nouns):
         indices = [index for index, own in enumerate(nouns) if own == group]
         alike = ClipImage(originals=instance_originals(photo, group), boxes=None)
-        values = alike([painted[index] for index in indices], [prompts[index] for index in indices])["image"]
+        values = alike([images[index] for index in indices], [prompts[index] for index in indices])["image"]
         for index, value in zip(indices, values, strict=True):
             judged["image"][index] = value
     return [
-        {"prompt": line.prompt, "nouns": own, "seed": seed, "teaching_seconds": round(seconds, 1)}
+        {"prompt": prompt.text, "nouns": own, "seed": seed, "teaching_seconds": round(seconds, 1)}
         | {name: judged[name][index] for name in FIGURES}
-        for index, (line, own) in enumerate(zip(lines, nouns, strict=True))
+        for index, (prompt, own) in enumerate(zip(prompts, nouns, strict=True))
     ]
 
 

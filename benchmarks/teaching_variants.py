@@ -66,12 +66,15 @@ BEYOND = {
         Variant("heedful-photo-lora", PHOTO.as_lora()),
         Variant("heedful-without-maps", replace(PHOTO, name="heedful-without-maps", loss=None)),
         Variant("heedful-photo-guided", PHOTO, methods.HEEDFUL, taught_as="heedful-photo"),
-        Variant("disendiff-guided", teaching_methods.DISENDIFF, methods.HEEDFUL, taught_as="disendiff"),
-        Variant("heedful-guided", teaching_methods.HEEDFUL, methods.HEEDFUL, taught_as="heedful"),
     )
 }
 """Ours to try."""
+GUIDED = {
+    f"{name}-guided": Variant(f"{name}-guided", method, methods.HEEDFUL, taught_as=name)
+    for name, method in METHODS.items()
+}
+"""What each method taught, in images that `heedful` guides, as `heedful generate` does unless told otherwise."""
 UNTAUGHT = {name: Variant(name, teaching_methods.DISENDIFF, answer=answer) for name, answer in ANSWERS.items()}
 """Rows between which every method stands: they were taught nothing."""
-VARIANTS = PUBLISHED | ABLATIONS | BEYOND | UNTAUGHT
+VARIANTS = PUBLISHED | ABLATIONS | BEYOND | GUIDED | UNTAUGHT
 GROUPS = {"ablations": ABLATIONS, "beyond": BEYOND, "answers": UNTAUGHT}
