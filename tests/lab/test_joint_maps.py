@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from heedful.attention import SiteSelection, capture
-from heedful.lab.joint_maps import IMAGE_TO_TEXT, OUTPUTS, TEXT_TO_IMAGE, joint_maps, read_joint
+from heedful.lab.joint_maps import IMAGE_TO_TEXT, OUTPUTS, TEXT_TO_IMAGE, joint_maps, of_head, read_joint
 from heedful.world.joint import build_transformer
 
 SMALL = {"num_layers": 2, "attention_head_dim": 8, "num_attention_heads": 2, "caption_projection_dim": 16}
@@ -30,7 +30,7 @@ def test_the_image_over_text_is_read_as_everywhere_else(inputs: dict) -> None:
     with torch.no_grad(), read_joint(transformer) as record:
         sample = transformer(**inputs).sample
     assert torch.equal(sample, expected)
-    assert len(record) == 2 * 3
+    assert len(record) == 2 * (3 + 2 * 2)  # three ways, and two of them for each of two heads
     for site, maps in usual.items():
         torch.testing.assert_close(record[f"{site} ({IMAGE_TO_TEXT})"], maps)
 
@@ -54,6 +54,8 @@ def test_each_reading_is_what_it_says() -> None:
     scores = query @ key.mT / math.sqrt(8)
     words = torch.stack([scores[0, head, 4:, :4].softmax(-1) for head in range(2)]).mean(0)
     torch.testing.assert_close(found[TEXT_TO_IMAGE][0], words.view(3, 2, 2))
+    one = scores[0, 1, 4:, :4].softmax(-1)
+    torch.testing.assert_close(found[of_head(TEXT_TO_IMAGE, 1)][0], one.view(3, 2, 2))
     cells = torch.stack([scores[0, head, :4, 4:].softmax(-1) for head in range(2)]).mean(0)
     torch.testing.assert_close(found[IMAGE_TO_TEXT][0], cells.T.reshape(3, 2, 2))
     flat = torch.cat([outputs[0, 0], outputs[0, 1]], dim=-1)

@@ -141,6 +141,21 @@ def test_a_peak_in_the_box_is_a_hit_and_chance_is_what_the_box_covers() -> None:
     assert "| site | smoothed, mean of the steps | 8x8 | 0.25 |  |  |  | 0.000 [0.000, 0.988] |" in printed
 
 
+def test_single_heads_stand_in_tables_of_their_own() -> None:
+    image = pointed("a cat", (0.0, 0.0, 32.0, 32.0), (0, 0), (3, 3), (4, 4))
+    (found,) = image.objects
+    sites = [f"blocks.{block}.attn (text over image, head {head})" for block in (0, 1) for head in (0, 1)]
+    grids = dict.fromkeys(sites, 8) | {"blocks.0.attn (text over image)": 8}
+    hits = {site: [0, 0] if site.endswith("head 1)") else [7, 7] for site in grids}
+    steps = {site: [hit] * 3 for site, hit in hits.items()}
+    found = replace(found, grids=grids, peaks=steps, smoothed=steps, smoothed_mean=hits)
+    printed = pointing_table(pointing_figures([replace(image, objects=[found])]))
+    above, _, heads = printed.partition("Text over image, by head")
+    assert "| blocks.0.attn (text over image) |" in above
+    assert "head 1" not in above
+    assert heads.count("| 0.00 | 1.00 |") == 2
+
+
 def test_no_objects_give_no_figures() -> None:
     assert pointing_figures([]) == {"objects": 0, "sites": {}, "smoothed": {}, "smoothed_mean": {}}
     assert pointing_table(pointing_figures([])).count("\n") == 2

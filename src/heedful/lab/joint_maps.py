@@ -20,6 +20,12 @@ IMAGE_TO_TEXT, TEXT_TO_IMAGE, OUTPUTS = "image over text", "text over image", "o
 and how like each other image and text positions come out of the attention, as a softmax over text tokens of scaled
 products (Helbling et al. 2025, arXiv 2502.04320, section 4, with the prompt's own tokens as concepts)."""
 
+
+def of_head(way: str, head: int) -> str:
+    """Return how the maps of one head, counted from 0, are called."""
+    return f"{way}, head {head}"
+
+
 JointRecord = dict[str, Float[Tensor, "batch token height width"]]
 
 
@@ -27,7 +33,7 @@ JointRecord = dict[str, Float[Tensor, "batch token height width"]]
 def read_joint(transformer: Any) -> Iterator[JointRecord]:
     """While open, keep the maps of the last forward of a Stable Diffusion 3 transformer, by block and way of reading.
 
-    All are means over heads, except those of outputs, which are of all heads together.
+    Those of outputs are of all heads together, the others are means over heads, and beside them stands each head's own.
     """
     record: JointRecord = {}
     with _Listener(len(transformer.transformer_blocks), record.update):
@@ -65,9 +71,13 @@ def joint_maps(
     """The maps of one joint attention whose first `cells` positions are a square image, the others text."""
     query, key, outputs = query.float(), key.float(), outputs.float().transpose(1, 2).flatten(2)
     scores = query @ key.mT / math.sqrt(query.shape[-1])
+    by_head = {
+        IMAGE_TO_TEXT: scores[..., :cells, cells:].softmax(-1).mT,
+        TEXT_TO_IMAGE: scores[..., cells:, :cells].softmax(-1),
+    }
     found = {
-        IMAGE_TO_TEXT: scores[..., :cells, cells:].softmax(-1).mean(1).mT,
-        TEXT_TO_IMAGE: scores[..., cells:, :cells].softmax(-1).mean(1),
+        **{way: maps.mean(1) for way, maps in by_head.items()},
+        **{of_head(way, head): maps[:, head] for way, maps in by_head.items() for head in range(maps.shape[1])},
         OUTPUTS: (outputs[:, cells:] @ outputs[:, :cells].mT / math.sqrt(outputs.shape[-1])).softmax(1),
     }
     side = math.isqrt(cells)

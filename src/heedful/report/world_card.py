@@ -1,14 +1,17 @@
 """The section of the model card that holds figures, written from what `heedful world evaluate` measured."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from heedful.lab import POINTING_KINDS, POINTING_THIRDS
-from heedful.report.markdown import with_interval
+from heedful.report.markdown import table, with_interval
 
 HEADING = "## Figures"
 _SUITES = {"single": "156 single concepts", "two": "276 two concepts", "three": "60 three concepts"}
 _STEPS = 20
+_HEAD = re.compile(r"(?P<block>\S+) \((?P<way>.+), head (?P<head>\d+)\)")
+"""Maps of one head of a joint attention (`heedful.lab.joint_maps`)."""
 _FAULTS = {"neglect": "missing", "leakage": "leaked", "hybrid": "hybrid", "duplicate": "duplicate", "extra": "extra"}
 
 
@@ -28,16 +31,31 @@ def figures_section(figures: Mapping[str, Any]) -> str:
 
 
 def pointing_table(figures: Mapping[str, Any]) -> str:
-    """Return the figures as a Markdown table, one row per site and kind of map, best first."""
+    """Return the figures as a Markdown table, one row per site and kind of map, best first; then single heads."""
     lines = ["| site | maps | cells | chance | early | middle | late | all steps [95 %] |", f"|{'---|' * 8}"]
     rows = [(site, says, row) for kind, says in POINTING_KINDS.items() for site, row in figures.get(kind, {}).items()]
+    rows = [row for row in rows if _HEAD.fullmatch(row[0]) is None]
     for site, says, row in sorted(rows, key=lambda each: -each[2]["all"]["value"]):
         thirds = " | ".join(
             f"{row['thirds'][third]['value']:.2f}" if "thirds" in row else "" for third in POINTING_THIRDS
         )
         whole = with_interval(row["all"])
         lines.append(f"| {site} | {says} | {row['cells']}x{row['cells']} | {row['chance']:.2f} | {thirds} | {whole} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_heads(figures.get("smoothed_mean", {}))]) + "\n"
+
+
+def _heads(sites: Mapping[str, Any]) -> list[str]:
+    """Return tables of single heads, one per way of reading, a row per block."""
+    found = [(match, row["all"]["value"]) for site, row in sites.items() if (match := _HEAD.fullmatch(site))]
+    lines: list[str] = []
+    for way in dict.fromkeys(match["way"] for match, _ in found):
+        cells = {(match["block"], int(match["head"])): value for match, value in found if match["way"] == way}
+        heads = sorted({head for _, head in cells})
+        blocks = dict.fromkeys(block for block, _ in cells)
+        rows = [[block, *(f"{cells[block, head]:.2f}" for head in heads)] for block in blocks]
+        title = f"{way[0].upper()}{way[1:]}, by head, smoothed, mean of the steps:"
+        lines += ["", title, *table(["block", *(f"head {head}" for head in heads)], rows)[:-1]]
+    return lines
 
 
 def _preamble(figures: Mapping[str, Any]) -> str:
