@@ -7,7 +7,7 @@ edited text comes into the calls of a run is `edited_text`.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -43,6 +43,7 @@ class Text:
         return self.states[self.end]
 
 
+@runtime_checkable
 class ReadTexts(Protocol):
     """Returns what the pipeline's text encoders make of some texts, in which nouns are marked: "a [cat]"."""
 
