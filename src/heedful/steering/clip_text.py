@@ -15,17 +15,20 @@ from heedful.steering.text_edit import Text
 
 _AT_ONCE = 32
 """Texts that are encoded together."""
+_KINDS = (
+    (CLIPTextModel,),  # Stable Diffusion 1 and 2
+    (CLIPTextModel, CLIPTextModelWithProjection),  # SDXL
+    (CLIPTextModelWithProjection, CLIPTextModelWithProjection),  # Stable Diffusion 3, beside T5
+)
+"""First and second text encoder of the pipelines whose text can be edited."""
 
 
 def check_text(pipe: Any) -> None:
     """Raise `UnsupportedPipeline` unless CLIP reads the text of `pipe`: for Stable Diffusion 1, 2 and 3, and SDXL."""
-    first, second = (uncompiled(getattr(pipe, name, None)) for name in ("text_encoder", "text_encoder_2"))
-    is_alone = isinstance(first, CLIPTextModel) and second is None
-    is_pair = isinstance(first, CLIPTextModel | CLIPTextModelWithProjection) and isinstance(
-        second, CLIPTextModelWithProjection
-    )
-    layout = layout_of(find_denoiser(pipe))
-    if not (is_alone or is_pair) or layout.text != ("encoder_hidden_states",) or not hasattr(pipe, "encode_prompt"):
+    kinds = tuple(type(encoder) for encoder in _encoders(pipe))
+    denoiser = find_denoiser(pipe)
+    has_place = denoiser is not None and layout_of(denoiser).text == ("encoder_hidden_states",)
+    if kinds not in _KINDS or not has_place or not hasattr(pipe, "encode_prompt"):
         raise UnsupportedPipeline(
             "Expected a pipeline whose text is edited where CLIP reads it (Stable Diffusion 1 and 2, SDXL, Stable "
             f"Diffusion 3 and 3.5, the embedded models), with its text encoders and encode_prompt, got "
@@ -41,15 +44,14 @@ class ClipTexts:
         self._pipe = pipe
         self._encode_prompt = encode_prompt
         self._manner = {"device": pipe._execution_device} | {k: v for k, v in manner.items() if v is not None}
-        encoders = [uncompiled(pipe.text_encoder), uncompiled(getattr(pipe, "text_encoder_2", None))]
-        self._channels = sum(encoder.config.hidden_size for encoder in encoders if encoder is not None)
+        self._channels = sum(encoder.config.hidden_size for encoder in _encoders(pipe))
         self._tokens: int = pipe.tokenizer.model_max_length
         self._read: dict[str, Text] = {}
 
     @property
     def is_joint(self) -> bool:
         """Whether both of its CLIPs have a projection, as those of Stable Diffusion 3."""
-        return isinstance(uncompiled(self._pipe.text_encoder), CLIPTextModelWithProjection)
+        return isinstance(_encoders(self._pipe)[0], CLIPTextModelWithProjection)
 
     def __call__(self, texts: Sequence[str]) -> list[Text]:
         """Return what CLIP makes of texts in which nouns are marked."""
@@ -104,3 +106,9 @@ class ClipTexts:
             found = self._encode_prompt(**{name: value for name, value in asked.items() if name in known})
         pooled = found[2] if len(found) == 4 else [None] * len(prompts)
         return [self.of(*each) for each in zip(prompts, found[0], pooled, strict=True)]
+
+
+def _encoders(pipe: Any) -> list[Any]:
+    """Return the first and the second text encoder of `pipe`, those that there are."""
+    found = (getattr(pipe, name, None) for name in ("text_encoder", "text_encoder_2"))
+    return [uncompiled(encoder) for encoder in found if encoder is not None]
