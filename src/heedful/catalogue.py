@@ -27,6 +27,8 @@ METHODS: dict[str, str] = {
     "isac": "isac",
     "isac-selection": "isac",
     "osi": "osi",
+    "tebopt": "tebopt",
+    "dos": "dos",
     "heedful": "heedful",
     "random": "controls",
     "wrong-tokens": "controls",

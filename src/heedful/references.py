@@ -120,6 +120,26 @@ BIBTEX: dict[str, str] = {
   year   = {2026},
   note   = {ICML 2026, arXiv:2605.14270}
 }""",
+    "chen2024tebopt": """\
+@inproceedings{chen2024tebopt,
+  title     = {A Cat Is A Cat (Not A Dog!): Unraveling Information Mix-ups in Text-to-Image Encoders through Causal
+               Analysis and Embedding Optimization},
+  author    = {Chen, Chieh-Yun and Tseng, Chiang and Tsao, Li-Wu and Shuai, Hong-Han},
+  booktitle = {Advances in Neural Information Processing Systems (NeurIPS)},
+  year      = {2024},
+  note      = {arXiv:2410.00321}
+}""",
+    "byun2026dos": """\
+@inproceedings{byun2026dos,
+  title     = {{DOS}: Directional Object Separation in Text Embeddings for Multi-Object Image Generation},
+  author    = {Byun, Dongnam and Park, Jungwon and Ko, Jungmin and Choi, Changin and Rhee, Wonjong},
+  booktitle = {Proceedings of the AAAI Conference on Artificial Intelligence},
+  volume    = {40},
+  number    = {4},
+  pages     = {2490--2497},
+  year      = {2026},
+  note      = {arXiv:2510.14376}
+}""",
     "radford2021clip": """\
 @inproceedings{radford2021clip,
   title     = {Learning Transferable Visual Models From Natural Language Supervision},

@@ -23,6 +23,7 @@ from heedful.steering import (
     Task,
     Trace,
     admit,
+    check_text,
     denoiser_of,
     paragraph,
     parse_prompt,
@@ -126,6 +127,8 @@ def guide(
     method = _method(method)
     denoiser = denoiser_of(pipe)
     settings = settings or method.settings_for(denoiser)
+    if settings.text_edit is not None:
+        check_text(pipe)
     policy = admit(find_denoisers(pipe), pipe.scheduler, method, settings)
     prompts = _prompts(pipe, prompt, concepts)
     _check_prompts(prompts, method, settings)
@@ -181,21 +184,20 @@ def _prompts(
 
 
 def _check_prompts(prompts: Sequence[Prompt], method: Method, settings: Settings) -> None:
-    """Refuse prompts without concepts; say once which part of a loss has nothing to do for a prompt."""
+    """Refuse prompts without concepts; say once which part of a method has nothing to do for one."""
     losses = [
         method.loss,
         *([settings.initial_noise.loss] if settings.initial_noise else []),
         *([settings.selection.loss] if settings.selection else []),
     ]
     losses = [loss for loss in losses if isinstance(loss, Loss)]
-    if not losses:
-        return
     for prompt in prompts:
-        if not prompt.concepts:
+        if losses and not prompt.concepts:
             raise UnsuitablePrompt(
                 f"Expected concepts to guide by, got none in {prompt.text!r}. "
                 f"Name them: concepts=[...], from the words {', '.join(prompt.words())}."
             )
-    reasons = dict.fromkeys(reason for prompt in prompts for loss in losses for reason in loss.idle_for(prompt))
+    parts = [*losses, *([settings.text_edit] if settings.text_edit else [])]
+    reasons = dict.fromkeys(reason for prompt in prompts for part in parts for reason in part.idle_for(prompt))
     for reason in reasons:
         warnings.warn(reason, UserWarning, stacklevel=5)  # where the block begins

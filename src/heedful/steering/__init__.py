@@ -4,6 +4,7 @@ Which loss moves them, and what a person calls, is `heedful.guidance`.
 """
 
 from heedful.steering.admission import admit, denoiser_of
+from heedful.steering.clip_text import check_text
 from heedful.steering.cost import GradientShares, pipeline_shares
 from heedful.steering.history import MapHistory
 from heedful.steering.initial_noise import InitialNoise
@@ -15,6 +16,7 @@ from heedful.steering.restart import Restart
 from heedful.steering.run import Run
 from heedful.steering.settings import COARSEST_UP_SITES, EMBEDDED_SITES, PUBLISHED_SITES, Settings
 from heedful.steering.step import Task
+from heedful.steering.text_edit import ReadTexts, Text, TextEdit, marked
 from heedful.steering.texts import parse_prompt
 from heedful.steering.trace import NoiseTrace, RestartTrace, StepTrace, Trace
 from heedful.steering.view_data import data_url, view_data
@@ -33,6 +35,7 @@ __all__ = [
     "MapHistory",
     "Method",
     "NoiseTrace",
+    "ReadTexts",
     "Restart",
     "RestartTrace",
     "Run",
@@ -40,11 +43,15 @@ __all__ = [
     "Steering",
     "StepTrace",
     "Task",
+    "Text",
+    "TextEdit",
     "Trace",
     "admit",
+    "check_text",
     "data_url",
     "denoiser_of",
     "embeddings_of",
+    "marked",
     "paragraph",
     "parse_prompt",
     "pipeline_shares",

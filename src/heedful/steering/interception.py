@@ -8,7 +8,7 @@ were counted is refused, whatever the method.
 
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -16,14 +16,18 @@ import torch
 from torch import Tensor
 
 from heedful.attention import Replaced, find_denoisers, replaced
-from heedful.errors import PipelineError, SettingsError, UnsupportedPipeline
+from heedful.errors import PipelineError, PromptError, SettingsError, UnsupportedPipeline
+from heedful.prompts import Prompt
 from heedful.steering.batching import copies_in, is_joined
 from heedful.steering.call import Call
 from heedful.steering.checks import check_hooks, check_streams, guided_once
+from heedful.steering.clip_text import ClipTexts
+from heedful.steering.edited_text import EditedText
 from heedful.steering.experts import Expert
 from heedful.steering.past import Past
 from heedful.steering.run import Run
 from heedful.steering.step import Task
+from heedful.steering.text_edit import TextEdit
 from heedful.steering.texts import Encoded, is_empty_text, prompts_of_images
 from heedful.steering.trigflow import is_trigflow
 
@@ -158,7 +162,7 @@ class Steering:
                 f"of the denoiser at timestep {call.timestep:g}. Whatever calls it has another scheduler: give it a "
                 "denoiser of its own, or guide the pipeline that is called."
             )
-        return call, run
+        return call if run.text is None else run.text.put(call, is_first=not run.now.is_steered), run
 
     def _new_run(self, call: Call) -> Run:
         """Return a run that begins with `call`: image-to-image begins in the middle of the scheduler's timesteps."""
@@ -196,7 +200,26 @@ class Steering:
         )
         if is_restartable:
             run.past = Past(self._scheduler)
+        if self._settings.text_edit is not None:
+            run.text = self._edited_text(self._settings.text_edit, call, prompts, encoded)
+            run.trace.text_shift = run.text.shift
         return run
+
+    def _edited_text(
+        self, edit: TextEdit, call: Call, prompts: Sequence[Prompt], encoded: Sequence[Encoded]
+    ) -> EditedText:
+        """Return the text of a run whose first call is `call`, edited.
+
+        Raises `PromptError` where two text encoders have read two texts.
+        """
+        first = next(iter(encoded), None)
+        if first is not None and not first.is_one_text:
+            raise PromptError(
+                "Expected one text for all text encoders where it is edited, got another for the second one. Leave "
+                "prompt_2 out, or take a method without an edit of the text."
+            )
+        manner = {} if first is None else first.manner
+        return EditedText(edit, call, prompts, ClipTexts(self._pipe, self._encode_prompt.original, manner))
 
     def _can_restart(self, call: Call, first: int) -> bool:
         """Return whether images of a run may restart; says so where they might have, but are made as they are."""

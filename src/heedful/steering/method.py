@@ -7,7 +7,7 @@ from heedful.attention import layout_of, uncompiled
 from heedful.identity import identity
 from heedful.losses import AnyLoss, citations_of
 from heedful.steering.settings import COARSEST_UP_SITES, EMBEDDED_SITES, PUBLISHED_SITES, Settings
-from heedful.world import is_world
+from heedful.world import is_joint_world, is_world
 
 PUBLISHED = Settings()
 EMBEDDED = Settings(sites=EMBEDDED_SITES, step_size=20.0, decay=(1.0, 0.5), guided=0.5)
@@ -39,21 +39,25 @@ class Method:
     def citations(self) -> tuple[str, ...]:
         """Keys of the papers behind it, for `heedful.cite`."""
         own = self.settings
-        sources = (self.loss, own.initial_noise, own.key_shift, own.restart and own.restart.loss)
+        sources = (self.loss, own.initial_noise, own.key_shift, own.text_edit, own.restart and own.restart.loss)
         return tuple(dict.fromkeys(key for source in sources for key in citations_of(source)))
 
     def settings_for(self, denoiser: Any) -> Settings:
         """Return the settings that suit `denoiser`.
 
         Published sites, and those of an up block, are those of U-Nets; where there are none, the family's usual ones
-        are read.
+        are read. The embedded model with joint attention has the edit of the text that is made for the embedded models,
+        which know few words.
         """
         if self.embedded is not None and is_world(denoiser):
             return self.embedded
+        settings = self.settings
+        if self.embedded is not None and is_joint_world(denoiser):
+            settings = replace(settings, text_edit=self.embedded.text_edit)
         usual = layout_of(denoiser).usual_sites(uncompiled(denoiser))
-        if usual is None or self.settings.sites not in (PUBLISHED_SITES, COARSEST_UP_SITES):
-            return self.settings
-        return replace(self.settings, sites=usual)
+        if usual is None or settings.sites not in (PUBLISHED_SITES, COARSEST_UP_SITES):
+            return settings
+        return replace(settings, sites=usual)
 
     def identity(self, denoiser: Any) -> dict[str, Any]:
         """Return what the method does on `denoiser`, as plain JSON; its name does not count."""

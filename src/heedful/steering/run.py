@@ -9,6 +9,7 @@ from heedful.prompts import Prompt
 from heedful.shapes import Latents, PerItem
 from heedful.steering import trigflow
 from heedful.steering.difference import Difference
+from heedful.steering.edited_text import EditedText
 from heedful.steering.history import MapHistory
 from heedful.steering.method import Method
 from heedful.steering.past import Past
@@ -81,6 +82,8 @@ class Run:
         """The step that is being made, counted from 0."""
         self.trace = Trace(images=len(prompts))
         self.maps = MapHistory(prompts)
+        self.text: EditedText | None = None
+        """What the denoiser gets in place of its text, if that is edited; the calls of a restart have it already."""
         self.now = Step()
         """What has happened in the step that is being made."""
         self.previous: Maps | None = None

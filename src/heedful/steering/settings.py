@@ -15,6 +15,7 @@ from heedful.errors import SettingsError
 from heedful.steering.initial_noise import InitialNoise
 from heedful.steering.key_shift import KeyShift
 from heedful.steering.restart import Restart
+from heedful.steering.text_edit import TextEdit
 from heedful.steering.update import Rule
 
 PUBLISHED_SITES = SiteSelection(scale=4)
@@ -94,6 +95,8 @@ class Settings:
     """When an image restarts with another noise; None for never, or under the scheme "select" for `SELECTION`."""
     key_shift: KeyShift | None = None
     """How the keys of the concepts are moved, without any gradient; None leaves them as they are."""
+    text_edit: TextEdit | None = None
+    """How the text that the denoiser sees is edited before the first step; None leaves it as it is."""
 
     def __post_init__(self) -> None:
         if self.scheme not in get_args(Scheme):

@@ -44,6 +44,10 @@ class Encoded:
     """Whether the pipeline was asked to clean the text up."""
     options: dict[str, Any] = field(default_factory=dict)
     """What else changes which tokens a prompt has."""
+    manner: dict[str, Any] = field(default_factory=dict)
+    """What changes the states that text encoders make of the same tokens, and where they are made."""
+    is_one_text: bool = True
+    """Whether a second text encoder got the same text as the first."""
 
     @classmethod
     def of(cls, layout: Layout, arguments: dict[str, Any]) -> "Encoded":
@@ -55,6 +59,8 @@ class Encoded:
             arguments.get("do_classifier_free_guidance"),
             bool(arguments.get("clean_caption", not arguments.get("skip_text_cleaning", True))),
             {name: arguments[name] for name in layout.options if name in arguments},
+            {name: arguments[name] for name in ("device", "clip_skip", "lora_scale") if name in arguments},
+            arguments.get("prompt_2") in (None, "", [], arguments.get("prompt")),
         )
 
 

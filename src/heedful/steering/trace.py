@@ -79,6 +79,9 @@ class Trace(Sequence[StepTrace]):
     """One per image; empty if the initial noise is the pipeline's own."""
     restarts: tuple[RestartTrace, ...] = ()
     """One per image; empty if no step asked whether to restart."""
+    text_shift: tuple[float, ...] = ()
+    """One per image: the length of what was added to the states of its text, over their length; empty without an edit
+    of the text."""
     plain_rows: int = 0
     """Rows that the pipeline's own calls brought through the denoiser (two per image and step under CFG)."""
     gradient_rows: int = 0
@@ -156,6 +159,8 @@ class Trace(Sequence[StepTrace]):
             f"Trace of {self.images} images, {len(self.steps)} steps, {guided} guided, "
             f"{self.skipped} updates skipped, {self.relative_cost:.2f} times the operations of a plain run"
         )
+        if self.text_shift:
+            head += f"\ntext moved by {', '.join(f'{shift:.3f}' for shift in self.text_shift)} of its length"
         if self.noises:
             accepted = sum(noise.is_accepted for noise in self.noises)
             head += (

@@ -71,6 +71,13 @@ def build_transformer(**changes: Any) -> SD3Transformer2DModel:
     return transformer
 
 
+def is_joint_world(denoiser: Any) -> bool:
+    """Whether a denoiser has the architecture of the embedded model with joint attention."""
+    config = getattr(denoiser, "config", {})
+    same = ("in_channels", "num_layers", "attention_head_dim", "num_attention_heads", "joint_attention_dim")
+    return all(getattr(config, field, None) == TRANSFORMER[field] for field in same)
+
+
 def build_joint_text_encoder(tokenizer: CLIPTokenizer, width: int = ENCODER_WIDTH) -> CLIPTextModelWithProjection:
     """One of the two text encoders with random weights; the pipeline reads the states before its last layer."""
     return CLIPTextModelWithProjection(

@@ -1,0 +1,111 @@
+"""The edited text of one run, in every call of its denoiser."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from heedful.attention import full_precision
+from heedful.prompts import Prompt
+from heedful.steering.call import Call
+from heedful.steering.clip_text import ClipTexts
+from heedful.steering.text_edit import TextEdit
+
+Row = tuple[Tensor, Tensor | None]
+"""What the denoiser gets of one prompt: its states (token, channel), and its pooled embedding (width), if any."""
+
+
+class EditedText:
+    """The text of the images of a run, before and after an edit.
+
+    Every row with the text of an image's condition gets the edited one, in whichever call it stands: a third row per
+    image (perturbed attention) too, an unconditional row only where the negative prompt is that very text.
+    """
+
+    def __init__(self, edit: TextEdit, call: Call, prompts: Sequence[Prompt], texts: ClipTexts):
+        """Edit the text of `call`, the first of a run, whose images have `prompts`. Equal prompts are edited once."""
+        states, pooled = _text_of(call.arguments)
+        before: list[Row] = [(states[row], None if pooled is None else pooled[row]) for row in call.conditional_rows]
+        after: list[Row] = []
+        for item, (prompt, row) in enumerate(zip(prompts, before, strict=True)):
+            same = next(
+                (other for other in range(item) if prompts[other] == prompt and _equal(before[other], row)), None
+            )
+            after.append(_edited(edit, prompt, row, texts) if same is None else after[same])
+        self._before = torch.stack([each for each, _ in before])
+        self._states = torch.stack([each for each, _ in after])
+        vectors = [each for _, each in after if each is not None]
+        self._pooled = torch.stack(vectors) if vectors else None
+        self._has_warned = False
+
+    @property
+    def shift(self) -> tuple[float, ...]:
+        """For each image, the length of what was added to its text's states over their length."""
+        before, after = self._before.float().flatten(1), self._states.float().flatten(1)
+        return tuple(((after - before).norm(dim=1) / before.norm(dim=1)).tolist())
+
+    def put(self, call: Call, *, is_first: bool) -> Call:
+        """Return `call` with the edited text; `is_first` says whether it is the first of its step.
+
+        Warns once if such a call has another text than the run began with, which stays as it is.
+        """
+        states, pooled = _text_of(call.arguments)
+        is_own = self._own_rows(call, states)
+        if is_first and not bool(is_own[call.conditional_rows].all()) and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                "The text of this run is another one in a later step, which is not edited. Leave the prompt as it is "
+                "while the pipeline runs, or take a method without an edit of the text.",
+                UserWarning,
+                stacklevel=2,
+            )
+        if not bool(is_own.any()):
+            return call
+        copies = call.batch // len(self._before)
+        states = torch.where(is_own[:, None, None], self._states.repeat(copies, 1, 1), states)
+        if pooled is not None and self._pooled is not None:
+            pooled = torch.where(is_own[:, None], self._pooled.repeat(copies, 1), pooled)
+        return replace(call, arguments=_with_text(call.arguments, states, pooled))
+
+    def _own_rows(self, call: Call, states: Tensor) -> Tensor:
+        """Return for each row whether it has the text of an image's condition; each copy has one row per image."""
+        if states.shape[1:] != self._before.shape[1:]:
+            return states.new_zeros(call.batch, dtype=torch.bool)
+        expected = self._before.repeat(call.batch // len(self._before), 1, 1)
+        return (states == expected).flatten(1).all(1)
+
+
+def _edited(edit: TextEdit, prompt: Prompt, row: Row, texts: ClipTexts) -> Row:
+    """Return the row of `prompt` after an edit; the same if it has fewer than two concepts."""
+    if edit.idle_for(prompt):
+        return row
+    states, pooled = row
+    with torch.no_grad(), full_precision(states.device.type):
+        found = edit.edited(texts.of(prompt, states, pooled), [concept.noun for concept in prompt.concepts], texts)
+    return texts.put(found, states), None if pooled is None or found.pooled is None else found.pooled.to(pooled)
+
+
+def _equal(one: Row, other: Row) -> bool:
+    return all(
+        mine is theirs or (mine is not None and theirs is not None and mine.equal(theirs))
+        for mine, theirs in zip(one, other, strict=True)
+    )
+
+
+def _text_of(arguments: dict[str, Any]) -> tuple[Float[Tensor, "row token channel"], Tensor | None]:
+    """Return states and pooled embeddings in the arguments of a denoiser's call."""
+    given = arguments.get("added_cond_kwargs") or {}
+    return arguments["encoder_hidden_states"], arguments.get("pooled_projections", given.get("text_embeds"))
+
+
+def _with_text(arguments: dict[str, Any], states: Tensor, pooled: Tensor | None) -> dict[str, Any]:
+    """Return the arguments of a call with other text."""
+    new = arguments | {"encoder_hidden_states": states}
+    if arguments.get("pooled_projections") is not None:
+        return new | {"pooled_projections": pooled}
+    given = arguments.get("added_cond_kwargs") or {}
+    return new | {"added_cond_kwargs": given | {"text_embeds": pooled}} if "text_embeds" in given else new
