@@ -27,6 +27,7 @@ METHODS: dict[str, str] = {
     "isac": "isac",
     "isac-selection": "isac",
     "osi": "osi",
+    "phrases": "phrases",
     "tebopt": "tebopt",
     "dos": "dos",
     "heedful": "heedful",

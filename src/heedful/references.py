@@ -120,6 +120,15 @@ BIBTEX: dict[str, str] = {
   year   = {2026},
   note   = {ICML 2026, arXiv:2605.14270}
 }""",
+    "feng2023structured": """\
+@inproceedings{feng2023structured,
+  title     = {Training-Free Structured Diffusion Guidance for Compositional Text-to-Image Synthesis},
+  author    = {Feng, Weixi and He, Xuehai and Fu, Tsu-Jui and Jampani, Varun and Akula, Arjun and Narayana, Pradyumna
+               and Basu, Sugato and Wang, Xin Eric and Wang, William Yang},
+  booktitle = {International Conference on Learning Representations (ICLR)},
+  year      = {2023},
+  note      = {arXiv:2212.05032}
+}""",
     "chen2024tebopt": """\
 @inproceedings{chen2024tebopt,
   title     = {A Cat Is A Cat (Not A Dog!): Unraveling Information Mix-ups in Text-to-Image Encoders through Causal

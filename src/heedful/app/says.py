@@ -14,6 +14,7 @@ SAYS = {
     "isac": "first separate things, then their meaning",
     "isac-selection": "picks the best of several noises",
     "osi": "moves the keys of words; needs fitted probes",
+    "phrases": "edits the text: each phrase as if it stood alone",
     "tebopt": "edits the text: each noun as if it stood alone",
     "dos": "edits the text: moves nouns away from each other",
     "heedful": "separate areas, and a new noise where one fails",

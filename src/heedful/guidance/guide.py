@@ -5,6 +5,7 @@ This is what a user passes and gets; what happens inside a step is the room `ste
 
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from heedful.attention import Pipeline, find_denoisers, one_block
@@ -25,6 +26,7 @@ from heedful.steering import (
     admit,
     check_text,
     denoiser_of,
+    has_clip_text,
     paragraph,
     parse_prompt,
 )
@@ -127,6 +129,8 @@ def guide(
     method = _method(method)
     denoiser = denoiser_of(pipe)
     settings = settings or method.settings_for(denoiser)
+    if settings.text_edit is not None and settings.text_edit.is_optional and not has_clip_text(pipe):
+        settings = replace(settings, text_edit=None)
     if settings.text_edit is not None:
         check_text(pipe)
     policy = admit(find_denoisers(pipe), pipe.scheduler, method, settings)
@@ -197,7 +201,8 @@ def _check_prompts(prompts: Sequence[Prompt], method: Method, settings: Settings
                 f"Expected concepts to guide by, got none in {prompt.text!r}. "
                 f"Name them: concepts=[...], from the words {', '.join(prompt.words())}."
             )
-    parts = [*losses, *([settings.text_edit] if settings.text_edit else [])]
+    edit = settings.text_edit
+    parts = [*losses, *([edit] if edit is not None and not edit.is_optional else [])]
     reasons = dict.fromkeys(reason for prompt in prompts for part in parts for reason in part.idle_for(prompt))
     for reason in reasons:
         warnings.warn(reason, UserWarning, stacklevel=5)  # where the block begins

@@ -41,6 +41,16 @@ class Concept:
         """The tokens of the noun and of its modifiers, each once, in the order of the prompt."""
         return tuple(sorted({index for part in (self, *self.modifiers) for index in part.token_indices}))
 
+    @property
+    def written(self) -> str:
+        """It as a user lists it: modifiers first, a noun of several words joined by `+`."""
+        return " ".join([*(modifier.text for modifier in self.modifiers), self.noun.replace(" ", "+")])
+
+    @property
+    def spoken(self) -> tuple[int, ...]:
+        """The tokens of its modifiers, then those of its noun: in the order of `written`."""
+        return tuple(index for part in (*self.modifiers, self) for index in part.token_indices)
+
 
 @dataclass(frozen=True)
 class Prompt:

@@ -4,7 +4,7 @@ Which loss moves them, and what a person calls, is `heedful.guidance`.
 """
 
 from heedful.steering.admission import admit, denoiser_of
-from heedful.steering.clip_text import check_text
+from heedful.steering.clip_text import check_text, has_clip_text
 from heedful.steering.cost import GradientShares, pipeline_shares
 from heedful.steering.history import MapHistory
 from heedful.steering.initial_noise import InitialNoise
@@ -51,6 +51,7 @@ __all__ = [
     "data_url",
     "denoiser_of",
     "embeddings_of",
+    "has_clip_text",
     "marked",
     "paragraph",
     "parse_prompt",

@@ -23,12 +23,17 @@ _KINDS = (
 """First and second text encoder of the pipelines whose text can be edited."""
 
 
-def check_text(pipe: Any) -> None:
-    """Raise `UnsupportedPipeline` unless CLIP reads the text of `pipe`: for Stable Diffusion 1, 2 and 3, and SDXL."""
+def has_clip_text(pipe: Any) -> bool:
+    """Return whether CLIP reads the text of `pipe`: Stable Diffusion 1, 2 and 3, and SDXL."""
     kinds = tuple(type(encoder) for encoder in _encoders(pipe))
     denoiser = find_denoiser(pipe)
     has_place = denoiser is not None and layout_of(denoiser).text == ("encoder_hidden_states",)
-    if kinds not in _KINDS or not has_place or not hasattr(pipe, "encode_prompt"):
+    return kinds in _KINDS and has_place and hasattr(pipe, "encode_prompt")
+
+
+def check_text(pipe: Any) -> None:
+    """Raise `UnsupportedPipeline` unless CLIP reads the text of `pipe`."""
+    if not has_clip_text(pipe):
         raise UnsupportedPipeline(
             "Expected a pipeline whose text is edited where CLIP reads it (Stable Diffusion 1 and 2, SDXL, Stable "
             f"Diffusion 3 and 3.5, the embedded models), with its text encoders and encode_prompt, got "
@@ -72,9 +77,7 @@ class ClipTexts:
                 f"Expected a text of {self._tokens} tokens, padding included, for an edit of it, got embeddings of "
                 f"{states.shape[0]}. Shorten the prompt, or take a method without an edit of the text."
             )
-        nouns = tuple(
-            tuple(index for index in concept.token_indices if index < self._tokens) for concept in prompt.concepts
-        )
+        nouns = tuple(self._kept(concept.token_indices) for concept in prompt.concepts)
         if not all(nouns):
             lost = prompt.concepts[nouns.index(())].name
             raise SettingsError(
@@ -82,7 +85,17 @@ class ClipTexts:
                 "Shorten the prompt, or take a method without an edit of the text."
             )
         own = states[: self._tokens, : self._channels].float()
-        return Text(own, None if pooled is None else pooled.float(), nouns, prompt.end)
+        return Text(
+            own,
+            None if pooled is None else pooled.float(),
+            nouns,
+            prompt.end,
+            tuple(self._kept(concept.spoken) for concept in prompt.concepts),
+            tuple(f"[{concept.written}]" for concept in prompt.concepts),
+        )
+
+    def _kept(self, tokens: Sequence[int]) -> tuple[int, ...]:
+        return tuple(index for index in tokens if index < self._tokens)
 
     def put(self, text: Text, states: Tensor) -> Tensor:
         """Return the (token, channel) that the denoiser gets, with the states of `text` in the place of CLIP's."""

@@ -44,7 +44,7 @@ class Steering:
         self._prompts = task.prompts
         self._settings = task.settings
         self._is_new_run = True
-        self._has_warned = self._has_warned_of_text = False
+        self._has_warned = self._has_warned_of_text = self._has_warned_of_edit = False
         self._encoded: list[Encoded] = []
         """What the pipeline has encoded for the run to come."""
         self._has_encoded = False
@@ -200,18 +200,35 @@ class Steering:
         )
         if is_restartable:
             run.past = Past(self._scheduler)
-        if self._settings.text_edit is not None:
-            run.text = self._edited_text(self._settings.text_edit, call, prompts, encoded)
+        run.text = self._edited_text(call, prompts, encoded)
+        if run.text is not None:
             run.trace.text_shift = run.text.shift
         return run
 
-    def _edited_text(
+    def _edited_text(self, call: Call, prompts: Sequence[Prompt], encoded: Sequence[Encoded]) -> EditedText | None:
+        """Return the text of a run whose first call is `call`, edited; None if it is left as it is."""
+        edit = self._settings.text_edit
+        if edit is None:
+            return None
+        try:
+            return self._edited_by(edit, call, prompts, encoded)
+        except (PromptError, SettingsError) as reason:
+            if not edit.is_optional:
+                raise
+            if not self._has_warned_of_edit:
+                self._has_warned_of_edit = True
+                warnings.warn(f"The text of this run stays as it is. {reason}", UserWarning, stacklevel=2)
+            return None
+
+    def _edited_by(
         self, edit: TextEdit, call: Call, prompts: Sequence[Prompt], encoded: Sequence[Encoded]
     ) -> EditedText:
-        """Return the text of a run whose first call is `call`, edited.
+        """Return the text of a run, edited.
 
-        Raises `PromptError` where two text encoders have read two texts.
+        Raises `PromptError` where two text encoders have read two texts, or words have weights, which an edit loses.
         """
+        if edit.is_optional and any(prompt.weighted for prompt in prompts):
+            raise PromptError("Expected a text without weights for an edit of it, got one with weights.")
         first = next(iter(encoded), None)
         if first is not None and not first.is_one_text:
             raise PromptError(

@@ -32,6 +32,10 @@ class Text:
     """The tokens of each concept's noun, by their position in `states`."""
     end: int
     """Position of the end token; the start token has 0, and the text is between them."""
+    phrases: tuple[tuple[int, ...], ...] = ()
+    """The tokens of each concept's modifiers, then those of its noun."""
+    written: tuple[str, ...] = ()
+    """Each concept as it is marked in a text that is to be read: "[blue clock]"."""
 
     def noun(self, concept: int = 0) -> TextVector:
         """Return the mean state of the tokens of a concept's noun."""
@@ -68,6 +72,11 @@ class TextEdit(ABC):
 
     citations: ClassVar[tuple[str, ...]] = ()
     """Keys of the papers behind it, for `heedful.cite`."""
+
+    is_optional: bool = False
+    """Whether a text that cannot be edited, or in which nothing is to be edited, stays as it is. Nothing is said then
+    of text encoders that are not CLIP; `heedful.guide` says once that a text has weights, several chunks or two forms.
+    """
 
     @abstractmethod
     def edited(self, text: Text, nouns: Sequence[str], read: ReadTexts) -> Text:

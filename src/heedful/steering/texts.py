@@ -10,7 +10,7 @@ from torch import Tensor
 
 from heedful.attention import Layout, find_denoiser, layout_of
 from heedful.errors import PromptError, UnsupportedPipeline
-from heedful.prompts import Concept, Prompt, take_weights
+from heedful.prompts import Prompt, take_weights
 from heedful.steering.weighted import check_weights
 
 
@@ -109,17 +109,12 @@ def _default(pipe: Any, name: str) -> Any:
 def _read_again(pipe: object, layout: Layout, prompt: Prompt, text: str, options: dict[str, Any]) -> Prompt:
     """Return `prompt` with its concepts in `text`, which the pipeline made of it, under the options of its call."""
     try:
-        return layout.read(pipe, text, [_written(concept) for concept in prompt.concepts], options)
+        return layout.read(pipe, text, [concept.written for concept in prompt.concepts], options)
     except PromptError as error:
         raise PromptError(
             f"Expected the concepts of {prompt.text!r} in what the pipeline made of it, got {text!r}. {error} "
             "Or pass clean_caption=False to the pipeline."
         ) from error
-
-
-def _written(concept: Concept) -> str:
-    """Return a concept as a user lists it: modifiers first, a noun of several words joined by `+`."""
-    return " ".join([*(modifier.text for modifier in concept.modifiers), concept.noun.replace(" ", "+")])
 
 
 def _other_text(texts: list[str], prompts: Sequence[Prompt]) -> PromptError:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from heedful.attention import Maps
 from heedful.guidance.methods.ebama import EbamaLoss
+from heedful.guidance.methods.phrases import PhrasesAlone
 from heedful.losses import PUBLISHED_SHARES, Loss, Preparation, at_least_tiny, cell_positions, missing_pair
 from heedful.prompts import Prompt
 from heedful.shapes import PerItem
@@ -119,6 +120,7 @@ HEEDFUL = Method(
         decay=(1.0, 0.5),
         guided=0.3,
         restart=Restart(step=0.25, limit=0.385, tries=4, is_optional=True, loss=Elsewhere()),
+        text_edit=PhrasesAlone(share=0.5, is_optional=True),
     ),
 )
 """Each concept in one location, no two in the same (`Separability`), no attention to the text in a third (`Elsewhere`),
