@@ -11,7 +11,8 @@ from PIL import Image
 
 from heedful import world
 from heedful.errors import SettingsError
-from heedful.world.instance_recipe import DESIGNS, write_instances
+from heedful.world.instance_designs import DESIGNS
+from heedful.world.instance_recipe import write_instances
 from heedful.world.instances import INDEX, INSTANCES, InstanceImage, read_instances
 from heedful.world.looks import NATURAL
 from heedful.world.sprites import font_is_installed
