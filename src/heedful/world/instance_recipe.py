@@ -1,8 +1,8 @@
-"""How the one-image concepts are made: designs and seeds as data, and the files that follow from them.
+"""How the one-image concepts are made: the files that follow from their designs.
 
-They are thirteen images of the world with two or three instances that it never saw, after DisenDiff (Zhang et al., CVPR
-2024, arXiv 2403.18551), which learns several concepts from one image. Making them needs the emoji font. `instances.py`
-reads the files.
+They are 33 images of the world with two or three instances that it never saw, after DisenDiff (Zhang et al., CVPR 2024,
+arXiv 2403.18551), which learns several concepts from one image. Making them needs the emoji font. `instance_designs.py`
+says what they show; `instances.py` reads the files.
 """
 
 import io
