@@ -11,7 +11,8 @@
 
 Teaches into OUT/taught/METHOD/IMAGE, generates the suite `one-image-concepts` for each image, and writes a record per
 image to OUT/records/METHOD/IMAGE.jsonl; a killed run goes on. Prints the tables and writes OUT/results.json. What
-another model than `sprites` learns lies in a folder of its own, OUT/MODEL. `joint` learns words and LoRA alone.
+another model than `sprites` learns lies in a folder of its own, OUT/MODEL. `joint` learns words and LoRA alone,
+and its text encoder has no room for a scale: --methods disendiff-lora --set "augmentation='flip'".
 """
 
 import ast
