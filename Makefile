@@ -53,7 +53,8 @@ LOWEST := .venv-lowest
 LOWEST_TESTS := tests/parity tests/attention/test_capture.py tests/bench/test_run.py tests/cli/test_generate.py \
   tests/guidance/test_guide.py tests/images/test_generate.py tests/lab/test_trial.py tests/losses/test_loss.py \
   tests/models/test_model.py tests/prompts/test_concept.py tests/report/test_bench_page.py tests/scores/test_clip.py \
-  tests/steering/test_interception.py tests/teaching/test_teach.py tests/world/test_embedded.py
+  tests/steering/test_interception.py tests/teaching/test_teach.py tests/teaching/test_training.py \
+  tests/world/test_embedded.py
 # On Linux, the lowest torch comes from the registry as a CUDA build of some GB, so the pinned one stays in its place, unless
 # uv is told where a smaller build is: make lowest KEEP_TORCH= UV_ARGS='--torch-backend cpu'
 # Warnings are no errors there: libraries that differ in age deprecate each other. Nor are shapes checked, which is a matter of

@@ -162,12 +162,13 @@ def main(
         str, typer.Option(help="Standard deviations of the noise, over that of the latents.")
     ] = "0,0.1,0.2",
     three: Annotated[bool, typer.Option("--three", help="The images with three instances.")] = False,
+    count: Annotated[int | None, typer.Option("--images", help="How many of the images.")] = None,
     out: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("out/instance-score"),
     sheet: Annotated[Path | None, typer.Option(help="Draw the images, as given and decoded, and do no more.")] = None,
 ) -> None:
     """Draw, decode, score, compare."""
     pipe, score, tokenizer = world.load(), InstanceScore(), build_tokenizer()
-    images = one_image_concepts_three() if three else one_image_concepts()
+    images = (one_image_concepts_three() if three else one_image_concepts())[:count]
     if sheet is not None:
         _draw(pipe.vae, images, sheet)
         return
@@ -176,7 +177,13 @@ def main(
     cases = [draw_case(rng, images[index % len(images)]) for index in range(renders)]
     drawn = np.stack([render(case.scene) for case in cases])
     prompts = [Prompt.parse(case.prompt, tokenizer) for case in cases]
-    figures: dict[str, Any] = {"renders": renders, "seed": seed, "three": three, "score": repr(score)}
+    figures: dict[str, Any] = {
+        "renders": renders,
+        "seed": seed,
+        "three": three,
+        "images": len(images),
+        "score": repr(score),
+    }
     for noise in (float(each) for each in noises.split(",")):
         arrays = through(pipe.vae, drawn, noise, generator)
         started = time.process_time()

@@ -1,14 +1,18 @@
 """What is learnt from one image? Every teaching method on the same images, prompts and noise, with intervals.
 
-    python benchmarks/teaching.py --bfloat16                                          # the reported table
-    python benchmarks/teaching.py --bfloat16 --methods disendiff,ablations --seeds 2
+    python benchmarks/teaching.py --bfloat16 --images 10                              # the reported table
+    python benchmarks/teaching.py --bfloat16 --images 10 --methods disendiff,ablations --seeds 2
+    python benchmarks/teaching.py --bfloat16 --skip 10 --seeds 1                      # the twenty that nobody tuned on
+    python benchmarks/teaching.py --bfloat16 --skip 10 --seeds 1 --model crowded
     python benchmarks/teaching.py --bfloat16 --three --methods custom-diffusion,disendiff,heedful
-    python benchmarks/teaching.py --methods answers --seeds 2                          # floors and ceilings
+    python benchmarks/teaching.py --methods answers --seeds 2 --images 10              # floors and ceilings
     python benchmarks/teaching.py --bfloat16 --pictures frog-monkey,car-clock --seeds 1 --methods disendiff,heedful
     python benchmarks/teaching.py --bfloat16 --images 2 --seeds 2 --methods disendiff --set learning_rate=3e-3  # tuning
 
 Teaches into OUT/taught/METHOD/IMAGE, generates the suite `one-image-concepts` for each image, and writes a record per
-image to OUT/records/METHOD/IMAGE.jsonl; a killed run goes on. Prints the tables and writes OUT/results.json.
+image to OUT/records/METHOD/IMAGE.jsonl; a killed run goes on. Prints the tables and writes OUT/results.json. What
+another model than `sprites` learns lies in a folder of its own, OUT/MODEL. `joint` learns words and LoRA alone,
+and its text encoder has no room for a scale: --methods disendiff-lora --set "augmentation='flip'".
 """
 
 import ast
@@ -29,6 +33,7 @@ from teaching_answers import SAMPLING
 from teaching_variants import GROUPS, VARIANTS, Variant
 
 import heedful
+from heedful.attention import find_denoiser
 from heedful.bench.suites import find_suite
 from heedful.files import write_atomic
 from heedful.image_files import read_image
@@ -42,6 +47,7 @@ from heedful.scores.instance import InstanceScore
 from heedful.scores.statistics import SHARE, Range, compare, estimate
 from heedful.teaching import Callbacks, teach
 from heedful.teaching.concepts import class_prompt
+from heedful.world.embedded import DEFAULT, WORLDS
 from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
 from heedful.world.tokenizer import build_tokenizer
 
@@ -66,11 +72,13 @@ def main(
         str, typer.Option(help="Comma-separated; 'answers', 'ablations' and 'beyond' stand for several.")
     ] = "answers,textual-inversion,dreambooth,custom-diffusion,disendiff,heedful",
     seeds: Annotated[int, typer.Option(help="Samples of each prompt.")] = 10,
-    images: Annotated[int | None, typer.Option(help="How many images; all ten unless given.")] = None,
+    images: Annotated[int | None, typer.Option(help="How many images; all thirty unless given.")] = None,
+    skip: Annotated[int, typer.Option(help="Leave out so many; 10 leaves those that nobody tuned on.")] = 0,
     pictures: Annotated[
         str | None, typer.Option(help="Their names, comma-separated, instead of the first ones.")
     ] = None,
     three: Annotated[bool, typer.Option(help="The three images with three instances.")] = False,
+    model: Annotated[str, typer.Option(help=f"An embedded model: {', '.join(WORLDS)}.")] = DEFAULT,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE of the settings, for every method; for tuning.")
     ] = None,
@@ -79,7 +87,10 @@ def main(
 ) -> None:
     """Teach, generate, judge, compare."""
     torch.set_num_threads(threads)
-    photos = (one_image_concepts_three() if three else one_image_concepts())[:images]
+    if model not in WORLDS:
+        raise typer.BadParameter(f"expected {', '.join(WORLDS)}, got {model}")
+    out = out if model == DEFAULT else out / model
+    photos = (one_image_concepts_three() if three else one_image_concepts())[skip:][:images]
     if pictures is not None:
         by_name = {photo.name: photo for photo in photos}
         if unknown := [name for name in pictures.split(",") if name not in by_name]:
@@ -93,7 +104,7 @@ def main(
             task = bar.add_task(variant.name, total=len(photos))
             records[variant.name] = []
             for photo in photos:
-                records[variant.name].append(_records(variant, photo, seeds, out, told, bfloat16))
+                records[variant.name].append(_records(variant, photo, model, seeds, out, told, bfloat16))
                 bar.advance(task)
     results = {name: _row(name, records) for name in records}
     write_atomic(out / "results.json", json.dumps(results, indent=1) + "\n")
@@ -109,7 +120,7 @@ def _named(name: str) -> Sequence[Variant]:
 
 
 def _records(
-    variant: Variant, photo: InstanceImage, seeds: int, out: Path, told: dict[str, Any], bfloat16: bool
+    variant: Variant, photo: InstanceImage, model: str, seeds: int, out: Path, told: dict[str, Any], bfloat16: bool
 ) -> list[dict[str, Any]]:
     """Return a record for each prompt and seed of an image, from the file where they stand already."""
     file = out / "records" / variant.name / f"{photo.name}.jsonl"
@@ -117,21 +128,21 @@ def _records(
     done = {record["seed"] for record in found}
     missing = [seed for seed in range(seeds) if seed not in done]
     if missing:
-        pipe, seconds = (None, 0.0) if variant.answer else taught(variant, photo, out, told, bfloat16)
+        pipe, seconds = (None, 0.0) if variant.answer else taught(variant, photo, model, out, told, bfloat16)
         for seed in missing:
-            found += _judged(pipe, variant, photo, seed, seconds, bfloat16)
+            found += _judged(pipe, variant, photo, model, seed, seconds, bfloat16)
             write_atomic(file, "".join(json.dumps(record) + "\n" for record in found))
     return [record for record in found if record["seed"] < seeds]
 
 
 def taught(
-    variant: Variant, photo: InstanceImage, out: Path, told: dict[str, Any], bfloat16: bool
+    variant: Variant, photo: InstanceImage, model: str, out: Path, told: dict[str, Any], bfloat16: bool
 ) -> tuple[Any, float]:
     """Return a pipeline that has learnt the concepts of an image, and how long the steps took."""
-    pipe = heedful.world.load()
+    pipe = heedful.world.load(model)
     pipe.set_progress_bar_config(disable=True)
     times: list[float] = []
-    composes = variant.method.settings_for(pipe.unet, TeachingOptions(**told)).composites > 0
+    composes = variant.method.settings_for(find_denoiser(pipe), TeachingOptions(**told)).composites > 0
     teach(
         pipe,
         read_image(photo.file),
@@ -153,7 +164,7 @@ def taught(
 
 
 def painted(
-    pipe: Any, variant: Variant, photo: InstanceImage, seed: int, bfloat16: bool
+    pipe: Any, variant: Variant, photo: InstanceImage, model: str, seed: int, bfloat16: bool
 ) -> tuple[Sequence[Image.Image], list[Prompt]]:
     """Return an image for each prompt of a training image, and these prompts."""
     lines = find_suite(f"one-image-concepts{'-three' * (len(photo.instances) == 3)}/{photo.name}").lines
@@ -162,15 +173,15 @@ def painted(
     noises = [1000 * index + seed for index in range(len(lines))]
     with torch.autocast("cpu", torch.bfloat16) if bfloat16 else nullcontext():
         if variant.answer is not None:
-            return variant.answer(photo, [line.prompt for line in lines], seed), prompts
+            return variant.answer(photo, [line.prompt for line in lines], seed, model), prompts
         return paint(pipe, SAMPLING, prompts, variant.guidance, noises).images, prompts
 
 
 def _judged(
-    pipe: Any, variant: Variant, photo: InstanceImage, seed: int, seconds: float, bfloat16: bool
+    pipe: Any, variant: Variant, photo: InstanceImage, model: str, seed: int, seconds: float, bfloat16: bool
 ) -> list[dict[str, Any]]:
     """Return the records of one image for each prompt of a training image."""
-    images, prompts = painted(pipe, variant, photo, seed, bfloat16)
+    images, prompts = painted(pipe, variant, photo, model, seed, bfloat16)
     judged: dict[str, list[Any]] = dict(InstanceScore()(images, prompts))
     judged["text"] = ClipText()(images, prompts)["text"]
     judged["image"] = [None] * len(prompts)

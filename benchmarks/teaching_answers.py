@@ -24,29 +24,29 @@ from heedful.world.instances import InstanceImage
 from heedful.world.scene import PASTELS
 
 SAMPLING = Sampling(steps=20, guidance_scale=3.0, width=64, height=64)
-Answer = Callable[[InstanceImage, Sequence[str], int], list[Image.Image]]
-"""(training image, texts of its prompts, seed) -> an image for each text."""
+Answer = Callable[[InstanceImage, Sequence[str], int, str], list[Image.Image]]
+"""(training image, texts of its prompts, seed, an embedded model by name) -> an image for each text."""
 
 
-def training_image(photo: InstanceImage, texts: Sequence[str], seed: int) -> list[Image.Image]:
+def training_image(photo: InstanceImage, texts: Sequence[str], seed: int, model: str) -> list[Image.Image]:
     """Return the training image for every prompt: what has memorised and obeys nothing."""
     return [read_image(photo.file)] * len(texts)
 
 
-def drawn_exactly(photo: InstanceImage, texts: Sequence[str], seed: int) -> list[Image.Image]:
+def drawn_exactly(photo: InstanceImage, texts: Sequence[str], seed: int, model: str) -> list[Image.Image]:
     """Return scenes drawn as the prompts say, as the world's autoencoder shows them: the ceiling."""
     rng = np.random.default_rng((seed, 21))
     scenes = np.stack([render(_scene(rng, photo, text)) for text in texts])
-    shown = through(_model().vae, scenes, 0.0, torch.Generator())
+    shown = through(_load(model).vae, scenes, 0.0, torch.Generator())
     return [Image.fromarray(each) for each in shown]
 
 
-def untaught(photo: InstanceImage, texts: Sequence[str], seed: int) -> list[Image.Image]:
+def untaught(photo: InstanceImage, texts: Sequence[str], seed: int, model: str) -> list[Image.Image]:
     """Return what the model generates for the class nouns, without placeholders."""
-    return _generated([_without_placeholders(text) for text in texts], seed)
+    return _generated([_without_placeholders(text) for text in texts], seed, model)
 
 
-def described(photo: InstanceImage, texts: Sequence[str], seed: int) -> list[Image.Image]:
+def described(photo: InstanceImage, texts: Sequence[str], seed: int, model: str) -> list[Image.Image]:
     """Return what the model generates when a look is said in a word that it knows: the first colour that is not the
     thing's own.
     """
@@ -56,7 +56,7 @@ def described(photo: InstanceImage, texts: Sequence[str], seed: int) -> list[Ima
             colour = each.look.second if each.look.first == NATURAL else each.look.first
             text = text.replace(f"{each.placeholder} {each.noun}", f"{colour} {each.noun}")
         said.append(text)
-    return _generated(said, seed)
+    return _generated(said, seed, model)
 
 
 def _scene(rng: np.random.Generator, photo: InstanceImage, text: str) -> Scene:
@@ -77,15 +77,15 @@ def _without_placeholders(text: str) -> str:
 
 
 @cache
-def _model() -> Any:
-    """Return the untaught model, loaded once for all images and seeds."""
-    pipe = heedful.world.load()
+def _load(model: str) -> Any:
+    """Return an untaught model, loaded once for all images and seeds."""
+    pipe = heedful.world.load(model)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
 
-def _generated(texts: Sequence[str], seed: int) -> list[Image.Image]:
-    pipe = _model()
+def _generated(texts: Sequence[str], seed: int, model: str) -> list[Image.Image]:
+    pipe = _load(model)
     prompts = [Prompt.parse(text, pipe.tokenizer) for text in texts]
     return paint(pipe, SAMPLING, prompts, NONE, [1000 * index + seed for index in range(len(texts))]).images
 

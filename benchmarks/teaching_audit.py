@@ -22,7 +22,7 @@ from heedful.image_files import read_image
 from heedful.lab import Judged
 from heedful.report import write_audit
 from heedful.scores.instance import InstanceScore
-from heedful.world import Verdict
+from heedful.world import DEFAULT, Verdict
 from heedful.world.instances import InstanceImage, one_image_concepts
 
 
@@ -30,7 +30,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the pages and the list.")] = Path("out/teaching-audit"),
     teaching: Annotated[Path, typer.Option(help="OUT of the teaching.")] = Path("out/teaching"),
     methods: Annotated[str, typer.Option(help="Comma-separated.")] = "heedful-guided,heedful,disendiff",
-    pictures: Annotated[str, typer.Option(help="Names of pictures, comma-separated; all ten unless given.")] = "",
+    pictures: Annotated[str, typer.Option(help="Names of pictures, comma-separated; all unless given.")] = "",
     count: Annotated[int, typer.Option(help="How many images are shown.")] = 100,
     bfloat16: Annotated[bool, typer.Option(help="Products in bfloat16, as in the records.")] = False,
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
@@ -55,8 +55,8 @@ def main(
 
 
 def _judged(variant: Variant, photo: InstanceImage, teaching: Path, bfloat16: bool) -> list[Judged]:
-    pipe, _ = taught(variant, photo, teaching, {}, bfloat16)
-    images, prompts = painted(pipe, variant, photo, 0, bfloat16)
+    pipe, _ = taught(variant, photo, DEFAULT, teaching, {}, bfloat16)
+    images, prompts = painted(pipe, variant, photo, DEFAULT, 0, bfloat16)
     values = InstanceScore()(images, prompts)
     shown = np.asarray(read_image(photo.file).convert("RGB"))
     found = []

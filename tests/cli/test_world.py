@@ -95,4 +95,5 @@ def test_an_audit_without_records_to_draw_from_says_where_they_come_from(call: C
 @pytest.mark.skipif(not font_is_installed(), reason="rendering needs the emoji font")
 def test_one_image_concepts_are_drawn_into_the_folder_that_was_named(run: Run, tmp_path: Path) -> None:
     assert "instances.json" in run("instances", "--out", tmp_path / "mine")
-    assert len(one_image_concepts(tmp_path / "mine")) == 10
+    drawn = one_image_concepts(tmp_path / "mine")
+    assert [image.name for image in drawn] == [image.name for image in one_image_concepts()]

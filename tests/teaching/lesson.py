@@ -26,6 +26,10 @@ def picture(seed: int = 0, size: int = 16) -> Image.Image:
     return Image.fromarray(pixels)
 
 
+def name_of(method: TeachingMethod) -> str:
+    return method.name
+
+
 def short(method: TeachingMethod, **changes: Any) -> TeachingSettings:
     """The published settings, for three steps on one picture and two prior ones."""
     small = {

@@ -1,5 +1,6 @@
 """Where the model itself sees a class in a picture, and the pictures of one concept each that follow from it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,13 +43,20 @@ def _found(pipe: Any, image: InstanceImage) -> list[tuple[float, float]]:
     return shares
 
 
-def test_the_embedded_model_sees_each_class_of_the_one_image_concepts_where_it_is() -> None:
+@pytest.mark.parametrize(
+    ("images", "least", "mean"),
+    [(TWO[:10], 0.86, 0.92), pytest.param(TWO[10:], 0.55, 0.87, marks=pytest.mark.slow)],
+    ids=["the ten that outlines were tuned on", "the twenty that nothing was"],
+)
+def test_the_embedded_model_sees_each_class_of_the_one_image_concepts_where_it_is(
+    images: Sequence[InstanceImage], least: float, mean: float
+) -> None:
     pipe = world.load()
     before = parameters(pipe)
-    shares, outlines = zip(*(pair for image in TWO for pair in _found(pipe, image)), strict=True)
-    assert len(shares) == 20
-    assert min(shares) > 0.6 and np.mean(shares) > 0.75
-    assert min(outlines) > 0.86 and np.mean(outlines) > 0.92
+    shares, outlines = zip(*(pair for image in images for pair in _found(pipe, image)), strict=True)
+    assert len(shares) == 2 * len(images)
+    assert min(shares) > 0.65 and np.mean(shares) > 0.75
+    assert min(outlines) > least and np.mean(outlines) > mean
     assert all(torch.equal(value, before[name]) for name, value in parameters(pipe).items())
     assert not any(module._forward_hooks for module in pipe.unet.modules())  # pyright: ignore[reportPrivateUsage]
 

@@ -11,13 +11,15 @@ from PIL import Image
 
 from heedful import world
 from heedful.errors import SettingsError
-from heedful.world.instance_recipe import DESIGNS, write_instances
+from heedful.world.instance_designs import DESIGNS
+from heedful.world.instance_recipe import write_instances
 from heedful.world.instances import INDEX, INSTANCES, InstanceImage, read_instances
 from heedful.world.looks import NATURAL
+from heedful.world.small_sprites import SHEET
 from heedful.world.sprites import font_is_installed
 from heedful.world.tokenizer import LENGTH, build_tokenizer
 from heedful.world.tones import NATURAL_COLOURS
-from heedful.world.vocabulary import ANIMALS, WORDS
+from heedful.world.vocabulary import ANIMALS, CLASSES, WORDS
 
 TWO, THREE = world.one_image_concepts(), world.one_image_concepts_three()
 
@@ -27,11 +29,26 @@ def _pixels(file: Path) -> np.ndarray:
         return np.asarray(image)
 
 
-def test_ten_pictures_have_two_instances_and_three_have_three() -> None:
-    assert [len(image.instances) for image in TWO] == [2] * 10
+def test_thirty_pictures_have_two_instances_and_three_have_three() -> None:
+    assert [len(image.instances) for image in TWO] == [2] * 30
     assert [len(image.instances) for image in THREE] == [3] * 3
     kinds = [sum(each.noun in ANIMALS for each in image.instances) for image in TWO]
-    assert kinds == [2, 2, 2, 2, 1, 1, 1, 1, 0, 0]
+    assert kinds[:10] == [2, 2, 2, 2, 1, 1, 1, 1, 0, 0]
+    assert [kinds[10:].count(animals) for animals in (2, 1, 0)] == [8, 8, 4]
+
+
+def test_no_pair_of_classes_is_in_two_pictures_and_every_class_in_two_or_three() -> None:
+    pairs = [frozenset(each.noun for each in image.instances) for image in TWO]
+    assert len(set(pairs)) == len(pairs) and not any(
+        pair <= {each.noun for each in image.instances} for pair in pairs[10:] for image in THREE
+    )
+    for noun in CLASSES:
+        assert sum(noun in pair for pair in pairs) == (3 if noun in ANIMALS else 2)
+
+
+def test_no_class_has_a_look_twice() -> None:
+    dressed = [(each.noun, each.look) for image in TWO for each in image.instances]
+    assert len(set(dressed)) == len(dressed)
 
 
 def test_every_placeholder_stands_for_one_instance_only() -> None:
@@ -86,7 +103,7 @@ def test_masks_boxes_and_references_show_the_same_pixels(image: InstanceImage) -
 def test_the_autoencoder_keeps_every_look() -> None:
     """At least 25 dB, where the world's own renders have 30 or so: what is novel is still there after decoding."""
     vae = world.load().vae
-    pixels = torch.from_numpy(np.stack([_pixels(image.file) for image in (*TWO, *THREE)])).permute(0, 3, 1, 2)
+    pixels = torch.from_numpy(np.stack([_pixels(image.file) for image in (*TWO[::3], *THREE)])).permute(0, 3, 1, 2)
     pictures = pixels.float() / 127.5 - 1
     with torch.no_grad():
         decoded = vae.decode(vae.encode(pictures).latent_dist.mode()).sample.clamp(-1, 1)
@@ -95,14 +112,23 @@ def test_the_autoencoder_keeps_every_look() -> None:
 
 
 @pytest.mark.skipif(not font_is_installed(), reason="rendering needs the emoji font")
-def test_what_is_shipped_is_drawn_again_bit_for_bit(tmp_path: Path) -> None:
-    index = write_instances(tmp_path)
-    assert json.loads(index.read_text()) == json.loads((INSTANCES / INDEX).read_text())
-    names = sorted(file.name for file in INSTANCES.glob("*.png"))
-    assert sorted(file.name for file in tmp_path.glob("*.png")) == names and len(names) == 13 + 2 * 29 + 1
-    for name in names:
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)])
+def test_what_is_shipped_is_drawn_again_bit_for_bit(step: int, tmp_path: Path) -> None:
+    index = write_instances(tmp_path, DESIGNS[::step])
+    assert json.loads(index.read_text()) == json.loads((INSTANCES / INDEX).read_text())[::step]
+    drawn = sorted(file.name for file in tmp_path.glob("*.png"))
+    for name in drawn:
         assert np.array_equal(_pixels(tmp_path / name), _pixels(INSTANCES / name)), name
-    assert [image.name for image in read_instances(tmp_path)] == [design.name for design in DESIGNS]
+    assert [image.name for image in read_instances(tmp_path)] == [design.name for design in DESIGNS[::step]]
+    instances = sum(len(design.looks) for design in DESIGNS[::step])
+    assert len(drawn) == len(DESIGNS[::step]) + 2 * instances + 1
+
+
+def test_no_picture_is_shipped_that_is_not_named() -> None:
+    images = (*TWO, *THREE)
+    named = [file.name for image in images for file in (image.file, *(each.mask for each in image.instances),
+                                                        *(each.reference for each in image.instances))]  # fmt: skip
+    assert sorted([*named, SHEET.name]) == sorted(file.name for file in INSTANCES.glob("*.png"))
 
 
 def test_a_folder_without_them_or_that_names_files_elsewhere_is_refused(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from PIL import Image
+from scipy import ndimage
 from torch import Tensor
 
 from heedful.attention.edges import follow_edges
@@ -23,6 +24,8 @@ Border = Literal["middle", "otsu"]
 
 _FLAT = 1e-6
 """A map that varies by less is the same everywhere: what is left is rounding."""
+_TOUCHING = np.pad(np.ones((1, 3, 3), dtype=bool), ((1, 1), (0, 0), (0, 0)))
+"""Pixels touch by corners too, but never those of another mask."""
 
 
 @runtime_checkable
@@ -165,16 +168,11 @@ def contest(shares: Float[Tensor, "concept height width"], border: Border) -> Bo
 
 def without_specks(masks: Bool[Tensor, "concept height width"]) -> Bool[Tensor, "concept height width"]:
     """Return each mask without its pieces that are smaller than a tenth of its largest; pixels touch by corners too."""
-    pixels = masks[0].numel()
-    labels = torch.arange(1.0, pixels + 1, dtype=torch.float64).view(1, *masks.shape[1:]) * masks
-    while True:
-        # the highest label of a piece spreads over it
-        spread = F.max_pool2d(labels[None], 3, 1, 1)[0] * masks
-        if torch.equal(spread, labels):
-            break
-        labels = spread
-    counts = [torch.bincount(label.flatten().long(), minlength=pixels + 1) for label in labels]
-    sizes = torch.stack([count[label.long()] for count, label in zip(counts, labels, strict=True)]) * masks
+    labelled: Any = ndimage.label(masks.numpy(), _TOUCHING)
+    labels = labelled[0]  # -> (concept, height, width)
+    counts = np.bincount(labels.ravel())
+    counts[0] = 0  # what is in no mask
+    sizes = torch.from_numpy(counts[labels])
     return masks & (sizes * 10 >= sizes.amax((-2, -1), keepdim=True))
 
 

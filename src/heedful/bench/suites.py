@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from heedful.bench.suite_files import read_geneval, read_prompts, read_t2i_compbench
@@ -53,6 +54,7 @@ def _world(prompts: Callable[[], tuple[str, ...]], kind: Callable[[str], str] = 
 
 
 def _parts(images: Callable[[], tuple[InstanceImage, ...]]) -> Callable[[], dict[str, tuple[PromptLine, ...]]]:
+    @cache
     def parts() -> dict[str, tuple[PromptLine, ...]]:
         return {
             image.name: tuple(
@@ -105,7 +107,7 @@ SUITES: dict[str, Origin] = {
         make=_world(lambda: split_three_concept_prompts()[1], lambda _: "three"),
     ),
     "one-image-concepts": Origin(
-        "10 images with two instances to be taught, 30 prompts each. Those of one image: one-image-concepts/cat-dog.",
+        "30 images with two instances to be taught, 30 prompts each. Those of one image: one-image-concepts/cat-dog.",
         make=_whole(_TWO),
         parts=_TWO,
     ),

@@ -1,23 +1,23 @@
-"""How the one-image concepts are made: designs and seeds as data, and the files that follow from them.
+"""How the one-image concepts are made: the files that follow from their designs.
 
-They are thirteen images of the world with two or three instances that it never saw, after DisenDiff (Zhang et al., CVPR
-2024, arXiv 2403.18551), which learns several concepts from one image. Making them needs the emoji font. `instances.py`
-reads the files.
+They are 33 images of the world with two or three instances that it never saw, after DisenDiff (Zhang et al., CVPR 2024,
+arXiv 2403.18551), which learns several concepts from one image. Making them needs the emoji font. `instance_designs.py`
+says what they show; `instances.py` reads the files.
 """
 
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from heedful.files import write_atomic
+from heedful.world.instance_designs import DESIGNS, Design
 from heedful.world.instance_prompts import instance_prompts
 from heedful.world.instances import INDEX
-from heedful.world.looks import Look
 from heedful.world.render import box, layer, masks, render
 from heedful.world.scene import CANVAS, PASTELS, Item, Scene
 from heedful.world.small_sprites import SHEET, draw_sheet
@@ -25,115 +25,6 @@ from heedful.world.small_sprites import SHEET, draw_sheet
 NEUTRAL = (206, 206, 208)
 """The ground of an image that shows one instance alone."""
 _SIZES = {2: (27, 32), 3: (23, 26)}  # of instances in pixels, by how many there are
-
-
-@dataclass(frozen=True, kw_only=True)
-class Design:
-    """What one image shows: classes with their looks, the ground, and the seed of positions and prompts."""
-
-    looks: dict[str, Look]
-    background: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """The classes with hyphens between them: "cat-dog"."""
-        return "-".join(self.looks)
-
-    @property
-    def number(self) -> int:
-        """The number in the placeholders: `<cat1>` is an instance of an image with two, `<cat2>` of one with three."""
-        return len(self.looks) - 1
-
-
-def _look(kind: str, first: str, second: str) -> Look:
-    return Look(kind=kind, first=first, second=second)  # pyright: ignore[reportArgumentType]
-
-
-DESIGNS = (
-    Design(
-        looks={"cat": _look("hat", "natural", "black"), "dog": _look("halves", "natural", "pink")},
-        background="gray",
-        seed=423,
-    ),
-    Design(
-        looks={"bear": _look("sides", "natural", "green"), "rabbit": _look("dots", "natural", "red")},
-        background="blue",
-        seed=2,
-    ),
-    Design(
-        looks={"lion": _look("stripes", "natural", "blue"), "elephant": _look("halves", "natural", "purple")},
-        background="green",
-        seed=615,
-    ),
-    Design(
-        looks={"frog": _look("checks", "natural", "blue"), "monkey": _look("scarf", "natural", "red")},
-        background="white",
-        seed=52,
-    ),
-    Design(
-        looks={"bird": _look("halves", "natural", "red"), "chair": _look("sides", "green", "pink")},
-        background="purple",
-        seed=5,
-    ),
-    Design(
-        looks={"mouse": _look("dots", "natural", "orange"), "suitcase": _look("checks", "blue", "red")},
-        background="yellow",
-        seed=299,
-    ),
-    Design(
-        looks={"horse": _look("halves", "natural", "green"), "balloon": _look("checks", "red", "yellow")},
-        background="blue",
-        seed=7,
-    ),
-    Design(
-        looks={"turtle": _look("dots", "natural", "yellow"), "backpack": _look("sides", "orange", "pink")},
-        background="blue",
-        seed=500,
-    ),
-    Design(
-        looks={"car": _look("halves", "orange", "black"), "clock": _look("sides", "red", "purple")},
-        background="blue",
-        seed=460,
-    ),
-    Design(
-        looks={"bowl": _look("checks", "orange", "yellow"), "apple": _look("stripes", "red", "pink")},
-        background="gray",
-        seed=822,
-    ),
-    Design(
-        looks={
-            "cat": _look("sides", "natural", "purple"),
-            "bird": _look("halves", "natural", "red"),
-            "car": _look("halves", "black", "pink"),
-        },
-        background="blue",
-        seed=11,
-    ),
-    Design(
-        looks={
-            "dog": _look("checks", "natural", "purple"),
-            "elephant": _look("hat", "natural", "green"),
-            "balloon": _look("sides", "yellow", "orange"),
-        },
-        background="blue",
-        seed=668,
-    ),
-    Design(
-        looks={
-            "rabbit": _look("checks", "natural", "blue"),
-            "apple": _look("checks", "orange", "yellow"),
-            "clock": _look("stripes", "black", "green"),
-        },
-        background="purple",
-        seed=211,
-    ),
-)
-"""Looks, grounds and seeds were drawn until the untaught model sees each class where it is: its region by
-`heedful.teaching.regions.find_regions` and the instance's mask have an intersection over union of 0.65 or more.
-Animals keep their own colours in part for the same reason. Photographs of cats are recognised as cats, too; without
-this, a method that learns from the maps of a class would learn from a mistake.
-"""
 
 
 def design_scene(design: Design) -> Scene:
