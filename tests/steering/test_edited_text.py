@@ -248,3 +248,19 @@ def test_published_edits_run_on_every_kind(make: Any, name: str) -> None:
     assert edited.isfinite().all() and not edited.equal(plain)
     assert 0 < guided.trace.text_shift[0] < 2
     assert guided.trace.relative_cost == 1.0
+
+
+def test_half_precision_keeps_the_bits_of_what_is_not_edited_and_inference_mode_is_no_hindrance() -> None:
+    pipe = tiny_pipeline(torch.bfloat16)
+    plain, found = (seen(pipe, TWO, edit).states[0] for edit in (None, Louder()))
+    with guide(pipe, TWO, NONE) as guided:
+        pass
+    nouns = [index for concept in guided.prompts[0].concepts for index in concept.token_indices]
+    others = [index for index in range(plain.shape[1]) if index not in nouns]
+    assert found.dtype == torch.bfloat16 and found[:, others].equal(plain[:, others])
+    assert not found[1, nouns].equal(plain[1, nouns])
+    own = METHODS["tebopt"].embedded
+    assert own is not None
+    with torch.inference_mode(), guide(pipe, TWO, "tebopt", settings=settings(own.text_edit)) as guided:
+        latents_of(pipe, TWO)
+    assert guided.trace.text_shift[0] > 0
