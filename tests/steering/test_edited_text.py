@@ -130,7 +130,7 @@ def state_of(pipe: Any) -> Any:
 
 
 def test_embeddings_that_were_made_elsewhere_are_edited_too_and_stay_as_they_are() -> None:
-    pipe = tiny_pipeline()
+    pipe: Any = tiny_pipeline()
     given = pipe.encode_prompt(TWO, "cpu", 1, True)
     kept = given[0].clone()
     with guide(pipe, TWO, NONE, settings=settings()):
@@ -140,13 +140,13 @@ def test_embeddings_that_were_made_elsewhere_are_edited_too_and_stay_as_they_are
 
 
 def test_image_is_the_same_alone_and_beside_others_and_without_negative_prompt() -> None:
-    pipe = tiny_pipeline()
+    pipe: Any = tiny_pipeline()
     both = seen(pipe, [TWO, OTHER], Louder(), generator=[generator(), generator(1)]).states[0]
     torch.testing.assert_close(seen(pipe, TWO, Louder(), guidance_scale=1.0).states[0][0], both[2])
 
 
 def test_prompt_with_one_concept_keeps_its_text_which_is_said_once() -> None:
-    pipe = tiny_pipeline()
+    pipe: Any = tiny_pipeline()
     plain = seen(pipe, ["a cat", TWO], None)
     with pytest.warns(UserWarning, match="Louder needs two concepts, and 'a cat' has 'cat': its text stays") as said:
         found = seen(pipe, ["a cat", TWO], Louder())
@@ -160,7 +160,7 @@ def test_prompt_with_one_concept_keeps_its_text_which_is_said_once() -> None:
 
 
 def test_trace_says_how_far_the_text_went() -> None:
-    pipe = tiny_pipeline()
+    pipe: Any = tiny_pipeline()
     with guide(pipe, TWO, NONE, settings=settings()) as guided:
         latents_of(pipe, TWO, num_images_per_prompt=2)
     with torch.no_grad():
@@ -172,7 +172,7 @@ def test_trace_says_how_far_the_text_went() -> None:
 
 
 def test_restarted_run_and_gradient_passes_see_the_edited_text() -> None:
-    pipe = tiny_pipeline()
+    pipe: Any = tiny_pipeline()
     restart = Restart(step=0.5, limit=-1e9, tries=1, loss=AttendAndExciteLoss())
     own = settings(restart=restart, guided=0.5)
     expected = seen(pipe, TWO, Louder()).states[0]
@@ -186,7 +186,7 @@ def test_restarted_run_and_gradient_passes_see_the_edited_text() -> None:
 
 
 def test_rows_that_are_dropped_on_the_way_change_nothing_and_another_text_is_said() -> None:
-    pipe = tiny_pipeline()
+    pipe: Any = tiny_pipeline()
     expected = seen(pipe, TWO, Louder()).states[0][1:]
 
     def drop(pipe: Any, step: int, timestep: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -248,3 +248,19 @@ def test_published_edits_run_on_every_kind(make: Any, name: str) -> None:
     assert edited.isfinite().all() and not edited.equal(plain)
     assert 0 < guided.trace.text_shift[0] < 2
     assert guided.trace.relative_cost == 1.0
+
+
+def test_half_precision_keeps_the_bits_of_what_is_not_edited_and_inference_mode_is_no_hindrance() -> None:
+    pipe: Any = tiny_pipeline(torch.bfloat16)
+    plain, found = (seen(pipe, TWO, edit).states[0] for edit in (None, Louder()))
+    with guide(pipe, TWO, NONE) as guided:
+        pass
+    nouns = [index for concept in guided.prompts[0].concepts for index in concept.token_indices]
+    others = [index for index in range(plain.shape[1]) if index not in nouns]
+    assert found.dtype == torch.bfloat16 and found[:, others].equal(plain[:, others])
+    assert not found[1, nouns].equal(plain[1, nouns])
+    own = METHODS["tebopt"].embedded
+    assert own is not None
+    with torch.inference_mode(), guide(pipe, TWO, "tebopt", settings=settings(own.text_edit)) as guided:
+        latents_of(pipe, TWO)
+    assert guided.trace.text_shift[0] > 0
