@@ -1,6 +1,7 @@
 """What guidance costs: operations, saved activations and seconds, relative to plain sampling, on the same weights.
 
     python benchmarks/guidance_cost.py                              # operations of both models, seconds of the world
+    python benchmarks/guidance_cost.py --batch 8 --rounds 17 --varied  # a prompt per image, 136 of the report half
     python benchmarks/guidance_cost.py --seconds sd15 --steps 2     # Stable Diffusion 1.5, random weights; minutes
     python benchmarks/guidance_cost.py --seconds sd15 --steps 50 --device cuda --dtype bfloat16 --batch 8
     python benchmarks/guidance_cost.py --model all                  # large models at their real sizes, and cards
@@ -8,6 +9,8 @@
 Operations and activations are counted on fake tensors, which have shapes and no values, for a CPU's fused attention.
 Seconds are those of whole runs of the pipelines, half of whose steps are guided by Attend-and-Excite unrefined:
 plain, diffusers' own pipeline, ours exact, ours one-pass, in turns; and of `heedful` as it is, and without restarts.
+All images of a run have one prompt, and a row is the median of its rounds. How often `heedful` restarts depends on the
+prompt, so with --varied each image of each round has another one, and a row is the mean; without diffusers' pipeline.
 Writes OUT (JSON) and, with --page, the tables into a page.
 """
 
@@ -15,10 +18,10 @@ import json
 import platform
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Annotated, Any
 
 import torch
@@ -34,6 +37,7 @@ import heedful
 from heedful.files import write_atomic
 from heedful.guidance import PUBLISHED_SITES, Method, Settings, pipeline_shares
 from heedful.guidance.methods import ATTEND_AND_EXCITE, HEEDFUL
+from heedful.world.vocabulary import split_prompts
 
 PROMPT, INDICES = "a cat and a blue clock", [2, 6]
 MARKS = ("<!-- figures -->", "<!-- end of figures -->")
@@ -47,6 +51,7 @@ def main(
     steps: Annotated[int, typer.Option(help="Steps of the measured runs; half of them are guided.")] = 20,
     batch: Annotated[int, typer.Option(help="Images made together in the measured runs.")] = 1,
     rounds: Annotated[int, typer.Option(help="How often each variant runs, in turns; the median counts.")] = 3,
+    varied: Annotated[bool, typer.Option(help="Each image has another prompt; rows are means over rounds.")] = False,
     device: Annotated[str, typer.Option(help="Device of the measured runs.")] = "cpu",
     dtype: Annotated[str, typer.Option(help="Precision of the measured runs.")] = "float32",
     threads: Annotated[int | None, typer.Option(help="Threads of torch.")] = None,
@@ -67,10 +72,11 @@ def main(
         return
     figures["operations"] = {"Stable Diffusion 1.5": count(**SD15), "embedded world": count_world()}
     if seconds != "none":
-        key = f"{seconds}, {steps} steps, batch {batch}, {device} {dtype}"
+        key = f"{seconds}, {steps} steps, batch {batch}{', varied prompts' * varied}, {device} {dtype}"
         pipe = world_pipeline() if seconds == "world" else sd15_pipeline()
         pipe.to(device, getattr(torch, dtype))
-        figures.setdefault("seconds", {})[key] = measure(pipe, steps, batch, rounds, device) | {
+        texts = [*split_prompts()[1]] if varied else [PROMPT] * batch
+        figures.setdefault("seconds", {})[key] = measure(pipe, steps, texts, batch, rounds, device) | {
             "machine": machine(device)
         }
     write_atomic(out, json.dumps(figures, indent=1) + "\n")
@@ -93,21 +99,24 @@ def world_pipeline() -> Any:
     return heedful.world.load()
 
 
-def measure(pipe: Any, steps: int, batch: int, rounds: int, device: str) -> dict[str, Any]:
-    """Run every variant in turns; return medians of user CPU and wall seconds, and on a GPU the peak of its memory."""
+def measure(pipe: Any, steps: int, texts: Sequence[str], batch: int, rounds: int, device: str) -> dict[str, Any]:
+    """Run every variant in turns; return CPU and wall seconds, and on a GPU the peak of its memory.
+
+    Medians of the rounds if they all have the same texts, else means; round n has the n-th `batch` of them, around.
+    """
     from diffusers import StableDiffusionAttendAndExcitePipeline
 
     pipe.set_progress_bar_config(disable=True)
     parts = {name: part for name, part in pipe.components.items() if name != "image_encoder"}
     theirs: Any = StableDiffusionAttendAndExcitePipeline(**parts, requires_safety_checker=False)
     theirs.set_progress_bar_config(disable=True)
-    prompts = [PROMPT] * batch
+    prompts: list[str] = []
     sites = ATTEND_AND_EXCITE.settings_for(pipe.unet).sites
     exact = Settings(sites=sites, guided=0.5)
     side = pipe.unet.config.sample_size // (4 if sites == PUBLISHED_SITES else 2)
     common = {"num_inference_steps": steps, "output_type": "latent"}
 
-    costs: dict[str, float] = {}
+    costs: dict[str, list[float]] = {}
 
     def ours(name: str, settings: Settings, method: Method = ATTEND_AND_EXCITE) -> None:
         seeds = range(batch)
@@ -115,7 +124,7 @@ def measure(pipe: Any, steps: int, batch: int, rounds: int, device: str) -> dict
             pipe(prompts, generator=[torch.Generator().manual_seed(seed) for seed in seeds], **common)
         shares = pipeline_shares(pipe, settings.sites)
         assert shares is not None
-        costs[name] = guided.trace.cost(*shares)
+        costs.setdefault(name, []).append(guided.trace.cost(*shares))
 
     whole = HEEDFUL.settings_for(pipe.unet)
 
@@ -129,17 +138,22 @@ def measure(pipe: Any, steps: int, batch: int, rounds: int, device: str) -> dict
         "heedful": lambda: ours("heedful", whole, HEEDFUL),
         "heedful, no restart": lambda: ours("heedful, no restart", replace(whole, restart=None), HEEDFUL),
     }
+    is_varied = len({*texts}) > 1
+    if is_varied:
+        del variants["diffusers' pipeline"]
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in variants}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pipe(prompts, **(common | {"num_inference_steps": 1}))  # whoever runs first must not pay for the first touch
+        pipe(texts[0], **(common | {"num_inference_steps": 1}))  # whoever runs first must not pay for the first touch
         for number in range(rounds + (device != "cpu")):  # a GPU's first round warms it up
+            prompts[:] = [texts[(number * batch + index) % len(texts)] for index in range(batch)]
             for name, run in variants.items():
                 found = _timed(run, device)
                 if device == "cpu" or number > 0:
                     taken[name].append(found)
-    medians = {name: {key: median(one[key] for one in each) for key in each[0]} for name, each in taken.items()}
-    return {name: row | ({"operations": costs[name]} if name in costs else {}) for name, row in medians.items()}
+    middle = fmean if is_varied else median
+    rows = {name: {key: middle(one[key] for one in each) for key in each[0]} for name, each in taken.items()}
+    return {name: row | ({"operations": middle(costs[name])} if name in costs else {}) for name, row in rows.items()}
 
 
 def _timed(run: Callable[[], Any], device: str) -> dict[str, float]:

@@ -26,13 +26,14 @@ HEEDFUL = TeachingMethod(
         class_batch_size=1,
         prior_loss_weight=0.2,
         num_class_images=32,
+        max_train_steps=200,
     ),
     citation="ruiz2023dreambooth",
 )
 """The photos' things are cut out by the model's own maps, and learnt on other grounds, alone and beside other things.
 
 - What it does and why: docs/teach.md. No step sees the photo itself, so its ground and its other things are not learnt.
-- Embedded models: 300 steps of 5 composites and 1 of the classes, each image weighing the same.
+- Embedded models: 200 steps of 5 composites and 1 of the classes, each image weighing the same.
 - Other models: the rates are DreamBooth's and were not tried; the new words learn at the same rate.
 """
 
