@@ -56,8 +56,10 @@ CAUSES: dict[str, Callable[[Recipe], Recipe]] = {
         class_skew=0.0, rare_pairs=0.0, usual_colour=None, painted_animals=0.0
     ),
     "backgrounds belong to no class": _style(own_background=0.0),
+    "the left one of two is named first": _captions(left_first=0.9),
 }
-"""Rows of the table: what is switched off, and how the recipe changes."""
+"""Rows of the table: what is switched off, and how the recipe changes. The last switches a help on: the order
+of words then tells which thing stands where."""
 LEARNS_TOO = "the text encoder learns too"
 
 

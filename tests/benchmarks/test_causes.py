@@ -40,6 +40,7 @@ def flat(fields: dict[str, Any]) -> dict[str, Any]:
             {"style.class_skew", "style.rare_pairs", "style.usual_colour", "style.painted_animals"},
         ),
         ("backgrounds belong to no class", {"style.own_background"}),
+        ("the left one of two is named first", {"captions.left_first"}),
     ],
 )
 def test_a_row_switches_off_its_own_cause_alone(name: str, fields: set[str]) -> None:
@@ -47,4 +48,4 @@ def test_a_row_switches_off_its_own_cause_alone(name: str, fields: set[str]) -> 
 
 
 def test_every_row_is_checked_here_and_every_noise_of_captions_has_a_field() -> None:
-    assert len(CAUSES) == 8
+    assert len(CAUSES) == 9

@@ -47,6 +47,11 @@ def test_the_larger_object_is_named_first_as_often_as_asked(share: float, first:
     assert named(PAIR, CaptionNoise(largest_first=share, colourless=1e-9))[0].name == first
 
 
+@pytest.mark.parametrize(("share", "first"), [(1.0, "cat"), (0.0, "clock")])
+def test_the_left_object_is_named_first_as_often_as_asked(share: float, first: str) -> None:
+    assert named(PAIR, CaptionNoise(left_first=share, largest_first=0.0))[0].name == first
+
+
 def test_alt_text_keeps_to_the_words_of_the_world_and_names_the_background() -> None:
     for seed in range(200):
         words = noisy_caption(np.random.default_rng(seed), PAIR, ALT_TEXT).split()

@@ -9,6 +9,8 @@ Two losses are its own, a third is EBAMA's:
   concepts and of the end token, which carries the whole caption. What all of them together do there, the start token
   tells, for the attention of a cell sums to 1.
 - `EbamaLoss` keeps nouns strong and their modifiers with them, which neither of the others sees.
+
+And it edits the text: `PhrasesAlone` takes from each phrase half of what the phrases before it have left in it.
 """
 
 from collections.abc import Sequence
@@ -135,11 +137,14 @@ nouns strong and with their modifiers (`EbamaLoss`). One setting for every model
   what the concepts' own get: it would come out with one object too many. Before anything has taken shape it is about
   100 % on any model, so a limit relative to the first step (`Restart.relative`) says no more, and was no better. Runs
   that do not begin with noise go on without restarts.
+- Each phrase of the text stands half as if it were alone, so that the second concept is not told by the first.
 - Steps are one-pass, and the difference of classifier-free guidance is kept for a fifth of the run. What that saves is
   spent on other noises.
 
 Its own losses, the step and the restart were chosen on development prompts of the embedded model `sprites`, with the
 condition alone in the guided steps. On `crowded` that helped little; EBAMA's term, as strong as EBAMA takes it by
 itself, and classifier-free guidance in all steps were added for what development prompts there said.
+The edit of the text gains on `crowded` far more than it costs on `sprites`, whose text encoder learnt together with its
+denoiser; where the text encoders are not CLIP, there is none.
 docs/tuning.md says what was tried. Nobody has tried it on Stable Diffusion.
 """

@@ -16,6 +16,8 @@ class CaptionNoise:
     - `swapped`: of two objects each is named in the colour of the other.
     - `colourless`: the colour of an object is not named.
     - `largest_first`: the larger of two objects is named first; None: whichever lies behind.
+    - `left_first`: the left one of two objects is named first, as people read a picture; where it is not, and None:
+      `largest_first` decides.
     """
 
     absent: float = 0.0
@@ -23,6 +25,7 @@ class CaptionNoise:
     swapped: float = 0.0
     colourless: float = 0.0
     largest_first: float | None = None
+    left_first: float | None = None
 
 
 TRUE_CAPTIONS = CaptionNoise()
@@ -48,6 +51,8 @@ def _of_two(rng: np.random.Generator, items: list[Item], noise: CaptionNoise) ->
     smaller, larger = sorted(items, key=lambda item: item.size)
     if noise.largest_first is not None:
         items = [larger, smaller] if rng.random() < noise.largest_first else [smaller, larger]
+    if noise.left_first is not None and rng.random() < noise.left_first:
+        items = sorted(items, key=lambda item: item.x)
     if rng.random() < noise.unnamed:
         return [larger]
     if rng.random() < noise.swapped:
