@@ -113,7 +113,7 @@ def examples() -> list[dict[str, str]]:
 
     return [
         {"name": each.name, "prompt": each.prompt, "image": data_url(read_image(each.file))}
-        for each in one_image_concepts()
+        for each in one_image_concepts()[:10]
     ]
 
 

@@ -129,12 +129,13 @@ def guide(
     method = _method(method)
     denoiser = denoiser_of(pipe)
     settings = settings or method.settings_for(denoiser)
-    if settings.text_edit is not None and settings.text_edit.is_optional and not has_clip_text(pipe):
+    prompts = _prompts(pipe, prompt, concepts)
+    edit = settings.text_edit
+    if edit is not None and edit.is_optional and (not has_clip_text(pipe) or any(each.weighted for each in prompts)):
         settings = replace(settings, text_edit=None)
-    if settings.text_edit is not None:
+    elif edit is not None:
         check_text(pipe)
     policy = admit(find_denoisers(pipe), pipe.scheduler, method, settings)
-    prompts = _prompts(pipe, prompt, concepts)
     _check_prompts(prompts, method, settings)
     for remark in remarks_on(pipe, prompts):
         warnings.warn(remark, UserWarning, stacklevel=4)  # where the block begins

@@ -208,7 +208,7 @@ class Steering:
     def _edited_text(self, call: Call, prompts: Sequence[Prompt], encoded: Sequence[Encoded]) -> EditedText | None:
         """Return the text of a run whose first call is `call`, edited; None if it is left as it is."""
         edit = self._settings.text_edit
-        if edit is None:
+        if edit is None or (edit.is_optional and not (encoded and encoded[0].texts)):
             return None
         try:
             return self._edited_by(edit, call, prompts, encoded)
@@ -225,10 +225,8 @@ class Steering:
     ) -> EditedText:
         """Return the text of a run, edited.
 
-        Raises `PromptError` where two text encoders have read two texts, or words have weights, which an edit loses.
+        Raises `PromptError` where two text encoders have read two texts.
         """
-        if edit.is_optional and any(prompt.weighted for prompt in prompts):
-            raise PromptError("Expected a text without weights for an edit of it, got one with weights.")
         first = next(iter(encoded), None)
         if first is not None and not first.is_one_text:
             raise PromptError(

@@ -75,8 +75,9 @@ class TextEdit(ABC):
 
     is_optional: bool = False
     """Whether a text that cannot be edited, or in which nothing is to be edited, stays as it is. Nothing is said then
-    of text encoders that are not CLIP; `heedful.guide` says once that a text has weights, several chunks or two forms.
-    """
+    of text encoders that are not CLIP, of texts whose words have weights, and of embeddings that were made elsewhere,
+    from which an edit would take what was put into them; `heedful.guide` says once that a text has several chunks, or
+    two forms."""
 
     @abstractmethod
     def edited(self, text: Text, nouns: Sequence[str], read: ReadTexts) -> Text:
