@@ -20,6 +20,7 @@ from teaching_variants import VARIANTS, Variant
 
 from heedful.image_files import read_image
 from heedful.lab import Judged
+from heedful.lab.audit import shares_of
 from heedful.report import write_audit
 from heedful.scores.instance import InstanceScore
 from heedful.world import DEFAULT, Verdict
@@ -49,8 +50,7 @@ def main(
     rng = np.random.default_rng(300)
     each = min(count // 2, len(obeying))
     drawn = [*_some(obeying, each, rng), *_some(failing, count - each, rng)]
-    kinds = ("success", "neglect", "leakage", "duplicate", "extra", "hybrid")
-    shares = {kind: float(np.mean([_kind(one.verdict) == kind for one in judged])) for kind in kinds}
+    shares = shares_of([one.verdict for one in judged])
     typer.echo(f"List: {write_audit(_some(drawn, len(drawn), rng), shares, out, blind=True)}")
 
 
@@ -82,11 +82,6 @@ def _verdict(row: dict[str, Any]) -> Verdict:
     # a taught thing that is there twice in its own look is carried, and once
     is_right = row["success"] == 1
     return verdict if verdict.success == is_right else Verdict(False, False, False, not is_right, False, 1.0)
-
-
-def _kind(verdict: Verdict) -> str:
-    faults = ("extra", "leakage", "duplicate", "hybrid", "neglect")
-    return next((fault for fault in faults if getattr(verdict, fault)), "success")
 
 
 def _some(found: list[Judged], count: int, rng: np.random.Generator) -> list[Judged]:

@@ -85,8 +85,8 @@ def draw_cases(records: Sequence[JudgedImage], count: int, seed: int = AUDIT_SEE
     return [drawn[i] for i in rng.permutation(len(drawn))]
 
 
-def shares_of(records: Sequence[JudgedImage]) -> dict[str, float]:
-    """Return how often each kind comes among all records, by which a sample with equal numbers must be weighted."""
+def shares_of(records: Sequence[JudgedImage | Verdict]) -> dict[str, float]:
+    """Return how often each kind comes among all records, or verdicts, by which equal numbers must be weighted."""
     kinds = Counter(kind_of(faults_of(record)) for record in records)
     return {kind: kinds[kind] / len(records) for kind in KINDS}
 
