@@ -3,6 +3,7 @@
     python benchmarks/results.py --bfloat16                                          # the reported run
     python benchmarks/results.py --bfloat16 --half development --out out/dev         # for tuning
     python benchmarks/results.py --bfloat16 --half single --seeds 8 --methods none,heedful   # single concepts
+    python benchmarks/results.py --bfloat16 --half three --methods none,heedful      # three concepts
     python benchmarks/results.py --bfloat16 --methods none,heedful,ablations         # its parts
     python benchmarks/results.py --bfloat16 --model crowded --tuned a-star=12@0.3    # one tuned elsewhere
 
@@ -18,19 +19,20 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from headroom_rules import controls_of
+from headroom_rules import controls_of, parse_setting
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import heedful
+from heedful.attention import find_denoiser
 from heedful.files import write_atomic
-from heedful.guidance import METHODS, Method
+from heedful.guidance import METHODS, Method, Settings
 from heedful.guidance.methods import EBAMA, HEEDFUL, EbamaLoss, Elsewhere, Separability
 from heedful.lab.records import FAULTS
 from heedful.lab.trial import Trial, TrialRecord, run_trial, success_table
 from heedful.losses import PUBLISHED_SHARES
 from heedful.scores.statistics import Estimate, compare, estimate, interval, jackknife_error
-from heedful.world.vocabulary import single_concept_prompts, split_prompts
+from heedful.world.vocabulary import single_concept_prompts, split_prompts, three_concept_prompts
 
 BASELINES = ("none", "random", "wrong-tokens")
 CONTROLS = {method.name: method for method in controls_of(EBAMA).values()}
@@ -63,7 +65,7 @@ ABLATIONS = {
 def main(
     out: Annotated[Path, typer.Option(help="Folder of the records and the results.")] = Path("out/results"),
     half: Annotated[
-        str, typer.Option(help="'report' or 'development' half of the 276 prompts, or 'single'.")
+        str, typer.Option(help="'report' or 'development' half of the 276 prompts, 'single' or 'three' concepts.")
     ] = "report",
     prompts: Annotated[int | None, typer.Option(help="How many prompts; all of them unless given.")] = None,
     seeds: Annotated[int, typer.Option(help="Seeds 0 .. N-1 of each prompt.")] = 8,
@@ -82,11 +84,12 @@ def main(
     pipe, detector = heedful.world.load(model), heedful.world.load_detector(model)
     pipe.set_progress_bar_config(disable=True)
     development, report = split_prompts()
-    suite = {"development": development, "report": report, "single": single_concept_prompts()}[half][:prompts]
+    suites = {"single": single_concept_prompts(), "three": three_concept_prompts()}
+    suite = (suites | {"development": development, "report": report})[half][:prompts]
     trial = Trial(prompts=suite, seeds=tuple(range(seeds)), bfloat16=bfloat16)
     records: dict[str, list[TrialRecord]] = {}
     with Progress(*Progress.get_default_columns()[:1], BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
-        for name, method in _chosen(methods, tuned):
+        for name, method, settings in _chosen(methods, tuned, find_denoiser(pipe)):
             task = bar.add_task(name, total=len(suite) * seeds)
             records[name] = run_trial(
                 pipe,
@@ -94,6 +97,7 @@ def main(
                 trial,
                 method,
                 out / half / f"{name}.jsonl",
+                settings=settings,
                 on_images=lambda done, total, task=task: bar.update(task, completed=done),
             )
     results = {name: _row(name, records, trial) for name in records}
@@ -101,18 +105,16 @@ def main(
     Console(width=160).print(_markdown(results))
 
 
-def _chosen(names: str, tuned: str) -> Iterator[tuple[str, Method]]:
+def _chosen(names: str, tuned: str, denoiser: Any) -> Iterator[tuple[str, Method, Settings | None]]:
+    """Yield each method by its name, with the settings that replace its own on this denoiser, if any do."""
     numbers = dict(part.split("=") for part in tuned.split(",") if part)
+    everything = METHODS | CONTROLS | ABLATIONS
     for name in names.split(","):
-        if name == "ablations":
-            yield from ABLATIONS.items()
-            continue
-        method = (METHODS | CONTROLS | ABLATIONS)[name]
-        if name in numbers:
-            step_size, guided = map(float, numbers[name].split("@"))
-            settings = replace(method.embedded or method.settings, step_size=step_size, guided=guided)
-            method = replace(method, embedded=settings)
-        yield name, method
+        for each in ABLATIONS if name == "ablations" else (name,):
+            method, settings = everything[each], None
+            if each in numbers:
+                settings = parse_setting(numbers[each]).of(method.settings_for(denoiser))
+            yield each, method, settings
 
 
 def failure_ratio(baseline: np.ndarray, treated: np.ndarray) -> Estimate:

@@ -1,6 +1,7 @@
-"""Which numbers suit each published method on the embedded model? A grid on the development half, same noise for all.
+"""Which numbers suit each published method on an embedded model? A grid on the development half, same noise for all.
 
     python benchmarks/tuning.py --methods attend-and-excite,syngen      # all of them unless given
+    python benchmarks/tuning.py --model joint
 
 Writes OUT/METHOD/STEP-GUIDED.jsonl (records; a killed run goes on) and prints a table. With 160 images one standard
 error is some .037: it chooses numbers, it proves nothing.
@@ -14,11 +15,12 @@ import torch
 import typer
 
 import heedful
-from heedful.attention import SiteSelection
+from heedful.attention import SiteSelection, find_denoiser
 from heedful.guidance import METHODS, Settings
 from heedful.lab.records import FAULTS
 from heedful.lab.trial import Trial, run_trial, success_table
 from heedful.scores.statistics import estimate
+from heedful.world import is_world
 from heedful.world.vocabulary import split_prompts
 
 ALL = SiteSelection(scale=2)
@@ -34,6 +36,7 @@ GRID: dict[str, tuple[tuple[float, float], ...]] = {
     "focus": ((4, 0.5), (8, 0.5), (20, 0.5), (20, 0.3)),
     "conform": ((2, 0.5), (6, 0.3), (20, 0.5), (20, 0.3)),
     "syngen": ((3, 0.5), (3, 0.3), (8, 0.3), (20, 0.3)),
+    "isac": ((0.01, 1.0), (1, 1.0), (20, 1.0), (20, 0.5)),
 }
 
 
@@ -62,13 +65,15 @@ def main(
 
     typer.echo("| method | step size | guided | success | " + " | ".join(FAULTS) + " | cost |")
     typer.echo("|" + "---|" * (5 + len(FAULTS)))
-    plain = METHODS["none"].settings_for(pipe.unet)
+    denoiser = find_denoiser(pipe)
+    plain = METHODS["none"].settings_for(denoiser)
     report("none", replace(plain, step_size=0.0, guided=0.0))
     for name in methods.split(","):
-        settings = METHODS[name].settings_for(pipe.unet)
+        settings = METHODS[name].settings_for(denoiser)
         for step_size, guided in GRID[name]:
             report(name, replace(settings, step_size=step_size, guided=guided))
-        report(name, replace(settings, sites=ALL), ", all 8x8 sites")  # the numbers that were chosen, at other sites
+        if is_world(denoiser):
+            report(name, replace(settings, sites=ALL), ", all 8x8 sites")  # the chosen numbers elsewhere
 
 
 if __name__ == "__main__":
