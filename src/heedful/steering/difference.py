@@ -10,15 +10,17 @@ from heedful.steering.call import Call, like, prediction
 class Difference:
     """The unconditional predictions of a run less its conditional ones, as they were when last predicted."""
 
-    def __init__(self, kept: int):
+    def __init__(self, kept: int, first: int):
         self._kept = kept
         """At how many steps, the one that predicts it included, it is the same."""
+        self._first = first
+        """The first step that need not predict it: in those before it changes too fast."""
         self._value: Tensor | None = None
         self._made = 0
 
     def serves(self, call: Call, step: int) -> bool:
         """Return whether the rows of `call` that have not the whole condition need not be predicted in `step`."""
-        if self._value is None or self._value.shape[0] != call.batch - call.images:
+        if step < self._first or self._value is None or self._value.shape[0] != call.batch - call.images:
             return False
         return step - self._made < self._kept
 

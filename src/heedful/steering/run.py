@@ -94,11 +94,11 @@ class Run:
         """Images whose loss has not been good enough yet."""
         self.left: Latents | None = None
         """Where the step before left the latents, as the denoiser sees them, if updates are bounded by its length."""
-        self.difference = Difference(step_at(settings.difference_kept, steps))
-        """What classifier-free guidance added at the last step that predicted it."""
         self.direct = Direction(settings.step_rule, method.direction, seeds)
         self._longest = settings.longest
         self._guided = settings.guided_steps(steps) if method.loss is not None else 0
+        self.difference = Difference(step_at(settings.difference_kept, steps), self._guided)
+        """What classifier-free guidance added at the last step that predicted it."""
         self._alone = step_at(settings.condition_alone, steps) if method.loss is not None else 0
         self._is_relative = settings.selection is not None and settings.selection.relative
         self._restart = settings.restart_step(steps)

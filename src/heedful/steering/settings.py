@@ -81,7 +81,8 @@ class Settings:
     difference_kept: float | int = 0.0
     """Share of the run for which the difference that classifier-free guidance makes, the unconditional prediction less
     the conditional one, is kept before it is predicted anew; 0 predicts it in every step. It changes slowly once shapes
-    are there, and is half of the step (Castillo et al. 2023, arXiv 2312.12487; Lv et al. 2024, arXiv 2410.19355)."""
+    are there, and is half of the step (Castillo et al. 2023, arXiv 2312.12487; Lv et al. 2024, arXiv 2410.19355).
+    Guided steps predict it always: while shapes form it changes by its own size and more from step to step."""
     guided: float | int = 0.5
     """Share of the steps that is guided, from the first on: 0.5 is the first half, 1 all of them. For 25 of 40 steps,
     write 25 / 40."""

@@ -143,9 +143,6 @@ class Steps:
         if run.is_condition_alone:
             run.trace.spared_rows += call.batch - call.images
             return joined(*[found.output] * call.copies)
-        if run.difference.serves(call, run.step):
-            run.trace.spared_rows += call.batch - call.images
-            return run.difference.whole(call, found.output)
         output = call.whole(found.output, call.predict_others(call.through(self._forward)))
         run.difference.keep(call, run.step, output)
         return output
