@@ -48,6 +48,14 @@ def test_card_of_a_folder_without_one_names_the_remedy(call: Call, tmp_path: Pat
     assert result.code == 2 and "heedful world train" in result.err
 
 
+def test_samples_go_to_one_place_and_onto_a_card_that_is_there(call: Call, tmp_path: Path) -> None:
+    both = call("world", "sample", "--out", tmp_path / "sheet.png", "--on-card", tmp_path)
+    assert both.code == 2 and "got both" in both.err
+    absent = call("world", "sample", "--on-card", tmp_path)
+    assert absent.code == 2 and "Expected a model card" in absent.err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.usefixtures("drawn_sprites")
 def test_trained_model_can_be_sampled_evaluated_and_audited(run: Run, tmp_path: Path) -> None:
     model, out = tmp_path / "model", tmp_path / "world"
@@ -58,6 +66,11 @@ def test_trained_model_can_be_sampled_evaluated_and_audited(run: Run, tmp_path: 
         assert curves.height == 4 * 240
     run("sample", "--model", str(model), "--out", str(tmp_path / "sheet.png"))
     assert (tmp_path / "sheet.png").is_file()
+    (tmp_path / "README.md").write_text("# A model\n\n## Figures\n")
+    run("sample", "--model", str(model), "--on-card", str(tmp_path), "--steps", "2")
+    assert f"--model {model} --on-card FOLDER --seed 0 --steps 2`" in (tmp_path / "README.md").read_text()
+    with Image.open(tmp_path / "samples.png") as samples:
+        assert len(samples.convert("RGB").getcolors() or ()) > 100
 
     seeds = ("--single-seeds", "1", "--two-seeds", "2", "--three-seeds", "0", "--pointing-seeds", "1")
     run("evaluate", "--model", str(model), "--out", str(out), "--miniature", *seeds, "--single-steps", "20,3")

@@ -15,14 +15,21 @@ import pytest
 import torch
 from accelerate import cpu_offload
 from accelerate.hooks import remove_hook_from_module
+from diffusers.hooks import apply_group_offloading
 from torch import Tensor
 
 from heedful.attention import find_denoiser
 from heedful.attention.intercept import held
 from heedful.errors import UnsupportedPipeline
-from heedful.guidance import Restart, guide
+from heedful.guidance import Method, Restart, TextEdit, guide
+from heedful.guidance.methods import HEEDFUL, NONE
+from heedful.guidance.methods.dos import SeparatedText
+from heedful.guidance.methods.phrases import PhrasesAlone
+from heedful.guidance.methods.tebopt import BalancedText
 from tests.every_pipeline import PIPELINES, PROMPTS, Run
 from tests.guidance.test_every_pipeline import EXCITE, settings_of
+from tests.guidance.test_guide import TWO, state
+from tests.pipelines import latents_of, tiny_pipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
 
@@ -65,8 +72,8 @@ WAYS = (by_leaves, by_blocks, by_pairs, one_by_one)
 
 
 def spoil(tensor: Tensor, *_: Any, **__: Any) -> Tensor:
-    """What disk offload leaves in the place of a weight is not initialised; here it is never a number."""
-    return torch.full(tensor.shape, torch.nan, dtype=tensor.dtype)
+    """What disk offload leaves in the place of a weight is not initialised; here it is never a number or a position."""
+    return torch.full(tensor.shape, torch.nan if tensor.is_floating_point() else -1, dtype=tensor.dtype)
 
 
 @contextmanager
@@ -180,3 +187,71 @@ def test_groups_that_are_fetched_ahead_have_no_way_back(tmp_path: Path) -> None:
         pass
     with guide(run.pipe, PROMPTS, EXCITE, settings=settings_of(run, 0.3, "select")):
         pass
+
+
+WORDS = ("red", "blue")
+EDITS: dict[str, tuple[Method, TextEdit | None]] = {
+    "phrases": (NONE, PhrasesAlone()),
+    "tebopt": (NONE, BalancedText(alone="a {noun}")),
+    "dos": (NONE, SeparatedText(attributes=WORDS, ground="a {noun} on a {word} background", grounds=WORDS)),
+    "heedful": (HEEDFUL, HEEDFUL.settings.text_edit),
+}
+
+
+def parts_by_leaves(pipe: Any, folder: Path) -> None:
+    """Group offload of text encoder and denoiser, each layer by itself."""
+    for name in ("text_encoder", "unet"):
+        apply_group_offloading(
+            getattr(pipe, name),
+            onload_device=CPU,
+            offload_device=CPU,
+            offload_type="leaf_level",
+            offload_to_disk_path=str(folder / name),
+        )
+
+
+def parts_one_by_one(pipe: Any, folder: Path) -> None:
+    """Accelerate's sequential offload of every part, without which diffusers does not know where to compute."""
+    for part in (pipe.text_encoder, pipe.unet, pipe.vae):
+        cpu_offload(part, execution_device=CPU)
+
+
+def whole_parts(pipe: Any, folder: Path) -> None:
+    """Each part of the pipeline while it runs, as diffusers has it."""
+    pipe.enable_model_cpu_offload(device="cpu")
+
+
+def one_step(pipe: Any, method: Method = NONE, edit: TextEdit | None = None) -> Tensor:
+    with guide(pipe, TWO, method, settings=replace(method.settings, text_edit=edit)):
+        return latents_of(pipe, TWO, num_inference_steps=1)
+
+
+@pytest.fixture(scope="module")
+def at_hand() -> dict[str, Tensor]:
+    """The latents of each edit, and of none, with weights at hand."""
+    return {name: one_step(tiny_pipeline(), *edit) for name, edit in {"none": (), **EDITS}.items()}
+
+
+@pytest.mark.parametrize("way", [parts_by_leaves, whole_parts, pytest.param(parts_one_by_one, marks=pytest.mark.slow)])
+def test_text_is_edited_by_an_encoder_whose_weights_are_elsewhere(
+    way: Callable[[Any, Path], None], at_hand: dict[str, Tensor], tmp_path: Path
+) -> None:
+    """An edit asks it for further texts when the denoiser has been called already."""
+    pipe: Any = tiny_pipeline()
+    with spoilt():
+        way(pipe, tmp_path)
+        plain = latents_of(pipe, TWO, num_inference_steps=1)
+        before = state(pipe), state_of_text(pipe)
+        for name, edit in EDITS.items():
+            assert one_step(pipe, *edit).equal(at_hand[name])
+            assert (state(pipe), state_of_text(pipe)) == before
+        assert latents_of(pipe, TWO, num_inference_steps=1).equal(plain) and plain.equal(at_hand["none"])
+    assert len({each.numpy().tobytes() for each in at_hand.values()}) == len(at_hand)
+
+
+def state_of_text(pipe: Any) -> Any:
+    """What an edit could leave behind on the text encoder."""
+    return [
+        (name, sorted(vars(module)), [(each.requires_grad, each.device) for each in module.parameters(recurse=False)])
+        for name, module in pipe.text_encoder.named_modules()
+    ]

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from heedful.attention import SiteSelection, find_denoiser, replaced
 from heedful.errors import PromptError, SettingsError, UnsupportedPipeline
@@ -202,6 +204,35 @@ def test_rows_that_are_dropped_on_the_way_change_nothing_and_another_text_is_sai
         found = seen(pipe, TWO, Louder(), callback_on_step_end=change, **told)
     assert len(said) == 1
     torch.testing.assert_close(found.states[1], seen(pipe, TWO, None).states[0] + 1.0)
+
+
+class Comparisons(TorchDispatchMode):
+    """Counts how often a whole text (row, token, channel) is compared with another."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += function is torch.ops.aten.eq.Tensor and args[0].ndim == 3
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("change", "comparisons"), [("nothing", 1), ("copy", 3), ("write", 3)])
+def test_tensor_that_was_there_in_the_step_before_is_not_compared_again(change: str, comparisons: int) -> None:
+    """A copy is compared, and gets the edited text; so is a tensor into which something was written, which does not."""
+    pipe: Any = tiny_pipeline()
+    first = seen(pipe, TWO, Louder()).states[0]
+
+    def changed(pipe: Any, step: int, timestep: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        if change == "write":
+            tensors["prompt_embeds"] += 1.0
+        return {name: tensor.clone() if change == "copy" else tensor for name, tensor in tensors.items()}
+
+    told: dict[str, Any] = {"num_inference_steps": 3, "callback_on_step_end_tensor_inputs": ["prompt_embeds"]}
+    said = pytest.warns(UserWarning, match="another one in a later step") if change == "write" else nullcontext()
+    with Comparisons() as compared, said:
+        states = seen(pipe, TWO, Louder(), callback_on_step_end=changed, **told).states
+    assert compared.count == comparisons and len(states) == 3
+    assert all(each.equal(first) for each in states) is (change != "write")
 
 
 def test_row_with_perturbed_attention_has_the_edited_text() -> None:

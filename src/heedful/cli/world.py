@@ -10,7 +10,8 @@ from heedful.cli.progress import counting
 from heedful.cli.reading import expecting, read_json, read_text
 from heedful.cli.world_audit import agreement, audit
 from heedful.cli.world_evaluate import evaluate
-from heedful.errors import ModelNotFound
+from heedful.errors import ModelNotFound, SettingsError
+from heedful.files import write_atomic
 
 app = App(
     name="world",
@@ -57,16 +58,19 @@ def card(name: options.WorldName = None, /, *, model: options.WorldFolder = None
     from heedful.report import with_figures
     from heedful.world import folder_of
 
-    path = folder_of(options.chosen_world(name, model)) / "README.md"
-    if not path.is_file():
-        raise ModelNotFound(
-            f"Expected a model card at {path}, found none. Make the model: heedful world train --out FOLDER"
-        )
-    text = read_text(path, "a model card")
+    text = _read_card(folder_of(options.chosen_world(name, model)) / "README.md")
     if figures is not None:
         with expecting("figures of heedful world evaluate", figures):
             text = with_figures(text, read_json(figures, "figures of heedful world evaluate"))
     say(text)
+
+
+def _read_card(path: Path) -> str:
+    if not path.is_file():
+        raise ModelNotFound(
+            f"Expected a model card at {path}, found none. Make the model: heedful world train --out FOLDER"
+        )
+    return read_text(path, "a model card")
 
 
 @app.command
@@ -74,7 +78,8 @@ def sample(
     name: options.WorldName = None,
     /,
     *,
-    out: Path = Path("out/world.png"),
+    out: Path | None = None,
+    on_card: Path | None = None,
     seed: int = 0,
     steps: int = 20,
     model: options.WorldFolder = None,
@@ -84,20 +89,33 @@ def sample(
     Parameters
     ----------
     out
-        PNG file that the sheet is written to.
+        PNG file that the sheet is written to; out/world.png unless it is named.
+    on_card
+        Folder of a model card, which gets two rows of samples instead: FOLDER/samples.png, shown in FOLDER/README.md.
     seed
         Seed of the noise, the same for every prompt.
     steps
         Denoising steps per image.
     """
     from heedful.images import Gallery, at_least, parse_seeds
-    from heedful.report import sheet
+    from heedful.report import card_sheet, sheet, with_samples
     from heedful.world import load
 
     parse_seeds(str(seed))
     at_least(1, steps, steps, "steps")
-    Gallery(out.parent).check()
-    say(f"Samples: {sheet(load(options.chosen_world(name, model)), out, seed, steps)}")
+    chosen = options.chosen_world(name, model)
+    if on_card is None:
+        out = out or Path("out/world.png")
+        Gallery(out.parent).check()
+        say(f"Samples: {sheet(load(chosen), out, seed, steps)}")
+        return
+    if out is not None:
+        raise SettingsError("Expected a file for the sheet (--out) or the folder of a card (--on-card), got both.")
+    text = _read_card(on_card / "README.md")
+    picture = card_sheet(load(chosen), on_card / "samples.png", seed, steps)
+    what = f"--model {chosen}" if isinstance(chosen, Path) else chosen
+    command = f"heedful world sample {what} --on-card FOLDER --seed {seed} --steps {steps}"
+    say(f"Card: {write_atomic(on_card / 'README.md', with_samples(text, picture.name, command))}")
 
 
 @app.command

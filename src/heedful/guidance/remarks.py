@@ -10,7 +10,7 @@ from heedful.world import CLASSES, COLOURS, is_embedded
 
 def remarks_on(pipe: Any, prompts: Sequence[Prompt]) -> Iterator[str]:
     """Yield a remark on words that an embedded model never saw, and one on what looks like a weight in the text."""
-    if is_embedded(pipe, find_denoiser(pipe)):
+    if is_embedded(find_denoiser(pipe)):
         unknown = dict.fromkeys(word for prompt in prompts for word in _unknown(prompt))
         if unknown:
             yield (

@@ -23,8 +23,8 @@ from heedful.report.published import (
 from heedful.report.sight_sheet import Shown, concept_overlay, large_overlay, lesson_sheet, seed_sheet, step_sheet
 from heedful.report.study_page import summary, with_study
 from heedful.report.study_plots import plot
-from heedful.report.world_card import pointing_table, with_figures
-from heedful.report.world_sheet import sheet
+from heedful.report.world_card import pointing_table, with_figures, with_samples
+from heedful.report.world_sheet import card_sheet, sheet
 
 __all__ = [
     "PUBLISHED",
@@ -36,6 +36,7 @@ __all__ = [
     "agreement_lines",
     "arrange",
     "bench_page",
+    "card_sheet",
     "check_plots",
     "compare_published",
     "compose",
@@ -59,6 +60,7 @@ __all__ = [
     "suite_figures",
     "summary",
     "with_figures",
+    "with_samples",
     "with_study",
     "write_audit",
     "write_page",

@@ -1,13 +1,16 @@
-"""The section of the model card that holds figures, written from what `heedful world evaluate` measured."""
+"""The sections of a model card that programs write: figures that `heedful world evaluate` measured, and samples."""
 
 import re
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import Any
 
 from heedful.lab import POINTING_KINDS, POINTING_THIRDS
 from heedful.report.markdown import table, with_interval
+from heedful.report.world_sheet import CARD_ROWS
 
 HEADING = "## Figures"
+_SAMPLES = "## Samples"
 _SUITES = {"single": "156 single concepts", "two": "276 two concepts", "three": "60 three concepts"}
 _STEPS = 20
 _HEAD = re.compile(r"(?P<block>\S+) \((?P<way>.+), head (?P<head>\d+)\)")
@@ -17,9 +20,34 @@ _FAULTS = {"neglect": "missing", "leakage": "leaked", "hybrid": "hybrid", "dupli
 
 def with_figures(card: str, figures: Mapping[str, Any]) -> str:
     """Return the card with its section of figures replaced by one that is made from `figures`."""
-    before, _, rest = card.partition(f"{HEADING}\n")
-    _, heading, after = rest.partition("\n## ")
-    return f"{before}{figures_section(figures)}{heading}{after}"
+    return _with_section(card, HEADING, figures_section(figures))
+
+
+def with_samples(card: str, picture: str, command: str) -> str:
+    """Return the card with the file `picture` beside it, which `command` has made, in a section of its own.
+
+    The section takes the place of the one that is there, or stands before all others.
+    """
+    above, below = (", ".join(f'"{prompt}"' for prompt in row) for row in CARD_ROWS)
+    lines = [
+        _SAMPLES,
+        "",
+        f"![Two rows of six images: single concepts, and pairs]({picture})",
+        "",
+        *wrap(f"Above: {above}. Below: {below}.", 120),
+        f"`{command}`; guidance scale 3, no attention guidance, no image chosen.",
+    ]
+    return _with_section(card, _SAMPLES, "\n".join(lines) + "\n")
+
+
+def _with_section(card: str, heading: str, section: str) -> str:
+    """Return the card with a section in the place of the one with its heading, or before all others."""
+    before, found, rest = card.partition(f"{heading}\n")
+    if not found:
+        before, following, after = card.partition("\n## ")
+        return f"{before}\n{section}{following}{after}"
+    _, following, after = rest.partition("\n## ")
+    return f"{before}{section}{following}{after}"
 
 
 def figures_section(figures: Mapping[str, Any]) -> str:

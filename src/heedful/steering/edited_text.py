@@ -2,11 +2,11 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from heedful.attention import full_precision
@@ -17,6 +17,25 @@ from heedful.steering.text_edit import TextEdit
 
 Row = tuple[Tensor, Tensor | None]
 """What the denoiser gets of one prompt: its states (token, channel), and its pooled embedding (width), if any."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """A tensor of states that was compared with the text of the run, and in which rows it is that text.
+
+    Pipelines pass the same tensor in every step. Whoever asks an accelerator whether two texts are equal waits for all
+    that it has to do before.
+    """
+
+    states: Tensor
+    version: int | None
+    is_own: Bool[Tensor, "row"]
+    rows: tuple[bool, ...]
+    """`is_own` where Python can read it without waiting."""
+
+    def holds(self, states: Tensor) -> bool:
+        """Whether `states` are the tensor that was compared, into which nothing was written since."""
+        return states is self.states and self.version is not None and _version(states) == self.version
 
 
 class EditedText:
@@ -40,6 +59,7 @@ class EditedText:
         self._states = torch.stack([each for each, _ in after])
         vectors = [each for _, each in after if each is not None]
         self._pooled = torch.stack(vectors) if vectors else None
+        self._compared: _Compared | None = None
         self._has_warned = False
 
     @property
@@ -54,8 +74,11 @@ class EditedText:
         Warns once if such a call has another text than the run began with, which stays as it is.
         """
         states, pooled = _text_of(call.arguments)
-        is_own = self._own_rows(call, states)
-        if is_first and not bool(is_own[call.conditional_rows].all()) and not self._has_warned:
+        if self._compared is None or not self._compared.holds(states):
+            is_own = self._own_rows(call, states)
+            self._compared = _Compared(states, _version(states), is_own, tuple(is_own.tolist()))
+        is_own, rows = self._compared.is_own, self._compared.rows
+        if is_first and not all(rows[row] for row in call.conditional_rows) and not self._has_warned:
             self._has_warned = True
             warnings.warn(
                 "The text of this run is another one in a later step, which is not edited. Leave the prompt as it is "
@@ -63,7 +86,7 @@ class EditedText:
                 UserWarning,
                 stacklevel=2,
             )
-        if not bool(is_own.any()):
+        if not any(rows):
             return call
         copies = call.batch // len(self._before)
         states = torch.where(is_own[:, None, None], self._states.repeat(copies, 1, 1), states)
@@ -71,7 +94,7 @@ class EditedText:
             pooled = torch.where(is_own[:, None], self._pooled.repeat(copies, 1), pooled)
         return replace(call, arguments=_with_text(call.arguments, states, pooled))
 
-    def _own_rows(self, call: Call, states: Tensor) -> Tensor:
+    def _own_rows(self, call: Call, states: Tensor) -> Bool[Tensor, "row"]:
         """Return for each row whether it has the text of an image's condition; each copy has one row per image."""
         if states.shape[1:] != self._before.shape[1:]:
             return states.new_zeros(call.batch, dtype=torch.bool)
@@ -87,6 +110,11 @@ def _edited(edit: TextEdit, prompt: Prompt, row: Row, texts: ClipTexts) -> Row:
     with torch.no_grad(), full_precision(states.device.type):
         found = edit.edited(texts.of(prompt, states, pooled), [concept.noun for concept in prompt.concepts], texts)
     return texts.put(found, states), None if pooled is None or found.pooled is None else found.pooled.to(pooled)
+
+
+def _version(tensor: Tensor) -> int | None:
+    """Return a number that changes when something is written into `tensor`; None where torch does not count that."""
+    return None if tensor.is_inference() else tensor._version
 
 
 def _equal(one: Row, other: Row) -> bool:

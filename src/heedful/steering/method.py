@@ -7,7 +7,7 @@ from heedful.attention import layout_of, uncompiled
 from heedful.identity import identity
 from heedful.losses import AnyLoss, citations_of
 from heedful.steering.settings import COARSEST_UP_SITES, EMBEDDED_SITES, PUBLISHED_SITES, Settings
-from heedful.world import is_joint_world, is_world
+from heedful.world import is_embedded, is_world
 
 PUBLISHED = Settings()
 EMBEDDED = Settings(sites=EMBEDDED_SITES, step_size=20.0, decay=(1.0, 0.5), guided=0.5)
@@ -30,8 +30,8 @@ class Method:
     settings: Settings = PUBLISHED
     """As published, where it was."""
     embedded: Settings | None = None
-    """Used instead on denoisers of the embedded models' architecture, whose maps are smaller. All embedded models have
-    the same; None uses `settings` there too."""
+    """Used instead on the embedded U-Nets, whose maps are smaller. An embedded model of another kind takes its edit of
+    the text alone, for all of them know the same few words. None uses `settings` there too."""
     direction: Literal["gradient", "random"] = "gradient"
     """"random" takes steps of the same size in a random direction: a control."""
 
@@ -46,14 +46,13 @@ class Method:
         """Return the settings that suit `denoiser`.
 
         Published sites, and those of an up block, are those of U-Nets; where there are none, the family's usual ones
-        are read. The embedded model with joint attention has the edit of the text that is made for the embedded models,
-        which know few words.
+        are read.
         """
-        if self.embedded is not None and is_world(denoiser):
-            return self.embedded
-        settings = self.settings
-        if self.embedded is not None and is_joint_world(denoiser):
-            settings = replace(settings, text_edit=self.embedded.text_edit)
+        settings, own = self.settings, self.embedded
+        if own is not None and is_world(denoiser):
+            return own
+        if own is not None and is_embedded(denoiser):
+            settings = replace(settings, text_edit=own.text_edit)
         usual = layout_of(denoiser).usual_sites(uncompiled(denoiser))
         if usual is None or settings.sites not in (PUBLISHED_SITES, COARSEST_UP_SITES):
             return settings

@@ -83,7 +83,8 @@ class TextEdit(ABC):
     def edited(self, text: Text, nouns: Sequence[str], read: ReadTexts) -> Text:
         """Return `text`, of the same shapes, with other states or another pooled embedding.
 
-        `nouns` are those of its concepts, as they are written; `read` encodes further texts.
+        `nouns` are those of its concepts, as they are written, without the modifiers that `Text.written` has before
+        them; `read` encodes further texts.
         """
 
     def idle_for(self, prompt: Prompt) -> tuple[str, ...]:

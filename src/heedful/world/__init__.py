@@ -24,7 +24,6 @@ from heedful.world.instances import (
     one_image_concepts_three,
     read_instances,
 )
-from heedful.world.joint import is_joint_world
 from heedful.world.judge import Verdict, expectations, judge
 from heedful.world.looks import Look
 from heedful.world.recognition import Sighting, ground_of, make_templates, recognise
@@ -81,7 +80,6 @@ __all__ = [
     "ground_of",
     "is_embedded",
     "is_held_out",
-    "is_joint_world",
     "is_world",
     "judge",
     "layer",

@@ -14,7 +14,7 @@ from heedful.world.architecture import is_world
 from heedful.world.clip import FOLDER as CLIP_FOLDER
 from heedful.world.clip import load_clip as _load_clip
 from heedful.world.detector import Detector
-from heedful.world.joint import JointPipeline
+from heedful.world.joint import JointPipeline, is_joint_world
 
 NAME = "embedded world"
 """What people, cards and records call the first of them."""
@@ -67,9 +67,9 @@ def load(world: Path | str | None = None, **kwargs: Any) -> Any:
     return load_whole_pipeline(_PIPELINES[kind], folder, **(options | kwargs))
 
 
-def is_embedded(pipe: object, denoiser: object) -> bool:
-    """Whether a pipeline with this denoiser is an embedded model, or one of the architecture of an embedded U-Net."""
-    return isinstance(pipe, JointPipeline) or is_world(denoiser)
+def is_embedded(denoiser: object) -> bool:
+    """Whether a denoiser has the architecture of an embedded model, whose words are those of the vocabulary."""
+    return is_world(denoiser) or is_joint_world(denoiser)
 
 
 def detector_folder(world: Path | str | None = None) -> Path | None:
