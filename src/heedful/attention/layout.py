@@ -213,6 +213,11 @@ class Layout:
         """Return the sites of `denoiser` that are read unless others are asked for; None where published ones exist."""
         return None if self.usual is None else usual_sites(self.usual, self.find_sites(denoiser))
 
+    @property
+    def shows_words(self) -> bool:
+        """Whether rows of the text can be read, which say where each word looks in the image."""
+        return self.text_place != "keys" and not self.is_ragged
+
     def _length(self, text: Any) -> int:
         """Return the number of tokens in one argument, the longest row's if it is a list."""
         length = text.shape[1] if isinstance(text, Tensor) else max(len(row) for row in text)

@@ -46,16 +46,19 @@ class Method:
         """Return the settings that suit `denoiser`.
 
         Published sites, and those of an up block, are those of U-Nets; where there are none, the family's usual ones
-        are read.
+        are read; in place of those of an up block the rows of the text, where joint attention has any to be read.
         """
         settings, own = self.settings, self.embedded
         if own is not None and is_world(denoiser):
             return own
         if own is not None and is_embedded(denoiser):
             settings = replace(settings, text_edit=own.text_edit)
-        usual = layout_of(denoiser).usual_sites(uncompiled(denoiser))
+        layout = layout_of(denoiser)
+        usual = layout.usual_sites(uncompiled(denoiser))
         if usual is None or settings.sites not in (PUBLISHED_SITES, COARSEST_UP_SITES):
             return settings
+        if settings.sites == COARSEST_UP_SITES and layout.shows_words:
+            usual = replace(usual, rows="text")
         return replace(settings, sites=usual)
 
     def identity(self, denoiser: Any) -> dict[str, Any]:

@@ -23,7 +23,9 @@ PUBLISHED_SITES = SiteSelection(scale=4)
 
 COARSEST_UP_SITES = SiteSelection(blocks=("up",), coarsest=True)
 """The first up block of a U-Net that attends to the text, whatever its size: 16x16 maps in Stable Diffusion 1 and 2,
-32x32 in XL, 8x8 in the embedded U-Nets. Other families have their usual sites."""
+32x32 in XL, 8x8 in the embedded U-Nets. Other families have their usual sites, those with joint attention by the rows
+of the text, where they can be read: where each word looks shows a concept better than which word each cell looks at
+(0.74 of objects of the embedded model `joint` instead of 0.20, in the same block)."""
 
 EMBEDDED_SITES = SiteSelection(blocks=("up",), scale=2)
 """The embedded models' best maps: 8x8, in the first up block that attends to the text."""

@@ -73,7 +73,8 @@ class Elsewhere(Loss):
 
     A_idle(x) is what a cell attends to if it heeds nothing: the start token, as CLIP has it first, where end token and
     padding carry the caption. Text encoders without a start token (T5, large language models) leave such attention
-    to the end token and the padding after it, which are idle then. So H(x) is how much a cell heeds the text.
+    to the end token and the padding after it, which are idle then. It is a share of the cell's attention to all tokens,
+    which is 1 unless rows of the text are read. So H(x) is how much a cell heeds the text.
 
     A cell is near a concept if it is no farther from the peak of its map than `reach` times the grid's longer side. In
     [0, 1]: 0 if all attention to the text lies around the concepts, 1/2 if a third location attends as much. No
@@ -94,12 +95,13 @@ class Elsewhere(Loss):
 
 
 def _idle(maps: Maps, prompts: Sequence[Prompt]) -> Float[Tensor, "batch cell"]:
-    """Return how much each cell attends to the tokens that are idle."""
+    """Return the share of each cell's attention that goes to the tokens that are idle."""
     length = maps.tokens.shape[1]
     weights = torch.zeros(len(maps), length)
     for item, prompt in enumerate(prompts):
         weights[item, slice(0, 1) if prompt.has_start else slice(prompt.end, length)] = 1
-    return torch.einsum("bt,btc->bc", weights.to(maps.tokens), maps.tokens.flatten(2))
+    tokens = maps.tokens.flatten(2)
+    return torch.einsum("bt,btc->bc", weights.to(tokens), tokens) / at_least_tiny(tokens.sum(1))
 
 
 def _distance_from_peak(maps: Float[Tensor, "batch concept height width"]) -> Float[Tensor, "batch concept cell"]:
