@@ -73,8 +73,10 @@ class Elsewhere(Loss):
 
     A_idle(x) is what a cell attends to if it heeds nothing: the start token, as CLIP has it first, where end token and
     padding carry the caption. Text encoders without a start token (T5, large language models) leave such attention
-    to the end token and the padding after it, which are idle then. It is a share of the cell's attention to all tokens,
-    which is 1 unless rows of the text are read. So H(x) is how much a cell heeds the text.
+    to the end token and the padding after it, which are idle then. So H(x) is how much a cell heeds the text.
+
+    Rows of the text (`SiteSelection(rows="text")`) say where each word looks, and nothing about what a cell heeds: maps
+    whose cells do not sum to 1 over the tokens get 0 and no gradient, so that no image restarts for them.
 
     A cell is near a concept if it is no farther from the peak of its map than `reach` times the grid's longer side. In
     [0, 1]: 0 if all attention to the text lies around the concepts, 1/2 if a third location attends as much. No
@@ -91,17 +93,17 @@ class Elsewhere(Loss):
         attending = 1 - _idle(maps, prompts)  # -> (batch, cell)
         is_near = near.any(1)  # -> (batch, cell)
         far, close = (attending.masked_fill(hidden, 0).amax(-1) for hidden in (is_near, ~is_near))
-        return (far / at_least_tiny(far + close)).masked_fill(~groups.is_there.any(1), 0)
+        is_shared_out = ((maps.tokens.detach().sum(1) - 1).abs() < 1e-2).flatten(1).all(1)  # -> (batch)
+        return (far / at_least_tiny(far + close)).masked_fill(~(groups.is_there.any(1) & is_shared_out), 0)
 
 
 def _idle(maps: Maps, prompts: Sequence[Prompt]) -> Float[Tensor, "batch cell"]:
-    """Return the share of each cell's attention that goes to the tokens that are idle."""
+    """Return how much each cell attends to the tokens that are idle."""
     length = maps.tokens.shape[1]
     weights = torch.zeros(len(maps), length)
     for item, prompt in enumerate(prompts):
         weights[item, slice(0, 1) if prompt.has_start else slice(prompt.end, length)] = 1
-    tokens = maps.tokens.flatten(2)
-    return torch.einsum("bt,btc->bc", weights.to(tokens), tokens) / at_least_tiny(tokens.sum(1))
+    return torch.einsum("bt,btc->bc", weights.to(maps.tokens), maps.tokens.flatten(2))
 
 
 def _distance_from_peak(maps: Float[Tensor, "batch concept height width"]) -> Float[Tensor, "batch concept cell"]:
@@ -130,7 +132,8 @@ HEEDFUL = Method(
 """Each concept in one location, no two in the same (`Separability`), no attention to the text in a third (`Elsewhere`),
 nouns strong and with their modifiers (`EbamaLoss`). One setting for every model; no number has a unit of one of them:
 
-- sites: the first up block of a U-Net that attends to the text; a transformer's usual ones.
+- sites: the first up block of a U-Net that attends to the text; a transformer's usual ones, by the rows of the text
+  where joint attention has any that can be read. There `Elsewhere` is 0, and no image restarts.
 - A step is in proportion to the gradient, so that images whose loss is steep are moved farthest, in a metric that does
   not depend on the resolution; after the first it is at most 8 times as long as the way of the step before, a safety
   net that the embedded model does not touch. Polyak's step knows no number of any model at all, but left more concepts
