@@ -63,3 +63,14 @@ def test_without_a_start_token_the_end_token_and_the_padding_are_idle() -> None:
     maps = Maps(torch.cat([words, 0.25 * idle[None], 0.75 * idle[None]])[None, :, None])
     assert float(Elsewhere(reach=0.2)(maps, [prompt])) == pytest.approx(0.3 / 0.8)
     assert Elsewhere().idle_for(prompt) == ()
+
+
+def test_rows_of_the_text_say_nothing_about_what_a_cell_heeds() -> None:
+    shared_out = drawn(CAT, DOG, END)
+    words = Maps((2 * shared_out.tokens).requires_grad_())
+    values = Elsewhere(reach=0.2)(words, [TWO])
+    values.sum().backward()
+    assert values.tolist() == [0]
+    assert words.tokens.grad is not None
+    assert not words.tokens.grad.any()
+    assert float(Elsewhere(reach=0.2)(shared_out, [TWO])) > 0

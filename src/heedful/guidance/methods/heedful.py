@@ -119,6 +119,7 @@ HEEDFUL = Method(
     settings=Settings(
         sites=COARSEST_UP_SITES,
         scheme="one-pass",
+        condition_alone=0.15,
         difference_kept=0.2,
         step_rule="mean-square",
         step_size=25 / 2048,
@@ -143,12 +144,13 @@ nouns strong and with their modifiers (`EbamaLoss`). One setting for every model
   100 % on any model, so a limit relative to the first step (`Restart.relative`) says no more, and was no better. Runs
   that do not begin with noise go on without restarts.
 - Each phrase of the text stands half as if it were alone, so that the second concept is not told by the first.
-- Steps are one-pass, and the difference of classifier-free guidance is kept for a fifth of the run. What that saves is
-  spent on other noises.
+- Steps are one-pass, the first 15 % of them ask the condition alone, and behind the guided ones the difference of
+  classifier-free guidance is kept for a fifth of the run. What that saves is spent on other noises.
 
 Its own losses, the step and the restart were chosen on development prompts of the embedded model `sprites`, with the
 condition alone in the guided steps. On `crowded` that helped little; EBAMA's term, as strong as EBAMA takes it by
-itself, and classifier-free guidance in all steps were added for what development prompts there said.
+itself, and classifier-free guidance in most guided steps were added for what development prompts there said. On
+`joint`, rows of the text took the place of those of the image.
 The edit of the text gains on `crowded` far more than it costs on `sprites`, whose text encoder learnt together with its
 denoiser; where the text encoders are not CLIP, there is none.
 docs/tuning.md says what was tried. Nobody has tried it on Stable Diffusion.
