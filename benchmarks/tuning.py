@@ -56,7 +56,7 @@ def main(
 
     def report(name: str, settings: Settings, sites: str = "") -> None:
         step_size, guided = settings.step_size, float(settings.guided)
-        path = out / name / f"{step_size:g}-{guided:g}{'-all' if sites else ''}.jsonl"
+        path = out / name / f"{step_size:g}-{guided:g}{'-elsewhere' if sites else ''}.jsonl"
         records = run_trial(pipe, detector, trial, METHODS[name], path, settings=settings)
         found = estimate(success_table(records, trial))
         faults = " | ".join(f"{success_table(records, trial, fault).mean():.3f}" for fault in FAULTS)
@@ -72,8 +72,11 @@ def main(
         settings = METHODS[name].settings_for(denoiser)
         for step_size, guided in GRID[name]:
             report(name, replace(settings, step_size=step_size, guided=guided))
+        # the numbers that were chosen, at other sites
         if is_world(denoiser):
-            report(name, replace(settings, sites=ALL), ", all 8x8 sites")  # the chosen numbers elsewhere
+            report(name, replace(settings, sites=ALL), ", all 8x8 sites")
+        else:
+            report(name, replace(settings, sites=replace(settings.sites, rows="text")), ", rows of the text")
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ HEEDFUL = Method(
         longest=8.0,
         decay=(1.0, 0.5),
         guided=0.3,
-        restart=Restart(step=0.25, limit=0.385, tries=4, is_optional=True, loss=Elsewhere()),
+        restart=Restart(step=0.25, limit=0.385, tries=3, is_optional=True, loss=Elsewhere()),
         text_edit=PhrasesAlone(share=0.5, is_optional=True),
     ),
 )
