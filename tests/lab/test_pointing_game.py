@@ -43,13 +43,6 @@ class Told(Detector):
         ]
 
 
-@pytest.fixture(scope="module")
-def pipe():
-    loaded = world.load()
-    loaded.set_progress_bar_config(disable=True)
-    return loaded
-
-
 def test_the_concepts_of_every_prompt_are_those_the_judge_expects() -> None:
     tokenizer = build_tokenizer()
     for text in world.two_concept_prompts():

@@ -12,18 +12,6 @@ from heedful.world.vocabulary import split_prompts
 TRIAL = Trial(prompts=("a cat and a blue clock", "a bird and a bear"), seeds=(0, 1, 2), steps=4, batch=4)
 
 
-@pytest.fixture(scope="module")
-def pipe():
-    loaded = world.load()
-    loaded.set_progress_bar_config(disable=True)
-    return loaded
-
-
-@pytest.fixture(scope="module")
-def detector():
-    return world.load_detector()
-
-
 def without_times(path: Path) -> list[str]:
     return [line.split('"seconds"')[0] for line in path.read_text().splitlines()]
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import heedful
-from heedful import world
 from heedful.errors import SettingsError
 from heedful.guidance import NONE
 from heedful.guidance.methods import Segregation
@@ -19,18 +18,6 @@ from heedful.world.vocabulary import CLASSES, split_prompts
 
 TRIAL = Trial(prompts=("a cat and a blue clock", "a bird and a bear"), seeds=(0, 1), steps=4, batch=2)
 RECORDS = "steps-none.jsonl"
-
-
-@pytest.fixture(scope="module")
-def pipe():
-    loaded = world.load()
-    loaded.set_progress_bar_config(disable=True)
-    return loaded
-
-
-@pytest.fixture(scope="module")
-def detector():
-    return world.load_detector()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import sys
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -16,13 +15,13 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from heedful.bench.results import Result, Results, read_results
-from heedful.errors import MissingExtra, SettingsError
+from heedful.errors import SettingsError
 from heedful.guidance import METHODS
 from heedful.images.gallery import folder_name
 from heedful.report.bench_figures import suite_figures
 from heedful.report.bench_images import map_grid, prompt_grid, rank_prompts
 from heedful.report.bench_page import bench_page, write_page
-from heedful.report.bench_plots import change_plot, check_plots, cost_plot, kind_plot, value_plot
+from heedful.report.bench_plots import change_plot, cost_plot, kind_plot, value_plot
 from heedful.scores.statistics import compare, estimate
 from tests.report.little_run import little_run, write_records, write_run
 
@@ -242,16 +241,3 @@ def test_a_single_method_has_no_differences(folder: Path) -> None:
     results = read_results(folder)
     text = bench_page(results.of(method="none")).markdown
     assert "Differences" not in text and "**none:" in text
-
-
-def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Absent:
-        def find_spec(self, name: str, *_: object) -> None:
-            if name == "matplotlib":
-                raise ModuleNotFoundError("No module named 'matplotlib'", name=name)
-
-    monkeypatch.setattr(sys, "meta_path", [Absent(), *sys.meta_path])
-    for module in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
-        monkeypatch.delitem(sys.modules, module)
-    with pytest.raises(MissingExtra, match=r"heedful\[report\]"):
-        check_plots()
