@@ -38,12 +38,11 @@ BASELINES = ("none", "random", "wrong-tokens")
 CONTROLS = {method.name: method for method in controls_of(EBAMA).values()}
 """Controls of the best published method: steps as long in random directions; the same loss on the wrong tokens."""
 
-WHOLE = HEEDFUL.embedded or HEEDFUL.settings
 BINDING = 0.4 * EbamaLoss(shares=PUBLISHED_SHARES)
 
 
 def _part(name: str, loss: Any = HEEDFUL.loss, **changes: Any) -> Method:
-    return replace(HEEDFUL, name=name, loss=loss, embedded=replace(WHOLE, **changes))
+    return replace(HEEDFUL, name=name, loss=loss, settings=replace(HEEDFUL.settings, **changes))
 
 
 ABLATIONS = {
@@ -53,9 +52,10 @@ ABLATIONS = {
         _part("without-elsewhere", Separability() + BINDING),
         _part("without-separability", 3.0 * Elsewhere() + BINDING),
         _part("without-ebama", Separability() + 3.0 * Elsewhere()),
-        _part("without-one-pass", scheme="exact"),
+        _part("without-edit", text_edit=None),
+        _part("without-one-pass", scheme="exact", condition_alone=0.0),
         _part("without-keeping", difference_kept=0.0),
-        _part("with-condition-alone", condition_alone=0.3),
+        _part("without-condition-alone", condition_alone=0.0),
         _part("restart-alone", None),
     )
 }
