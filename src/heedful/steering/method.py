@@ -7,7 +7,7 @@ from heedful.attention import layout_of, uncompiled
 from heedful.identity import identity
 from heedful.losses import AnyLoss, citations_of
 from heedful.steering.settings import COARSEST_UP_SITES, EMBEDDED_SITES, PUBLISHED_SITES, Settings
-from heedful.world import is_embedded, is_world
+from heedful.world import is_embedded
 
 PUBLISHED = Settings()
 EMBEDDED = Settings(sites=EMBEDDED_SITES, step_size=20.0, decay=(1.0, 0.5), guided=0.5)
@@ -30,8 +30,8 @@ class Method:
     settings: Settings = PUBLISHED
     """As published, where it was."""
     embedded: Settings | None = None
-    """Used instead on the embedded U-Nets, whose maps are smaller. An embedded model of another kind takes its edit of
-    the text alone, for all of them know the same few words. None uses `settings` there too."""
+    """Used instead on the embedded models, whose maps are smaller and whose words are few. All of them have the same;
+    None uses `settings` there too."""
     direction: Literal["gradient", "random"] = "gradient"
     """"random" takes steps of the same size in a random direction: a control."""
 
@@ -45,17 +45,15 @@ class Method:
     def settings_for(self, denoiser: Any) -> Settings:
         """Return the settings that suit `denoiser`.
 
-        Published sites, and those of an up block, are those of U-Nets; where there are none, the family's usual ones
-        are read; in place of those of an up block the rows of the text, where joint attention has any to be read.
+        Published sites, and those of up blocks, are those of U-Nets; where there are none, the family's usual ones
+        are read; in place of `COARSEST_UP_SITES` the rows of the text, where joint attention has any to be read.
         """
-        settings, own = self.settings, self.embedded
-        if own is not None and is_world(denoiser):
-            return own
-        if own is not None and is_embedded(denoiser):
-            settings = replace(settings, text_edit=own.text_edit)
+        settings = self.settings
+        if self.embedded is not None and is_embedded(denoiser):
+            settings = self.embedded
         layout = layout_of(denoiser)
         usual = layout.usual_sites(uncompiled(denoiser))
-        if usual is None or settings.sites not in (PUBLISHED_SITES, COARSEST_UP_SITES):
+        if usual is None or settings.sites not in (PUBLISHED_SITES, COARSEST_UP_SITES, EMBEDDED_SITES):
             return settings
         if settings.sites == COARSEST_UP_SITES and layout.shows_words:
             usual = replace(usual, rows="text")
