@@ -1,7 +1,7 @@
 """Which numbers suit each published method on an embedded model? A grid on the development half, same noise for all.
 
     python benchmarks/tuning.py --methods attend-and-excite,syngen      # all of them unless given
-    python benchmarks/tuning.py --model joint
+    python benchmarks/tuning.py --model joint --tried ebama=10@0.3,ebama=30@0.3
 
 Writes OUT/METHOD/STEP-GUIDED.jsonl (records; a killed run goes on) and prints a table. With 160 images one standard
 error is some .037: it chooses numbers, it proves nothing.
@@ -13,6 +13,7 @@ from typing import Annotated
 
 import torch
 import typer
+from headroom_rules import parse_setting
 
 import heedful
 from heedful.attention import SiteSelection, find_denoiser
@@ -47,6 +48,7 @@ def main(
     seeds: Annotated[int, typer.Option(help="Seeds 0 .. N-1 of each prompt.")] = 4,
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
     model: Annotated[str, typer.Option(help="An embedded model by name, or a folder with one.")] = "sprites",
+    tried: Annotated[str, typer.Option(help="METHOD=STEP_SIZE@GUIDED, with commas, instead of the grid.")] = "",
 ) -> None:
     """Generate, judge, print."""
     torch.set_num_threads(threads)
@@ -68,7 +70,10 @@ def main(
     denoiser = find_denoiser(pipe)
     plain = METHODS["none"].settings_for(denoiser)
     report("none", replace(plain, step_size=0.0, guided=0.0))
-    for name in methods.split(","):
+    for part in filter(None, tried.split(",")):
+        name, numbers = part.split("=")
+        report(name, parse_setting(numbers).of(METHODS[name].settings_for(denoiser)))
+    for name in () if tried else methods.split(","):
         settings = METHODS[name].settings_for(denoiser)
         for step_size, guided in GRID[name]:
             report(name, replace(settings, step_size=step_size, guided=guided))
