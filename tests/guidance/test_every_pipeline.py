@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from heedful.attention import find_denoiser
+from heedful.attention import find_denoiser, layout_of
 from heedful.errors import SettingsError
 from heedful.guidance import Method, Settings, guide
-from heedful.guidance.methods import AttendAndExciteLoss
+from heedful.guidance.methods import HEEDFUL, AttendAndExciteLoss
 from tests.every_pipeline import PIPELINES, Run
 from tests.family_pipelines import FAMILY_PIPELINES
 from tests.more_pipelines import MORE_PIPELINES
@@ -102,4 +102,21 @@ def test_scheme_without_gradients(name: str) -> None:
     kept = [restart.chosen == 0 for restart in guided.trace.restarts]
     assert not all(kept)
     assert [bool((one - other).abs().max() < 1e-3) for one, other in zip(images, plain, strict=True)] == kept
+    assert run().equal(plain)
+
+
+@pytest.mark.parametrize(
+    "name", each(BOTH_SCALES[::3], fast=True) + each([name for name in ALL if name not in BOTH_SCALES[::3]], fast=False)
+)
+def test_the_default_method_reads_where_words_look_wherever_that_can_be_read(name: str) -> None:
+    run = ALL[name]()
+    plain = run()
+    denoiser = find_denoiser(run.pipe)
+    settings = HEEDFUL.settings_for(denoiser)
+    assert (settings.sites.rows == "text") == layout_of(denoiser).shows_words
+    with guide(run.pipe, run.prompts, HEEDFUL, settings=replace(settings, guided=1.0, restart=None)) as guided:
+        images = run()
+    assert images.isfinite().all()
+    assert torch.tensor([step.loss for step in guided.trace]).isfinite().all()
+    assert not images.equal(plain)
     assert run().equal(plain)
