@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 IMAGE_TO_TEXT, TEXT_TO_IMAGE, OUTPUTS = "image over text", "text over image", "outputs"
-"""How image rows divide over text columns, as heedful reads joint attention; how text rows divide over image columns;
+"""How image rows divide over text columns, as in cross-attention; how text rows divide over image columns;
 and how like each other image and text positions come out of the attention, as a softmax over text tokens of scaled
 products (Helbling et al. 2025, arXiv 2502.04320, section 4, with the prompt's own tokens as concepts)."""
 
