@@ -46,7 +46,8 @@ class Method:
         """Return the settings that suit `denoiser`.
 
         Published sites, and those of up blocks, are those of U-Nets; where there are none, the family's usual ones
-        are read; in place of `COARSEST_UP_SITES` the rows of the text, where joint attention has any to be read.
+        are read. Where joint attention has rows of the text that can be read, they are, in place of
+        `COARSEST_UP_SITES` and by methods without a loss, which only look.
         """
         settings = self.settings
         if self.embedded is not None and is_embedded(denoiser):
@@ -55,7 +56,7 @@ class Method:
         usual = layout.usual_sites(uncompiled(denoiser))
         if usual is None or settings.sites not in (PUBLISHED_SITES, COARSEST_UP_SITES, EMBEDDED_SITES):
             return settings
-        if settings.sites == COARSEST_UP_SITES and layout.shows_words:
+        if layout.shows_words and (settings.sites == COARSEST_UP_SITES or self.loss is None):
             usual = replace(usual, rows="text")
         return replace(settings, sites=usual)
 
