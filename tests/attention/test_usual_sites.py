@@ -1,12 +1,14 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from heedful.attention import SiteSelection, layout_of, published_sites
+from heedful.attention import SiteSelection, by_words, layout_of, published_sites
 from heedful.attention.usual_sites import Usual, in_blocks, usual_sites
 from tests.new_transformers import tiny_chroma
 from tests.pipelines import tiny_unet
+from tests.single_stream_pipelines import tiny_lumina2
 from tests.transformer_pipelines import tiny_flux, tiny_sd3
 
 
@@ -65,3 +67,12 @@ def test_sites_have_the_patch_of_their_model_and_their_neighbours() -> None:
     first, *_ = in_blocks("blocks.attn2", self_attention="attn1")(blocks(blocks=1))
     assert (first.name, first.scale, first.self_attention) == ("blocks.0.attn2", 2, "blocks.0.attn1")
     assert in_blocks("blocks.attn", patch=None)(blocks(blocks=1))[0].scale == 1
+
+
+def test_rows_of_the_text_are_read_where_there_are_any_that_can_be() -> None:
+    chosen = SiteSelection(depth=(0.0, 0.5))
+    for denoiser in (tiny_sd3().transformer, tiny_flux().transformer):
+        assert by_words(denoiser, chosen) == replace(chosen, rows="text")
+        assert by_words(denoiser, replace(chosen, rows="image")).rows == "image"
+    for denoiser in (tiny_unet(), tiny_lumina2().transformer):
+        assert by_words(denoiser, chosen) is chosen

@@ -9,7 +9,15 @@ from heedful.attention.intercept import Replaced, held, one_block, replaced
 from heedful.attention.keys import text_keys
 from heedful.attention.latent_forms import Form
 from heedful.attention.layout import GuidanceRows, Layout, Pipeline, Scheduler, by_position
-from heedful.attention.layouts import find_denoiser, find_denoisers, find_sites, layout_of, published_sites, uncompiled
+from heedful.attention.layouts import (
+    by_words,
+    find_denoiser,
+    find_denoisers,
+    find_sites,
+    layout_of,
+    published_sites,
+    uncompiled,
+)
 from heedful.attention.maps import Groups, Maps
 from heedful.attention.overlay import contact_sheet, heat_map, overlay
 from heedful.attention.parts import Parts, attribute, parts_of
@@ -47,6 +55,7 @@ __all__ = [
     "TeachablePipeline",
     "attribute",
     "by_position",
+    "by_words",
     "capture",
     "contact_sheet",
     "describe",

@@ -3,6 +3,8 @@
 A new family is one more `Layout` in the list.
 """
 
+from dataclasses import replace
+
 from torch import nn
 
 from heedful.attention.layout import Layout
@@ -106,3 +108,13 @@ def published_sites(denoiser: nn.Module) -> dict[str, SiteSelection]:
     usual, sites = layout_of(denoiser).usual or (), find_sites(denoiser)
     found = {one.source: one.names(sites) for one in sorted(usual, key=lambda one: not one.is_default)}
     return {source: SiteSelection(names=tuple(names)) for source, names in found.items() if names}
+
+
+def by_words(denoiser: nn.Module, sites: SiteSelection) -> SiteSelection:
+    """Return `sites` by the rows of the text, where joint attention has any that can be read; else as they are.
+
+    These rows say where each word looks, which shows a concept better than which words each cell looks at. A selection
+    that says which rows it wants stays. Raises `UnsupportedPipeline` for a family that heedful does not know.
+    """
+    shows_words = sites.rows is None and layout_of(denoiser).shows_words
+    return replace(sites, rows="text") if shows_words else sites

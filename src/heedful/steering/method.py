@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from heedful.attention import layout_of, uncompiled
+from heedful.attention import by_words, layout_of, uncompiled
 from heedful.identity import identity
 from heedful.losses import AnyLoss, citations_of
 from heedful.steering.settings import COARSEST_UP_SITES, EMBEDDED_SITES, PUBLISHED_SITES, Settings
@@ -52,12 +52,11 @@ class Method:
         settings = self.settings
         if self.embedded is not None and is_embedded(denoiser):
             settings = self.embedded
-        layout = layout_of(denoiser)
-        usual = layout.usual_sites(uncompiled(denoiser))
+        usual = layout_of(denoiser).usual_sites(uncompiled(denoiser))
         if usual is None or settings.sites not in (PUBLISHED_SITES, COARSEST_UP_SITES, EMBEDDED_SITES):
             return settings
-        if layout.shows_words and (settings.sites == COARSEST_UP_SITES or self.loss is None):
-            usual = replace(usual, rows="text")
+        if settings.sites == COARSEST_UP_SITES or self.loss is None:
+            usual = by_words(denoiser, usual)
         return replace(settings, sites=usual)
 
     def identity(self, denoiser: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from heedful.attention import (
     Segment,
     SiteSelection,
     TeachablePipeline,
+    by_words,
     capture,
     find_denoiser,
     find_sites,
@@ -117,7 +118,7 @@ def _maps_under_noise(
     *,
     self_attention: bool = False,
 ) -> list[Maps]:
-    """Return what the denoiser looks at in an image under each of `NOISES`."""
+    """Return what the denoiser looks at in an image under each of `NOISES`; where words look, if that can be read."""
     denoiser: Any = find_denoiser(pipe)
     family = family_of(denoiser)
     noise_process = noise_of(pipe, family.noise)
@@ -125,7 +126,7 @@ def _maps_under_noise(
     latents = encode_images(pipe, pixels_of(image)[None], generator)
     text = encode_captions(pipe, [caption], (image.height, image.width))
     steps: list[Maps] = []
-    with capture(denoiser, sites, stop_after_last=True, self_attention=self_attention) as record:
+    with capture(denoiser, by_words(denoiser, sites), stop_after_last=True, self_attention=self_attention) as record:
         for share in NOISES:
             time = noise_process.at(share).to(latents.device)
             noise = torch.randn(latents.shape, generator=generator).to(latents)
