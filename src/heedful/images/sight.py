@@ -33,7 +33,8 @@ class Sight:
     model: str
     image: Image.Image
     maps: Float[Tensor, "concept step height width"]
-    """In [0, 1]: how much each cell looks at the concept, mean over heads and sites, after the step's update."""
+    """In [0, 1]: how much each cell looks at the concept, mean over heads and sites, after the step's update. In joint
+    attention how much the concept looks at each cell, next to 1 over the number of tokens if all cells got the same."""
 
     @property
     def names(self) -> list[str]:
