@@ -27,7 +27,7 @@ import heedful
 from heedful.attention import find_denoiser
 from heedful.files import write_atomic
 from heedful.guidance import METHODS, Method, Settings
-from heedful.guidance.methods import EBAMA, HEEDFUL, EbamaLoss, Elsewhere, Separability
+from heedful.guidance.methods import EBAMA, HEEDFUL, EbamaLoss, Elsewhere, PhrasesAlone, Separability
 from heedful.lab.records import FAULTS
 from heedful.lab.trial import Trial, TrialRecord, run_trial, success_table
 from heedful.losses import PUBLISHED_SHARES
@@ -60,6 +60,15 @@ ABLATIONS = {
     )
 }
 """`heedful` without one part, and a part alone. A restart predicts by `Elsewhere` in all of them."""
+
+_EDIT = PhrasesAlone()
+EBAMA_EDITED = replace(
+    EBAMA,
+    name="ebama-with-edit",
+    settings=replace(EBAMA.settings, text_edit=_EDIT),
+    embedded=EBAMA.embedded and replace(EBAMA.embedded, text_edit=_EDIT),
+)
+"""EBAMA with the whole edit of the text of which `heedful` takes half."""
 
 
 def main(
@@ -108,7 +117,7 @@ def main(
 def _chosen(names: str, tuned: str, denoiser: Any) -> Iterator[tuple[str, Method, Settings | None]]:
     """Yield each method by its name, with the settings that replace its own on this denoiser, if any do."""
     numbers = dict(part.split("=") for part in tuned.split(",") if part)
-    everything = METHODS | CONTROLS | ABLATIONS
+    everything = METHODS | CONTROLS | ABLATIONS | {EBAMA_EDITED.name: EBAMA_EDITED}
     for name in names.split(","):
         for each in ABLATIONS if name == "ablations" else (name,):
             method, settings = everything[each], None
