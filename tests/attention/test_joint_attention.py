@@ -88,6 +88,7 @@ def test_rows_of_the_text_are_where_each_token_looks_in_the_image(make: Callable
         plain = denoiser(**inputs).sample
     with capture(denoiser, SiteSelection(rows="text")) as record:
         assert denoiser(**inputs).sample.equal(plain)
+    assert record.maps().rows == "text"
     for maps, expected in zip(record.values(), whole.seen, strict=True):
         assert maps.shape == (2, TEXT, HEIGHT, WIDTH)
         torch.testing.assert_close(maps, expected.unflatten(-1, (HEIGHT, WIDTH)) * HEIGHT * WIDTH / TEXT)

@@ -67,3 +67,11 @@ def test_maps_are_values() -> None:
     values.resize(8, 8)
     values.detach()
     assert values.tokens.equal(before)
+
+
+def test_whatever_is_made_of_maps_keeps_whose_rows_they_are() -> None:
+    maps = Maps(torch.rand(2, 4, 6, 8), torch.rand(2, 48, 6, 8), rows="text")
+    made = (maps[0], maps.select([1]), maps.detach(), maps.clone(), maps.resize(3, 4), maps.smooth(), maps.by_frame(2))
+    assert {each.rows for each in made} == {"text"}
+    assert maps.resize(3, 4).self_attention is not None
+    assert Maps(maps.tokens).rows == "image"

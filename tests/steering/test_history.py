@@ -37,6 +37,13 @@ def test_concepts_are_found_by_name_and_noun_and_tokens_by_their_text() -> None:
     assert kept.names == ("cat", "blue clock", "dog")
 
 
+def test_maps_of_a_step_say_whose_rows_they_are() -> None:
+    kept = MapHistory(PROMPTS)
+    kept.append(Maps(torch.rand(2, 16, 4, 5), rows="text"))
+    assert kept.at(0).rows == "text"
+    assert history()[0].at(0).rows == "image"
+
+
 def test_images_without_the_concept_are_nan() -> None:
     kept, tokens = history()
     assert kept["cat"][1].isnan().all()

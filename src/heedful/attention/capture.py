@@ -19,7 +19,7 @@ from heedful.attention.layout import by_position
 from heedful.attention.layouts import is_compiled, layout_of, uncompiled
 from heedful.attention.maps import Maps
 from heedful.attention.parts import attribute
-from heedful.attention.sites import Site, Sites, SiteSelection, Size, choose_sites, one_grid
+from heedful.attention.sites import Rows, Site, Sites, SiteSelection, Size, choose_sites, one_grid
 from heedful.attention.tap import MeanAttention, Tap, recomputed_attention
 from heedful.errors import UnsupportedBackend, UnsupportedPipeline
 from heedful.shapes import CellMaps, TokenMaps
@@ -46,6 +46,7 @@ class Record(Mapping[str, Tensor]):
     def __init__(self) -> None:
         self._maps: dict[str, TokenMaps] = {}
         self._self_attention: CellMaps | None = None
+        self._rows: Rows = "image"
 
     def __getitem__(self, name: str) -> TokenMaps:
         return self._maps[name]
@@ -66,7 +67,8 @@ class Record(Mapping[str, Tensor]):
         The record must not be empty.
         """
         rows = min(map(len, self._maps.values()))
-        return replace(Maps.mean([maps[:rows] for maps in self._maps.values()]), self_attention=self._self_attention)
+        mean = Maps.mean([maps[:rows] for maps in self._maps.values()])
+        return replace(mean, self_attention=self._self_attention, rows=self._rows)
 
     def _add(self, share: CellMaps) -> None:
         """Add one site's share of the mean self-attention; the sites are not kept apart, which would be too large."""
@@ -139,6 +141,7 @@ class Reader:
                 _check_queries(site, attention, latents)
                 # -> (batch, token, query) -> (batch, token, height, width)
                 record._maps[site.name] = attention.mT.unflatten(-1, site.map_size(latents))
+                record._rows = site.rows
             if site is chosen[-1]:  # also where its block is run again, which must do as it did the first time
                 if after_last == "stop":
                     raise PassEnded

@@ -4,13 +4,14 @@ Maps are values: every operation returns new ones.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from heedful.attention import filters
+from heedful.attention.sites import Rows
 from heedful.errors import SettingsError
 from heedful.prompts import Prompt
 from heedful.shapes import CellMaps, ConceptMaps, TokenMaps
@@ -21,9 +22,12 @@ class Maps:
     """How much each cell of an image looks at each token: mean over heads and sites, float32 or wider."""
 
     tokens: TokenMaps
-    """In [0, 1]; each cell sums to 1 over the tokens, padding and special tokens included."""
+    """In [0, 1]; each cell sums to 1 over the tokens, padding and special tokens included; but see `rows`."""
     self_attention: CellMaps | None = None
     """How each cell looks at every cell of the same grid; None unless a loss asked for it."""
+    rows: Rows = "image"
+    """Whose attention this is. By the rows of the text of joint attention, a map says where its word looks, and what a
+    cell has need not sum to 1 (`word_attention`)."""
 
     @classmethod
     def mean(cls, sites: Sequence[Tensor]) -> "Maps":
@@ -61,24 +65,22 @@ class Maps:
 
     def resize(self, height: int, width: int) -> "Maps":
         """Return the maps on another grid, bilinearly; of self-attention, both the cells that look and those seen."""
-        tokens = filters.resize(self.tokens, height, width)
-        if self.self_attention is None:
-            return Maps(tokens)
-        return Maps(tokens, filters.resize_both(self.self_attention, height, width))
+        looks = None if self.self_attention is None else filters.resize_both(self.self_attention, height, width)
+        return replace(self, tokens=filters.resize(self.tokens, height, width), self_attention=looks)
 
     def by_frame(self, frames: int) -> "Maps":
         """Return the maps of videos, whose `frames` stand one below the other, as an item for each frame."""
         if frames == 1:
             return self
         apart = self.tokens.unflatten(-2, (frames, -1))  # -> (batch, token, frame, height, width)
-        return Maps(apart.transpose(1, 2).flatten(0, 1))
+        return replace(self, tokens=apart.transpose(1, 2).flatten(0, 1), self_attention=None)
 
     def smooth(self, sigma: float = 0.5, size: int = 3, convention: filters.Convention = "reference") -> "Maps":
         """Return the maps smoothed by a Gaussian of `sigma` cells; see `filters.gaussian_kernel` for `convention`.
 
         Self-attention stays as it is.
         """
-        return Maps(filters.smooth(self.tokens, sigma, size, convention), self.self_attention)
+        return replace(self, tokens=filters.smooth(self.tokens, sigma, size, convention))
 
     def concepts(self, prompts: Sequence[Prompt]) -> list[ConceptMaps]:
         """Return, for each item, the maps of its prompt's concepts: the mean over the tokens of the noun."""
@@ -113,7 +115,8 @@ class Maps:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Maps":
         """Return the maps with `change` made to every tensor that is there."""
-        return Maps(change(self.tokens), None if self.self_attention is None else change(self.self_attention))
+        looks = None if self.self_attention is None else change(self.self_attention)
+        return replace(self, tokens=change(self.tokens), self_attention=looks)
 
 
 @dataclass(frozen=True, eq=False)

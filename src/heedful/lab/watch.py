@@ -109,7 +109,8 @@ def _make(
     tokens = guided.maps.tokens.float().cpu()  # -> (batch, step, token, height, width)
     records: list[Watched] = []
     for item, ((text, seed), found) in enumerate(zip(batch, detector(images), strict=True)):
-        seen = Seen(guided.maps.prompts[item], Maps(tokens[item]), images[item], found)
+        maps = Maps(tokens[item], rows=guided.maps.at(0).rows)
+        seen = Seen(guided.maps.prompts[item], maps, images[item], found)
         counts = [sum(each.name == concept.name for each in found) for concept in expectations(text)]
         records.append(Watched(text, seed, **verdict_fields(judge(text, found)), found=counts, values=read(seen)))
     return records

@@ -1,7 +1,7 @@
 """One pass of a denoiser whose maps say something of its latents: what they say, and the gradient of it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -69,4 +69,5 @@ def differentiate(
                 (gradient,) = torch.autograd.grad(values.sum(), latents)
             else:  # a loss that has nothing to say yet, such as retention at the first step
                 gradient = torch.zeros_like(latents)
-    return Differentiated(values.detach(), gradient, Maps(maps.tokens).detach(), output, has_gradient)
+    seen = replace(maps, self_attention=None).detach()
+    return Differentiated(values.detach(), gradient, seen, output, has_gradient)

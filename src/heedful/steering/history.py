@@ -1,6 +1,7 @@
 """The maps of a run: what each image looked at, step by step. The tokens of the text are kept, not the padding."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -30,7 +31,7 @@ class MapHistory:
 
     def append(self, maps: Maps) -> None:
         """Add the maps of one more step."""
-        kept = Maps(maps.tokens[:, : self._length], maps.self_attention)
+        kept = replace(maps, tokens=maps.tokens[:, : self._length])
         self._steps.append(kept.detach().clone())
 
     def put(self, item: int, other: "MapHistory", index: int) -> None:

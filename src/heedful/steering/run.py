@@ -1,7 +1,7 @@
 """One run of a pipeline, from its first denoiser call to its last step: how far it is, and what it has done so far."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from heedful.attention import Form, Maps
@@ -169,7 +169,7 @@ class Run:
         assert self.previous is not None and other.previous is not None
         tokens = self.previous.tokens.clone()
         tokens[item] = other.previous.tokens[index]
-        self.previous = Maps(tokens)
+        self.previous = replace(self.previous, tokens=tokens, self_attention=None)
         if self.left is not None and other.left is not None:
             self.left = self.left.clone()
             self.left[item] = other.left[index]

@@ -67,7 +67,7 @@ def test_without_a_start_token_the_end_token_and_the_padding_are_idle() -> None:
 
 def test_rows_of_the_text_say_nothing_about_what_a_cell_heeds() -> None:
     shared_out = drawn(CAT, DOG, END)
-    words = Maps((2 * shared_out.tokens).requires_grad_())
+    words = Maps((2 * shared_out.tokens).requires_grad_(), rows="text")
     values = Elsewhere(reach=0.2)(words, [TWO])
     values.sum().backward()
     assert values.tolist() == [0]

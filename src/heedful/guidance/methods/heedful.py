@@ -75,8 +75,8 @@ class Elsewhere(Loss):
     padding carry the caption. Text encoders without a start token (T5, large language models) leave such attention
     to the end token and the padding after it, which are idle then. So H(x) is how much a cell heeds the text.
 
-    Rows of the text (`SiteSelection(rows="text")`) say where each word looks, and nothing about what a cell heeds: maps
-    whose cells do not sum to 1 over the tokens get 0 and no gradient, so that no image restarts for them.
+    Rows of the text (`SiteSelection(rows="text")`) say where each word looks, and nothing about what a cell heeds: such
+    maps get 0 and no gradient, so that no image restarts for them.
 
     A cell is near a concept if it is no farther from the peak of its map than `reach` times the grid's longer side. In
     [0, 1]: 0 if all attention to the text lies around the concepts, 1/2 if a third location attends as much. No
@@ -93,8 +93,8 @@ class Elsewhere(Loss):
         attending = 1 - _idle(maps, prompts)  # -> (batch, cell)
         is_near = near.any(1)  # -> (batch, cell)
         far, close = (attending.masked_fill(hidden, 0).amax(-1) for hidden in (is_near, ~is_near))
-        is_shared_out = ((maps.tokens.detach().sum(1) - 1).abs() < 1e-2).flatten(1).all(1)  # -> (batch)
-        return (far / at_least_tiny(far + close)).masked_fill(~(groups.is_there.any(1) & is_shared_out), 0)
+        says_something = groups.is_there.any(1) & (maps.rows == "image")
+        return (far / at_least_tiny(far + close)).masked_fill(~says_something, 0)
 
 
 def _idle(maps: Maps, prompts: Sequence[Prompt]) -> Float[Tensor, "batch cell"]:
