@@ -111,7 +111,7 @@ def test_the_same_command_again_makes_nothing(run: Run, whole: Path, tmp_path: P
     assert (images(tmp_path), shard(tmp_path).read_bytes()) == before
 
 
-@pytest.mark.parametrize("batches", [0, 1, 3])
+@pytest.mark.parametrize("batches", [0, pytest.param(1, marks=pytest.mark.slow), 3])
 def test_an_interrupted_run_goes_on_to_the_same_images_and_records(
     run: Run, whole: Path, tmp_path: Path, batches: int
 ) -> None:

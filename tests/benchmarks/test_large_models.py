@@ -33,6 +33,7 @@ def small(blocks: int) -> Published:
     return replace(MODELS["FLUX.1-dev"], config=config, arguments=arguments, size=(8, 8))
 
 
+@pytest.mark.slow
 def test_a_block_that_runs_twice_adds_its_input_to_the_peak_and_no_more() -> None:
     name = "default, first half of the blocks"
     four, eight = (count_model(small(2 * blocks))["passes"][name] for blocks in (4, 8))
