@@ -3,7 +3,7 @@
 It says which methods are compared, and what counts as headroom; `trial` generates the images.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,6 +60,13 @@ def parse_setting(text: str) -> Setting:
             f"Expected STEPSIZE@GUIDED, the guided share in [0, 1], such as 20@0.3, got {text!r}."
         ) from error
     return setting
+
+
+def parse_settings(text: str) -> Iterator[tuple[str, Setting]]:
+    """Read METHOD=STEPSIZE@GUIDED, with commas between several; yield each method's name with its numbers."""
+    for part in filter(None, text.split(",")):
+        name, _, numbers = part.partition("=")
+        yield name, parse_setting(numbers)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from headroom_rules import controls_of, parse_setting
+from headroom_rules import controls_of, parse_settings
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -116,13 +116,13 @@ def main(
 
 def _chosen(names: str, tuned: str, denoiser: Any) -> Iterator[tuple[str, Method, Settings | None]]:
     """Yield each method by its name, with the settings that replace its own on this denoiser, if any do."""
-    numbers = dict(part.split("=") for part in tuned.split(",") if part)
+    numbers = dict(parse_settings(tuned))
     everything = METHODS | CONTROLS | ABLATIONS | {EBAMA_EDITED.name: EBAMA_EDITED}
     for name in names.split(","):
         for each in ABLATIONS if name == "ablations" else (name,):
             method, settings = everything[each], None
             if each in numbers:
-                settings = parse_setting(numbers[each]).of(method.settings_for(denoiser))
+                settings = numbers[each].of(method.settings_for(denoiser))
             yield each, method, settings
 
 

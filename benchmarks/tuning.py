@@ -13,7 +13,7 @@ from typing import Annotated
 
 import torch
 import typer
-from headroom_rules import parse_setting
+from headroom_rules import parse_settings
 
 import heedful
 from heedful.attention import SiteSelection, find_denoiser
@@ -70,9 +70,8 @@ def main(
     denoiser = find_denoiser(pipe)
     plain = METHODS["none"].settings_for(denoiser)
     report("none", replace(plain, step_size=0.0, guided=0.0))
-    for part in filter(None, tried.split(",")):
-        name, numbers = part.split("=")
-        report(name, parse_setting(numbers).of(METHODS[name].settings_for(denoiser)))
+    for name, numbers in parse_settings(tried):
+        report(name, numbers.of(METHODS[name].settings_for(denoiser)))
     for name in () if tried else methods.split(","):
         settings = METHODS[name].settings_for(denoiser)
         for step_size, guided in GRID[name]:
