@@ -17,7 +17,7 @@ from tests.pipelines import generator, latents_of, tiny_pipeline
 from tests.steering.test_call import LAYOUT
 from tests.steering.test_restart import METHOD, TWO, Told
 
-UNGUIDED = Settings(sites=SiteSelection(scale=2), step_size=0.0, guided=1.0)
+UNGUIDED = Settings(sites=SiteSelection(scale=2), step_size=0.0, guided=0.0)
 SCALE = 5.0
 
 
@@ -108,6 +108,19 @@ def test_without_it_images_are_as_they_were(pipe: Any) -> None:
     plain = latents_of(pipe, TWO, guidance_scale=SCALE, generator=generator())
     with guide(pipe, TWO, "none", settings=replace(UNGUIDED, difference_kept=0.25)):  # one of four steps
         assert latents_of(pipe, TWO, guidance_scale=SCALE, generator=generator()).equal(plain)
+
+
+@pytest.mark.parametrize(("guided", "spared"), [(0, 3), (0.5, 2)])
+def test_run_without_a_loss_predicts_it_anew_while_shapes_form(pipe: Any, guided: float, spared: int) -> None:
+    with guide(pipe, TWO, "none", settings=replace(UNGUIDED, guided=guided, difference_kept=1.0)) as block:
+        latents_of(pipe, TWO, guidance_scale=SCALE)
+    assert block.trace.spared_rows == spared
+
+
+def test_what_would_never_be_kept_is_refused() -> None:
+    with pytest.raises(SettingsError, match="so it would never be kept"):
+        Settings(difference_kept=0.2, guided=1)
+    assert Settings(difference_kept=0.2, guided=1, scheme="select").guided_steps(4) == 0
 
 
 def test_share_is_checked() -> None:

@@ -97,7 +97,8 @@ class Run:
         self.direct = Direction(settings.step_rule, method.direction, seeds)
         self._longest = settings.longest
         self._guided = settings.guided_steps(steps) if method.loss is not None else 0
-        self.difference = Difference(step_at(settings.difference_kept, steps), self._guided)
+        # without a loss too: shapes form in these steps whether anything guides them or not
+        self.difference = Difference(step_at(settings.difference_kept, steps), settings.guided_steps(steps))
         """What classifier-free guidance added at the last step that predicted it."""
         self._alone = step_at(settings.condition_alone, steps) if method.loss is not None else 0
         self._is_relative = settings.selection is not None and settings.selection.relative

@@ -84,7 +84,8 @@ class Settings:
     """Share of the run for which the difference that classifier-free guidance makes, the unconditional prediction less
     the conditional one, is kept before it is predicted anew; 0 predicts it in every step. It changes slowly once shapes
     are there, and is half of the step (Castillo et al. 2023, arXiv 2312.12487; Lv et al. 2024, arXiv 2410.19355).
-    Guided steps predict it always: while shapes form it changes by its own size and more from step to step."""
+    The steps of `guided` predict it always, without a loss too: while shapes form it changes by its own size and more
+    from step to step."""
     guided: float | int = 0.5
     """Share of the steps that is guided, from the first on: 0.5 is the first half, 1 all of them. For 25 of 40 steps,
     write 25 / 40."""
@@ -118,6 +119,11 @@ class Settings:
             raise SettingsError(
                 'Expected no initial noise with scheme="select", which uses no gradient, got a search that follows '
                 "one. Pass initial_noise=None, or another scheme."
+            )
+        if self.difference_kept and self.needs_gradient and self.guided == 1:
+            raise SettingsError(
+                "Expected a guided share below 1 with difference_kept, got 1: guided steps predict the difference anew, "
+                "so it would never be kept. Guide fewer steps, 0.3 of them for example, or pass difference_kept=0."
             )
         if self.step_size < 0 or self.max_refinements < 0:
             raise SettingsError(f"Expected no negative step size or number of refinements, got {self}.")
