@@ -20,6 +20,7 @@ from heedful.attention import SiteSelection, find_denoiser
 from heedful.guidance import METHODS, Settings
 from heedful.lab.records import FAULTS
 from heedful.lab.trial import Trial, run_trial, success_table
+from heedful.losses import needs_self_attention
 from heedful.scores.statistics import estimate
 from heedful.world import is_world
 from heedful.world.vocabulary import split_prompts
@@ -73,6 +74,11 @@ def main(
     for name, numbers in parse_settings(tried):
         report(name, numbers.of(METHODS[name].settings_for(denoiser)))
     for name in () if tried else methods.split(","):
+        if needs_self_attention(METHODS[name].loss) and not is_world(denoiser):
+            typer.echo(
+                f"{name} reads self-attention of the image alone, which joint attention has not: left out.", err=True
+            )
+            continue
         settings = METHODS[name].settings_for(denoiser)
         for step_size, guided in GRID[name]:
             report(name, replace(settings, step_size=step_size, guided=guided))

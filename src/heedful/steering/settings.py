@@ -122,8 +122,8 @@ class Settings:
             )
         if self.difference_kept and self.needs_gradient and self.guided == 1:
             raise SettingsError(
-                "Expected a guided share below 1 with difference_kept, got 1: guided steps predict the difference anew, "
-                "so it would never be kept. Guide fewer steps, 0.3 of them for example, or pass difference_kept=0."
+                "Expected a guided share below 1 with difference_kept, got 1: guided steps predict the difference "
+                "anew, so it would never be kept. Guide fewer steps, 0.3 of them, or pass difference_kept=0."
             )
         if self.step_size < 0 or self.max_refinements < 0:
             raise SettingsError(f"Expected no negative step size or number of refinements, got {self}.")
