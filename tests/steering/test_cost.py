@@ -5,7 +5,7 @@ import torch
 
 import heedful
 from heedful.attention import SiteSelection
-from heedful.guidance import EMBEDDED_SITES
+from heedful.guidance import EMBEDDED_SITES, METHODS, pipeline_shares
 from heedful.steering.cost import gradient_shares
 from tests.pipelines import tiny_unet
 
@@ -35,3 +35,22 @@ def test_shares_of_the_embedded_model() -> None:
     unet = heedful.world.load().unet
     shares = gradient_shares(unet, EMBEDDED_SITES, arguments(8, 16, unet.config.cross_attention_dim))
     assert shares == pytest.approx((0.669, 0.677), abs=0.01)
+
+
+def test_shares_of_joint_attention() -> None:
+    """The published block is the third of six; what is counted at the pipeline's own size is what it calls."""
+    pipe = heedful.world.load("joint")
+    sites = METHODS["heedful"].settings_for(pipe.transformer).sites
+    shares = pipeline_shares(pipe, sites)
+    assert shares == pytest.approx((0.385, 0.400), abs=0.01)
+    called: dict[str, Any] = {}
+    forward = pipe.transformer.forward
+
+    def listen(**arguments: Any) -> Any:
+        called.update(arguments)
+        return forward(**arguments)
+
+    pipe.transformer.forward = listen
+    pipe("a cat and a dog", num_inference_steps=1, guidance_scale=1.0, output_type="latent")
+    del pipe.transformer.forward
+    assert gradient_shares(pipe.transformer, sites, called) == pytest.approx(shares)

@@ -69,7 +69,6 @@ def run_trial(
     otherwise raises `SettingsError`.
     """
     chosen = settings or method.settings_for(find_denoiser(pipe))
-    # None for joint attention, whose gradient passes are not counted: shared out as in Stable Diffusion
     shares = pipeline_shares(pipe, chosen.sites)
     how = {
         "method": repr(method),

@@ -3,11 +3,12 @@
 A run's `trace.cost` multiplies these shares by its rows.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import SD3Transformer2DModel, UNet2DConditionModel
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 from heedful.attention import Reader, Record, Sites, SiteSelection, frozen, parts_of, recomputing
@@ -67,17 +68,37 @@ def gradient_shares(denoiser: Any, sites: Sites, arguments: dict[str, Any]) -> G
 
 
 def pipeline_shares(pipe: Any, sites: SiteSelection) -> GradientShares | None:
-    """Count the operations of a gradient pass over one image of a Stable Diffusion pipeline, at its own size.
+    """Count the operations of a gradient pass over one image, at the pipeline's own size: Stable Diffusion 1, 2 and 3.
 
     Returns None for a pipeline whose denoiser is called in another way.
     """
-    denoiser = getattr(pipe, "unet", None)
-    if not isinstance(denoiser, UNet2DConditionModel) or denoiser.config.get("addition_embed_type") is not None:
+    denoiser = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
+    if isinstance(denoiser, UNet2DConditionModel) and denoiser.config.get("addition_embed_type") is None:
+        shapes = _unet_shapes(denoiser.config, pipe.tokenizer.model_max_length)
+        timestep = torch.tensor(1, device=pipe.device)
+    elif isinstance(denoiser, SD3Transformer2DModel):
+        # whether T5 is there or not, as many tokens as the pipeline lets it have follow those of CLIP
+        t5 = inspect.signature(pipe._get_t5_prompt_embeds).parameters["max_sequence_length"].default
+        shapes = _sd3_shapes(denoiser.config, pipe.tokenizer_max_length + t5)
+        timestep = torch.ones(1, device=pipe.device)
+    else:
         return None
-    config: Any = denoiser.config
-    arguments = {
-        "sample": torch.zeros(1, config.in_channels, config.sample_size, config.sample_size),
-        "encoder_hidden_states": torch.zeros(1, pipe.tokenizer.model_max_length, config.cross_attention_dim),
+    arguments: dict[str, Any] = {
+        name: torch.zeros(1, *shape, device=pipe.device, dtype=denoiser.dtype) for name, shape in shapes.items()
     }
-    placed: dict[str, Any] = {name: value.to(pipe.device, denoiser.dtype) for name, value in arguments.items()}
-    return gradient_shares(denoiser, sites, placed | {"timestep": torch.tensor(1, device=pipe.device)})
+    return gradient_shares(denoiser, sites, arguments | {"timestep": timestep})
+
+
+def _unet_shapes(config: Any, tokens: int) -> dict[str, tuple[int, ...]]:
+    return {
+        "sample": (config.in_channels, config.sample_size, config.sample_size),
+        "encoder_hidden_states": (tokens, config.cross_attention_dim),
+    }
+
+
+def _sd3_shapes(config: Any, tokens: int) -> dict[str, tuple[int, ...]]:
+    return {
+        "hidden_states": (config.in_channels, config.sample_size, config.sample_size),
+        "encoder_hidden_states": (tokens, config.joint_attention_dim),
+        "pooled_projections": (config.pooled_projection_dim,),
+    }
