@@ -41,8 +41,8 @@ def test_words_and_truths_are_settings_too() -> None:
         ("step_size=nan", "Expected step_size to be a finite number, got 'nan'"),
         ("max_refinements=1.5", "Expected max_refinements to be a whole number, got 1.5"),
         ("condition_alone=half", "Expected condition_alone to be a finite number or a whole number, got 'half'"),
-        ("step_rule=rsm", "Expected step_rule to be one of raw, mean-square, rms, first, polyak, got 'rsm'"),
-        ("step_rule=../../x", "Expected step_rule to be one of raw, mean-square, rms, first, polyak"),
+        ("step_rule=rsm", "Expected step_rule to be one of raw, mean-square, root, rms, first, polyak, got 'rsm'"),
+        ("step_rule=../../x", "Expected step_rule to be one of raw, mean-square, root, rms, first, polyak"),
     ],
 )
 def test_a_setting_is_read_as_the_type_of_its_field(told: str, says: str) -> None:

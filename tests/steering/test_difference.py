@@ -117,12 +117,6 @@ def test_run_without_a_loss_predicts_it_anew_while_shapes_form(pipe: Any, guided
     assert block.trace.spared_rows == spared
 
 
-def test_what_would_never_be_kept_is_refused() -> None:
-    with pytest.raises(SettingsError, match="so it would never be kept"):
-        Settings(difference_kept=0.2, guided=1)
-    assert Settings(difference_kept=0.2, guided=1, scheme="select").guided_steps(4) == 0
-
-
 def test_share_is_checked() -> None:
     with pytest.raises(SettingsError, match="Expected a share of the run"):
         Settings(difference_kept=5)

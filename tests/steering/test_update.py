@@ -92,13 +92,14 @@ def test_rms_rule_gives_each_image_a_step_of_the_same_size() -> None:
     torch.testing.assert_close(torch.cosine_similarity(steps.flatten(1), gradient.flatten(1)), torch.ones(3))
 
 
-def test_rms_rule_leaves_a_zero_gradient_alone() -> None:
+def test_rules_that_divide_leave_a_zero_gradient_alone() -> None:
     zero = torch.zeros(1, 4, 2, 2)
-    for kind in ("gradient", "random"):
-        assert Direction("rms", kind, [0])([0], zero, torch.ones(1)).abs().max() == 0  # type: ignore[arg-type]
+    for rule in ("rms", "root"):
+        for kind in ("gradient", "random"):
+            assert Direction(rule, kind, [0])([0], zero, torch.ones(1)).abs().max() == 0  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("rule", ["raw", "mean-square", "rms", "first", "polyak"])
+@pytest.mark.parametrize("rule", ["raw", "mean-square", "root", "rms", "first", "polyak"])
 def test_random_directions_are_as_long_as_what_they_replace(rule: str) -> None:
     gradient = torch.randn(2, 4, 5, 5) * 7
     true = Direction(rule, "gradient", [0, 1])([0, 1], gradient, torch.ones(2))  # type: ignore[arg-type]
@@ -112,6 +113,18 @@ def test_mean_square_rule_means_the_same_at_every_resolution() -> None:
     for side in (4, 8):
         gradient = torch.full((1, 2, side, side), 1 / (2 * side * side))
         assert Direction("mean-square", "gradient", [0])([0], gradient, torch.ones(1)).unique().tolist() == [1.0]
+
+
+@pytest.mark.parametrize("steps", [5, 20])
+def test_root_rule_takes_the_mean_of_slope_and_share_of_the_run(steps: int) -> None:
+    gradient = torch.randn(2, 4, 5, 5)
+    gradient[1] = 4 * gradient[0]
+    found = Direction("root", "gradient", [0, 1], steps)([0, 1], gradient, torch.ones(2))
+    slope, twice = Direction("mean-square", "gradient", [0, 1])([0, 1], gradient, torch.ones(2)), found[0] * 2
+    torch.testing.assert_close(found[1], twice)
+    length, steep = (values[0].square().mean().sqrt() for values in (found, slope))
+    torch.testing.assert_close(length, (steep * 2**0.5 / steps).sqrt())
+    torch.testing.assert_close(found[0] / length, slope[0] / steep)
 
 
 def test_first_rule_measures_all_updates_of_an_image_by_its_first_gradient() -> None:

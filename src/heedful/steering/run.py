@@ -94,7 +94,7 @@ class Run:
         """Images whose loss has not been good enough yet."""
         self.left: Latents | None = None
         """Where the step before left the latents, as the denoiser sees them, if updates are bounded by its length."""
-        self.direct = Direction(settings.step_rule, method.direction, seeds)
+        self.direct = Direction(settings.step_rule, method.direction, seeds, steps)
         self._longest = settings.longest
         self._guided = settings.guided_steps(steps) if method.loss is not None else 0
         # without a loss too: shapes form in these steps whether anything guides them or not

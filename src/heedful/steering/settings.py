@@ -55,6 +55,10 @@ class Settings:
     - "raw": the gradient.
     - "mean-square": the gradient in the metric in which the length of latents is their root mean square, which is the
       raw one times their number, 2048 in the embedded models; so a step size means the same at every resolution.
+    - "root": the same, over the root of its length and times that of a step's share of the way from noise to an image,
+      sqrt(2) over the number of steps. So an update is as long as the geometric mean of that share and of what
+      "mean-square" says: images whose loss is steep still go farthest, but four times the slope is twice the way, and
+      neither the model nor the number of steps decides how far all updates go together.
     - "rms": the gradient over its root mean square, for each image.
     - "first": the gradient over the root mean square of the image's first one, so that the first update is as long as
       the step size says, whatever the model, and the others shorten as the gradient does.
@@ -85,7 +89,7 @@ class Settings:
     the conditional one, is kept before it is predicted anew; 0 predicts it in every step. It changes slowly once shapes
     are there, and is half of the step (Castillo et al. 2023, arXiv 2312.12487; Lv et al. 2024, arXiv 2410.19355).
     The steps of `guided` predict it always, without a loss too: while shapes form it changes by its own size and more
-    from step to step."""
+    from step to step. So with all steps guided nothing is kept, and nothing saved."""
     guided: float | int = 0.5
     """Share of the steps that is guided, from the first on: 0.5 is the first half, 1 all of them. For 25 of 40 steps,
     write 25 / 40."""
@@ -119,11 +123,6 @@ class Settings:
             raise SettingsError(
                 'Expected no initial noise with scheme="select", which uses no gradient, got a search that follows '
                 "one. Pass initial_noise=None, or another scheme."
-            )
-        if self.difference_kept and self.needs_gradient and self.guided == 1:
-            raise SettingsError(
-                "Expected a guided share below 1 with difference_kept, got 1: guided steps predict the difference "
-                "anew, so it would never be kept. Guide fewer steps, 0.3 of them, or pass difference_kept=0."
             )
         if self.step_size < 0 or self.max_refinements < 0:
             raise SettingsError(f"Expected no negative step size or number of refinements, got {self}.")

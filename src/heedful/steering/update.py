@@ -7,6 +7,7 @@ its own target, its own end.
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import Literal
 
 import torch
@@ -21,7 +22,7 @@ Look = Callable[[Sequence[int], Latents], tuple[PerItem, Latents]]
 Direct = Callable[[Sequence[int], Latents, PerItem], Latents]
 """(items, their gradients and losses) -> the direction in which each goes downhill, times -1, before the step size."""
 
-Rule = Literal["raw", "mean-square", "rms", "first", "polyak"]
+Rule = Literal["raw", "mean-square", "root", "rms", "first", "polyak"]
 """What a step size multiplies: see `Settings.step_rule`."""
 
 
@@ -111,8 +112,10 @@ class Direction:
     not depend on the rest of the batch.
     """
 
-    def __init__(self, rule: Rule, kind: Literal["gradient", "random"], seeds: Sequence[int]):
+    def __init__(self, rule: Rule, kind: Literal["gradient", "random"], seeds: Sequence[int], steps: int = 1):
         self._rule = rule
+        self._share = sqrt(2) / steps
+        """How far a step of a run goes: noise and an image, both of unit variance, are sqrt(2) apart."""
         self._first: dict[int, Tensor] = {}
         self._generators = [stream("direction", seed) for seed in seeds] if kind == "random" else None
 
@@ -126,6 +129,9 @@ class Direction:
         direction = gradient
         if self._rule == "mean-square":
             direction = gradient * gradient[0].numel()
+        elif self._rule == "root":
+            direction = gradient * gradient[0].numel()
+            direction = direction * (self._share / _rms(direction, floor=True)).sqrt()
         elif self._rule == "rms":
             direction = gradient / _rms(gradient, floor=True)
         elif self._rule == "first":

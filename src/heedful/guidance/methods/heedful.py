@@ -121,8 +121,8 @@ HEEDFUL = Method(
         scheme="one-pass",
         condition_alone=0.15,
         difference_kept=0.2,
-        step_rule="mean-square",
-        step_size=25 / 2048,
+        step_rule="root",
+        step_size=0.11,
         longest=8.0,
         decay=(1.0, 0.5),
         guided=0.3,
@@ -135,10 +135,11 @@ nouns strong and with their modifiers (`EbamaLoss`). One setting for every model
 
 - sites: the first up block of a U-Net that attends to the text; a transformer's usual ones, by the rows of the text
   where joint attention has any that can be read. There `Elsewhere` is 0, and no image restarts.
-- A step is in proportion to the gradient, so that images whose loss is steep are moved farthest, in a metric that does
-  not depend on the resolution; after the first it is at most 8 times as long as the way of the step before, a safety
-  net that the embedded model does not touch. Polyak's step knows no number of any model at all, but left more concepts
-  missing or mixed.
+- An update is as long as the geometric mean of a multiple of its gradient and of a step's share of the way from noise
+  to an image (`step_rule="root"`), so that images whose loss is steep are moved farthest, and neither the resolution,
+  nor the number of steps, nor how steep a loss is on one model decides how far all updates go together: the median
+  gradient of `Separability` at the first step is twice as long on `crowded` as on `sprites`, and an eighth of that on
+  `joint`. After the first step an update is at most 8 times as long as the way of the step before, a safety net.
 - An image restarts with another noise if a third location is attended to by more than 0.385 / (1 - 0.385) = 63 % of
   what the concepts' own get: it would come out with one object too many. Before anything has taken shape it is about
   100 % on any model, so a limit relative to the first step (`Restart.relative`) says no more, and was no better. Runs
@@ -147,10 +148,10 @@ nouns strong and with their modifiers (`EbamaLoss`). One setting for every model
 - Steps are one-pass, the first 15 % of them ask the condition alone, and behind the guided ones the difference of
   classifier-free guidance is kept for a fifth of the run. What that saves is spent on other noises.
 
-Its own losses, the step and the restart were chosen on development prompts of the embedded model `sprites`, with the
-condition alone in the guided steps. On `crowded` that helped little; EBAMA's term, as strong as EBAMA takes it by
-itself, and classifier-free guidance in most guided steps were added for what development prompts there said. On
-`joint`, rows of the text took the place of those of the image.
+Its own losses and the restart were chosen on development prompts of the embedded model `sprites`. On `crowded` that
+helped little; EBAMA's term, as strong as EBAMA takes it by itself, and classifier-free guidance in most guided steps
+were added for what development prompts there said. On `joint`, rows of the text took the place of those of the image.
+The rule of the step was chosen on those of all three.
 The edit of the text gains on `crowded` far more than it costs on `sprites`, whose text encoder learnt together with its
 denoiser; where the text encoders are not CLIP, there is none.
 docs/tuning.md says what was tried. Nobody has tried it on Stable Diffusion.
