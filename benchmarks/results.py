@@ -56,6 +56,7 @@ ABLATIONS = {
         _part("without-one-pass", scheme="exact", condition_alone=0.0),
         _part("without-keeping", difference_kept=0.0),
         _part("without-condition-alone", condition_alone=0.0),
+        _part("without-root", step_rule="mean-square", step_size=25 / 2048),
         _part("restart-alone", None),
     )
 }
