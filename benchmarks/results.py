@@ -82,6 +82,7 @@ def main(
     methods: Annotated[
         str, typer.Option(help="Comma-separated; 'ablations' stands for the parts of heedful.")
     ] = ",".join([*BASELINES, *CONTROLS, *(name for name in METHODS if name not in BASELINES)]),
+    steps: Annotated[int, typer.Option(help="Steps of the sampler.")] = 20,
     bfloat16: Annotated[bool, typer.Option(help="Products in bfloat16: 1.6 times as fast.")] = False,
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
     model: Annotated[str, typer.Option(help="An embedded model by name, or a folder with one.")] = "sprites",
@@ -96,7 +97,7 @@ def main(
     development, report = split_prompts()
     suites = {"single": single_concept_prompts(), "three": three_concept_prompts()}
     suite = (suites | {"development": development, "report": report})[half][:prompts]
-    trial = Trial(prompts=suite, seeds=tuple(range(seeds)), bfloat16=bfloat16)
+    trial = Trial(prompts=suite, seeds=tuple(range(seeds)), steps=steps, bfloat16=bfloat16)
     records: dict[str, list[TrialRecord]] = {}
     with Progress(*Progress.get_default_columns()[:1], BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
         for name, method, settings in _chosen(methods, tuned, find_denoiser(pipe)):
