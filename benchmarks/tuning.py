@@ -50,6 +50,7 @@ def main(
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
     model: Annotated[str, typer.Option(help="An embedded model by name, or a folder with one.")] = "sprites",
     tried: Annotated[str, typer.Option(help="METHOD=STEP_SIZE@GUIDED, with commas, instead of the grid.")] = "",
+    by_words: Annotated[bool, typer.Option(help="What is tried reads the rows of the text (joint attention).")] = False,
 ) -> None:
     """Generate, judge, print."""
     torch.set_num_threads(threads)
@@ -72,7 +73,11 @@ def main(
     plain = METHODS["none"].settings_for(denoiser)
     report("none", replace(plain, step_size=0.0, guided=0.0))
     for name, numbers in parse_settings(tried):
-        report(name, numbers.of(METHODS[name].settings_for(denoiser)))
+        settings = numbers.of(METHODS[name].settings_for(denoiser))
+        if by_words:
+            report(name, _by_words(settings), ", rows of the text")
+        else:
+            report(name, settings)
     for name in () if tried else methods.split(","):
         if needs_self_attention(METHODS[name].loss) and not is_world(denoiser):
             typer.echo(
@@ -86,7 +91,11 @@ def main(
         if is_world(denoiser):
             report(name, replace(settings, sites=ALL), ", all 8x8 sites")
         else:
-            report(name, replace(settings, sites=replace(settings.sites, rows="text")), ", rows of the text")
+            report(name, _by_words(settings), ", rows of the text")
+
+
+def _by_words(settings: Settings) -> Settings:
+    return replace(settings, sites=replace(settings.sites, rows="text"))
 
 
 if __name__ == "__main__":
