@@ -7,8 +7,9 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
-from types import MethodType, TracebackType
+from types import FunctionType, MethodType, TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 from heedful.errors import SettingsError
 
@@ -70,10 +71,25 @@ class Replaced:
                 return getattr(type(instance), self._method)(instance, *args, **kwargs)
             return (self._replacement if self._is_open else self.original)(*args, **kwargs)
 
-        shown = inspect.signature(self.original)
-        first = inspect.Parameter("instance", inspect.Parameter.POSITIONAL_ONLY)
-        call.__signature__ = shown.replace(parameters=[first, *shown.parameters.values()])  # type: ignore[attr-defined]
+        call.__signature__ = _with_instance(self.original)  # type: ignore[attr-defined]
         return call
+
+
+_SIGNATURES: WeakKeyDictionary[Any, inspect.Signature] = WeakKeyDictionary()
+"""By the function of a method: every pass of a denoiser replaces the same ones, and a signature takes long to look up."""
+
+
+def _with_instance(method: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of a method with the instance before it, by position alone."""
+    function = method.__func__ if isinstance(method, MethodType) else None
+    if isinstance(function, FunctionType) and function in _SIGNATURES:
+        return _SIGNATURES[function]
+    shown = inspect.signature(method)
+    first = inspect.Parameter("instance", inspect.Parameter.POSITIONAL_ONLY)
+    signature = shown.replace(parameters=[first, *shown.parameters.values()])
+    if isinstance(function, FunctionType):
+        _SIGNATURES[function] = signature
+    return signature
 
 
 @contextmanager
