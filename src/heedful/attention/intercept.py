@@ -76,7 +76,7 @@ class Replaced:
 
 
 _SIGNATURES: WeakKeyDictionary[Any, inspect.Signature] = WeakKeyDictionary()
-"""By the function of a method: every pass of a denoiser replaces the same ones, and a signature takes long to look up."""
+"""By the function of a method: each pass of a denoiser replaces the same ones, and a signature is slow to look up."""
 
 
 def _with_instance(method: Callable[..., Any]) -> inspect.Signature:
