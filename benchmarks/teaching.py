@@ -45,7 +45,7 @@ from heedful.scores import instance_originals
 from heedful.scores.clip import ClipImage, ClipText
 from heedful.scores.instance import InstanceScore
 from heedful.scores.statistics import SHARE, Range, compare, estimate
-from heedful.teaching import Callbacks, teach
+from heedful.teaching import Callbacks, Photo, teach
 from heedful.teaching.concepts import class_prompt
 from heedful.world.embedded import DEFAULT, WORLDS
 from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
@@ -145,7 +145,7 @@ def taught(
     composes = variant.method.settings_for(find_denoiser(pipe), TeachingOptions(**told)).composites > 0
     teach(
         pipe,
-        read_image(photo.file),
+        _shown(photo, variant),
         photo.prompt,
         variant.method,
         out=out / "taught" / (variant.taught_as or variant.name) / photo.name,
@@ -161,6 +161,11 @@ def taught(
         callbacks=Callbacks(on_step=lambda step, steps, losses: times.append(time.perf_counter())),
     )
     return pipe, times[-1] - times[0] if times else 0.0
+
+
+def _shown(photo: InstanceImage, variant: Variant) -> Photo:
+    masks = {each.placeholder: read_image(each.mask) for each in photo.instances} if variant.has_masks else {}
+    return Photo(image=read_image(photo.file), regions=masks)
 
 
 def painted(

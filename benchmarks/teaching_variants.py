@@ -24,6 +24,8 @@ class Variant:
     """The variant whose taught concepts these are; its own unless given."""
     answer: Answer | None = None
     """What makes the images instead of a taught model; then nothing is taught."""
+    has_masks: bool = False
+    """Whether the true mask of each thing comes with the image."""
 
 
 def _disendiff(name: str, loss: Any, **changes: Any) -> Variant:
@@ -69,6 +71,14 @@ BEYOND = {
     )
 }
 """Ours to try."""
+MASKED = {
+    variant.name: variant
+    for variant in (
+        Variant("heedful-masks", teaching_methods.HEEDFUL, has_masks=True),
+        Variant("heedful-masks-guided", teaching_methods.HEEDFUL, methods.HEEDFUL, "heedful-masks", has_masks=True),
+    )
+}
+"""`heedful` with the true masks instead of where the untaught model sees each class."""
 GUIDED = {
     f"{name}-guided": Variant(f"{name}-guided", method, methods.HEEDFUL, taught_as=name)
     for name, method in METHODS.items()
@@ -76,5 +86,5 @@ GUIDED = {
 """What each method taught, in images that `heedful` guides, as `heedful generate` does unless told otherwise."""
 UNTAUGHT = {name: Variant(name, teaching_methods.DISENDIFF, answer=answer) for name, answer in ANSWERS.items()}
 """Rows between which every method stands: they were taught nothing."""
-VARIANTS = PUBLISHED | ABLATIONS | BEYOND | GUIDED | UNTAUGHT
+VARIANTS = PUBLISHED | ABLATIONS | BEYOND | MASKED | GUIDED | UNTAUGHT
 GROUPS = {"ablations": ABLATIONS, "beyond": BEYOND, "answers": UNTAUGHT}
