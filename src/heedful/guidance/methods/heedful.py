@@ -152,7 +152,7 @@ Its own losses and the restart were chosen on development prompts of the embedde
 helped little; EBAMA's term, as strong as EBAMA takes it by itself, and classifier-free guidance in most guided steps
 were added for what development prompts there said. On `joint`, rows of the text took the place of those of the image.
 The rule of the step was chosen on those of all three.
-The edit of the text gains on `crowded` far more than it costs on `sprites`, whose text encoder learnt together with its
-denoiser; where the text encoders are not CLIP, there is none.
+The edit of the text gains much on `crowded` and nothing on the others, whose text encoders learnt together with their
+denoisers; where the text encoders are not CLIP, there is none.
 docs/tuning.md says what was tried. Nobody has tried it on Stable Diffusion.
 """
