@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import heedful
-from heedful.attention import find_denoiser
+from heedful.attention import by_words, find_denoiser
 from heedful.files import write_atomic
 from heedful.guidance import METHODS, Method, Settings
 from heedful.guidance.methods import EBAMA, HEEDFUL, EbamaLoss, Elsewhere, PhrasesAlone, Separability
@@ -89,7 +89,9 @@ def main(
     tuned: Annotated[
         str, typer.Option(help="Settings chosen for this model: METHOD=STEP_SIZE@GUIDED, with commas.")
     ] = "",
-    by_words: Annotated[bool, typer.Option(help="The tuned ones read the rows of the text (joint attention).")] = False,
+    words: Annotated[
+        bool, typer.Option("--by-words", help="The tuned ones read the rows of the text (joint attention).")
+    ] = False,
 ) -> None:
     """Generate, judge, compare."""
     torch.set_num_threads(threads)
@@ -101,7 +103,7 @@ def main(
     trial = Trial(prompts=suite, seeds=tuple(range(seeds)), steps=steps, bfloat16=bfloat16)
     records: dict[str, list[TrialRecord]] = {}
     with Progress(*Progress.get_default_columns()[:1], BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
-        for name, method, settings in _chosen(methods, tuned, by_words, find_denoiser(pipe)):
+        for name, method, settings in _chosen(methods, tuned, words, find_denoiser(pipe)):
             task = bar.add_task(name, total=len(suite) * seeds)
             records[name] = run_trial(
                 pipe,
@@ -117,7 +119,7 @@ def main(
     Console(width=160).print(_markdown(results))
 
 
-def _chosen(names: str, tuned: str, by_words: bool, denoiser: Any) -> Iterator[tuple[str, Method, Settings | None]]:
+def _chosen(names: str, tuned: str, words: bool, denoiser: Any) -> Iterator[tuple[str, Method, Settings | None]]:
     """Yield each method by its name, with the settings that replace its own on this denoiser, if any do."""
     numbers = dict(parse_settings(tuned))
     everything = METHODS | CONTROLS | ABLATIONS | {EBAMA_EDITED.name: EBAMA_EDITED}
@@ -126,8 +128,8 @@ def _chosen(names: str, tuned: str, by_words: bool, denoiser: Any) -> Iterator[t
             method, settings = everything[each], None
             if each in numbers:
                 settings = numbers[each].of(method.settings_for(denoiser))
-                if by_words:
-                    settings = replace(settings, sites=replace(settings.sites, rows="text"))
+                if words:
+                    settings = replace(settings, sites=by_words(denoiser, settings.sites))
             yield each, method, settings
 
 

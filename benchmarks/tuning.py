@@ -16,7 +16,7 @@ import typer
 from headroom_rules import parse_settings
 
 import heedful
-from heedful.attention import SiteSelection, find_denoiser
+from heedful.attention import SiteSelection, by_words, find_denoiser
 from heedful.guidance import METHODS, Settings
 from heedful.lab.records import FAULTS
 from heedful.lab.trial import Trial, run_trial, success_table
@@ -50,7 +50,9 @@ def main(
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
     model: Annotated[str, typer.Option(help="An embedded model by name, or a folder with one.")] = "sprites",
     tried: Annotated[str, typer.Option(help="METHOD=STEP_SIZE@GUIDED, with commas, instead of the grid.")] = "",
-    by_words: Annotated[bool, typer.Option(help="What is tried reads the rows of the text (joint attention).")] = False,
+    words: Annotated[
+        bool, typer.Option("--by-words", help="What is tried reads the rows of the text (joint attention).")
+    ] = False,
 ) -> None:
     """Generate, judge, print."""
     torch.set_num_threads(threads)
@@ -74,8 +76,8 @@ def main(
     report("none", replace(plain, step_size=0.0, guided=0.0))
     for name, numbers in parse_settings(tried):
         settings = numbers.of(METHODS[name].settings_for(denoiser))
-        if by_words:
-            report(name, _by_words(settings), ", rows of the text")
+        if words:
+            report(name, replace(settings, sites=by_words(denoiser, settings.sites)), ", rows of the text")
         else:
             report(name, settings)
     for name in () if tried else methods.split(","):
@@ -91,11 +93,7 @@ def main(
         if is_world(denoiser):
             report(name, replace(settings, sites=ALL), ", all 8x8 sites")
         else:
-            report(name, _by_words(settings), ", rows of the text")
-
-
-def _by_words(settings: Settings) -> Settings:
-    return replace(settings, sites=replace(settings.sites, rows="text"))
+            report(name, replace(settings, sites=by_words(denoiser, settings.sites)), ", rows of the text")
 
 
 if __name__ == "__main__":
