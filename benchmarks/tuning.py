@@ -9,7 +9,7 @@ error is some .037: it chooses numbers, it proves nothing.
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -71,7 +71,7 @@ def main(
 
     typer.echo("| method | step size | guided | success | " + " | ".join(FAULTS) + " | cost |")
     typer.echo("|" + "---|" * (5 + len(FAULTS)))
-    denoiser = find_denoiser(pipe)
+    denoiser: Any = find_denoiser(pipe)
     plain = METHODS["none"].settings_for(denoiser)
     report("none", replace(plain, step_size=0.0, guided=0.0))
     for name, numbers in parse_settings(tried):
