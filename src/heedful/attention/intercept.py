@@ -82,12 +82,13 @@ _SIGNATURES: WeakKeyDictionary[Any, inspect.Signature] = WeakKeyDictionary()
 def _with_instance(method: Callable[..., Any]) -> inspect.Signature:
     """Return the signature of a method with the instance before it, by position alone."""
     function = method.__func__ if isinstance(method, MethodType) else None
-    if isinstance(function, FunctionType) and function in _SIGNATURES:
+    is_kept = isinstance(function, FunctionType)
+    if is_kept and function in _SIGNATURES:
         return _SIGNATURES[function]
     shown = inspect.signature(method)
     first = inspect.Parameter("instance", inspect.Parameter.POSITIONAL_ONLY)
     signature = shown.replace(parameters=[first, *shown.parameters.values()])
-    if isinstance(function, FunctionType):
+    if is_kept:
         _SIGNATURES[function] = signature
     return signature
 

@@ -127,11 +127,10 @@ class Direction:
     def __call__(self, items: Sequence[int], gradient: Latents, loss: PerItem) -> Latents:
         """Return the directions of `items`, whose gradients are `gradient` and whose losses are `loss`."""
         direction = gradient
-        if self._rule == "mean-square":
+        if self._rule in ("mean-square", "root"):
             direction = gradient * gradient[0].numel()
-        elif self._rule == "root":
-            direction = gradient * gradient[0].numel()
-            direction = direction * (self._share / _rms(direction, floor=True)).sqrt()
+            if self._rule == "root":
+                direction = direction * (self._share / _rms(direction, floor=True)).sqrt()
         elif self._rule == "rms":
             direction = gradient / _rms(gradient, floor=True)
         elif self._rule == "first":
