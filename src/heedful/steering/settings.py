@@ -58,7 +58,7 @@ class Settings:
     - "root": the same, over the root of its length and times that of a step's share of the way from noise to an image,
       sqrt(2) over the number of steps. So an update is as long as the geometric mean of that share and of what
       "mean-square" says: images whose loss is steep still go farthest, but four times the slope is twice the way, and
-      neither the model nor the number of steps decides how far all updates go together.
+      how steep a model's losses are and how many steps there are count by their roots alone.
     - "rms": the gradient over its root mean square, for each image.
     - "first": the gradient over the root mean square of the image's first one, so that the first update is as long as
       the step size says, whatever the model, and the others shorten as the gradient does.

@@ -136,10 +136,10 @@ nouns strong and with their modifiers (`EbamaLoss`). One setting for every model
 - sites: the first up block of a U-Net that attends to the text; a transformer's usual ones, by the rows of the text
   where joint attention has any that can be read. There `Elsewhere` is 0, and no image restarts.
 - An update is as long as the geometric mean of a multiple of its gradient and of a step's share of the way from noise
-  to an image (`step_rule="root"`), so that images whose loss is steep are moved farthest, and neither the resolution,
-  nor the number of steps, nor how steep a loss is on one model decides how far all updates go together: the median
-  gradient of `Separability` at the first step is twice as long on `crowded` as on `sprites`, and an eighth of that on
-  `joint`. After the first step an update is at most 8 times as long as the way of the step before, a safety net.
+  to an image (`step_rule="root"`), so that images whose loss is steep are moved farthest, the resolution does not
+  count, and the number of steps and how steep a loss is on one model count by their roots alone: the median gradient of
+  `Separability` at the first step is twice as long on `crowded` as on `sprites`, and an eighth of that on `joint`.
+  After the first step an update is at most 8 times as long as the way of the step before, a safety net.
 - An image restarts with another noise if a third location is attended to by more than 0.385 / (1 - 0.385) = 63 % of
   what the concepts' own get: it would come out with one object too many. Before anything has taken shape it is about
   100 % on any model, so a limit relative to the first step (`Restart.relative`) says no more, and was no better. Runs
