@@ -21,15 +21,16 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 import typer
 from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-from teaching_answers import SAMPLING
+from teaching_answers import SAMPLING, with_placeholders
+from teaching_figures import FIGURES, differences, estimates, rows_of
 from teaching_variants import GROUPS, VARIANTS, Variant
 
 import heedful
@@ -40,30 +41,16 @@ from heedful.image_files import read_image
 from heedful.images import paint
 from heedful.options import ClassImageOptions, TeachingOptions, TrainingOptions
 from heedful.prompts import Prompt
-from heedful.report.markdown import table
 from heedful.scores import instance_originals
 from heedful.scores.clip import ClipImage, ClipText
 from heedful.scores.instance import InstanceScore
-from heedful.scores.statistics import SHARE, Range, compare, estimate
 from heedful.teaching import Callbacks, Photo, teach
 from heedful.teaching.concepts import class_prompt
 from heedful.world.embedded import DEFAULT, WORLDS
 from heedful.world.instances import InstanceImage, one_image_concepts, one_image_concepts_three
-from heedful.world.tokenizer import build_tokenizer
 
-FIGURES = {
-    "carried": "carries its look",
-    "first": "the first word's look",
-    "second": "the second word's look",
-    "leaked": "leaks",
-    "once": "once",
-    "companions": "companions",
-    "unasked": "other taught thing unasked",
-    "background": "background",
-    "success": "obeys",
-    "image": "image alignment",
-    "text": "text alignment",
-}
+RIVALS = ("custom-diffusion", "disendiff")
+"""Methods that all others are held against."""
 
 
 def main(
@@ -173,7 +160,7 @@ def painted(
 ) -> tuple[Sequence[Image.Image], list[Prompt]]:
     """Return an image for each prompt of a training image, and these prompts."""
     lines = find_suite(f"one-image-concepts{'-three' * (len(photo.instances) == 3)}/{photo.name}").lines
-    tokenizer = pipe.tokenizer if variant.answer is None else _with_placeholders(photo)
+    tokenizer = pipe.tokenizer if variant.answer is None else with_placeholders(photo)
     prompts = [Prompt.parse(line.prompt, tokenizer, line.concepts) for line in lines]
     noises = [1000 * index + seed for index in range(len(lines))]
     with torch.autocast("cpu", torch.bfloat16) if bfloat16 else nullcontext():
@@ -204,63 +191,27 @@ def _judged(
     ]
 
 
-def _with_placeholders(photo: InstanceImage) -> Any:
-    tokenizer = build_tokenizer()
-    tokenizer.add_tokens([each.placeholder for each in photo.instances])
-    return tokenizer
-
-
-def _range(figure: str) -> Range:
-    return (-1.0, 1.0) if figure in ("image", "text") else SHARE
-
-
-def _values(records: Sequence[Sequence[dict[str, Any]]], figure: str, asked: int | None = None) -> np.ndarray:
-    """Return a figure as a table (training image, image) without those that are not asked for it; `asked` keeps prompts
-    for so many concepts.
-    """
-    kept = [
-        [r[figure] for r in own if asked in (None, len(r["nouns"])) and r.get(figure) is not None] for own in records
-    ]
-    return np.array([[np.mean(own)] for own in kept if own] if len({*map(len, kept)}) > 1 else kept, dtype=float)
-
-
 def _row(name: str, records: dict[str, list[list[dict[str, Any]]]]) -> dict[str, Any]:
     own = records[name]
     most = max(len(record["nouns"]) for record in own[0])
-    row: dict[str, Any] = _estimates(own)
-    row["together"] = _estimates(own, most)
-    row["alone"] = _estimates(own, 1)
-    row["teaching_seconds"] = float(np.median([each[0]["teaching_seconds"] for each in own]))
-    for other in ("custom-diffusion", "disendiff"):
+    row: dict[str, Any] = estimates(own)
+    row["together"] = estimates(own, most)
+    row["alone"] = estimates(own, 1)
+    row["teaching_seconds"] = median(each[0]["teaching_seconds"] for each in own)
+    for other in RIVALS:
         if name != other and other in records:
-            change = compare(_values(records[other], "success"), _values(own, "success"))
-            row[f"over_{other}"] = vars(change.difference)
+            row[f"over_{other}"] = differences(own, records[other])
     return row
-
-
-def _estimates(records: Sequence[Sequence[dict[str, Any]]], asked: int | None = None) -> dict[str, Any]:
-    """Return the estimate of each figure that some record has."""
-    values = {figure: _values(records, figure, asked) for figure in FIGURES}
-    return {figure: vars(estimate(own, _range(figure))) for figure, own in values.items() if own.size}
 
 
 def _tables(results: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     for title, part in (("all prompts", None), ("all concepts together", "together"), ("one concept alone", "alone")):
-        rows = []
-        for name, row in results.items():
-            figures = row if part is None else row[part]
-            rows.append([name, *(_interval(figures[figure]) if figure in figures else "-" for figure in FIGURES)])
-        lines += [f"**{title}**", *table(["method", *FIGURES.values()], rows)]
-    rows = [
-        [name, *(_interval(row[key]) if key in row else "" for key in ("over_custom-diffusion", "over_disendiff"))]
-        for name, row in results.items()
-    ]
-    return [*lines, "**obeys: difference**", *table(["method", "- custom-diffusion", "- disendiff"], rows)]
-
-
-def _interval(found: dict[str, Any]) -> str:
-    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+        lines += [f"**{title}**", *rows_of({name: row if part is None else row[part] for name, row in results.items()})]
+    for other in RIVALS:
+        own = {name: row[f"over_{other}"] for name, row in results.items() if f"over_{other}" in row}
+        lines += [f"**less {other}**", *rows_of(own, "+")] if own else []
+    return lines
 
 
 if __name__ == "__main__":

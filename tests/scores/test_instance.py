@@ -21,6 +21,7 @@ SOME = TWO[::3]
 OTHERS = [pytest.param(image, marks=pytest.mark.slow) for image in TWO if image not in SOME]
 CAT_DOG = TWO[0]
 CAT, DOG = (each.look for each in CAT_DOG.instances)
+BEAR = TWO[1].instances[0].look
 BOTH, ALONE = "a <cat1> cat and a <dog1> dog", "a <cat1> cat and a dog"
 
 
@@ -142,6 +143,23 @@ def test_which_picture_is_asked_about_is_read_from_the_placeholders() -> None:
     assert _row("a <cat2> cat", ("cat", CAT)) == (0.0, 0.0, 0.0)
     with pytest.raises(SettingsError, match="Expected one-image concepts in"):
         InstanceScore(folder=Path("absent"))([_picture()], _parsed(BOTH))
+
+
+@pytest.mark.parametrize(
+    ("things", "carried", "leaked", "success"),
+    [
+        ([("cat", CAT), ("bear", BEAR)], 1.0, 0.0, 1.0),
+        ([("cat", CAT), ("bear", None)], 0.5, 0.0, 0.0),
+        ([("cat", BEAR), ("bear", CAT)], 0.0, 1.0, 0.0),
+        ([("cat", CAT), ("bear", DOG)], 0.5, 1.0, 0.0),  # a look of the first image that is not asked for
+    ],
+)
+def test_a_prompt_may_name_concepts_of_several_images(
+    things: Sequence[tuple[str, Look | None]], carried: float, leaked: float, success: float
+) -> None:
+    values = InstanceScore()([_picture(*things)], _parsed("a <bear1> bear and a <cat1> cat"))
+    assert (values["carried"][0], values["leaked"][0], values["success"][0]) == (carried, leaked, success)
+    assert (values["first"][0], values["second"][0]) == (None, None)
 
 
 def test_originals_are_the_whole_picture_or_the_reference_of_what_is_asked_for() -> None:

@@ -28,7 +28,6 @@ from heedful.world import (
     NEAR_NATURAL,
     Instance,
     InstanceImage,
-    Look,
     Sighting,
     ground_of,
     make_templates,
@@ -45,7 +44,8 @@ class InstanceScore(Score):
     The world's detector says where objects are; each is then compared with small sprites of all 24 classes in their own
     colours, in each of the world's 11, and in the looks of the taught image's concepts. The nearest counts if it is
     near enough (`heedful.world.recognition`). None for a prompt without a placeholder of a one-image concept, and where
-    a prompt does not ask for what a figure is about.
+    a prompt does not ask for what a figure is about. A prompt may name concepts of several images, taught into several
+    folders; then `first` and `second` are None, because each image has its own.
 
     `success` asks for everything that the prompt says. A copy of the training image, handed in for every prompt, wins
     `carried`, `leaked` and `once`, so none of these says alone whether a model was taught or has memorised.
@@ -101,7 +101,7 @@ class InstanceScore(Score):
             asked = _read(prompt.text, taught)
             row: dict[str, float | None] = dict.fromkeys(values)
             if asked is not None:
-                templates = make_templates(tuple(each.look for each in asked.image.instances))
+                templates = make_templates(tuple(dict.fromkeys(each.look for each in asked.taught)))
                 sightings = recognise(pixels, found, templates, asked.nouns)
                 # a white thing on a pale ground is like nothing, but the detector, which knows plain things, agrees
                 seen = [
@@ -119,11 +119,17 @@ class InstanceScore(Score):
 class _Asked:
     """What a prompt with taught concepts asks for."""
 
-    image: InstanceImage
+    images: tuple[InstanceImage, ...]
+    """Those of which it names a concept."""
     wanted: tuple[Instance, ...]
+    """In the order of these."""
     companions: tuple[tuple[str, str | None], ...]
     """Other things by class, each with its colour, if the prompt names one."""
     background: str | None
+
+    @property
+    def taught(self) -> tuple[Instance, ...]:
+        return tuple(each for image in self.images for each in image.instances)
 
     @property
     def nouns(self) -> tuple[str, ...]:
@@ -131,35 +137,37 @@ class _Asked:
 
 
 def _read(text: str, taught: Sequence[InstanceImage]) -> _Asked | None:
-    """Return what a text asks for, by the taught image whose placeholders it has; None if it has none."""
+    """Return what a text asks for, by the taught images whose placeholders it has; None if it has none."""
     words = text.lower().split()
-    for image in taught:
-        wanted = tuple(each for each in image.instances if each.placeholder in words)
-        if wanted:
-            placeholders = {each.placeholder for each in wanted}
-            named = [(before, word) for before, word in pairwise(["", *words]) if word in CLASSES]
-            grounds = (before for before, word in pairwise(words) if word == "background" and before in BACKGROUNDS)
-            return _Asked(
-                image,
-                wanted,
-                tuple((noun, b if b in COLOURS else None) for b, noun in named if b not in placeholders),
-                next(grounds, None),
-            )
-    return None
+    images = tuple(image for image in taught if any(each.placeholder in words for each in image.instances))
+    if not images:
+        return None
+    wanted = tuple(each for image in images for each in image.instances if each.placeholder in words)
+    placeholders = {each.placeholder for each in wanted}
+    named = [(before, word) for before, word in pairwise(["", *words]) if word in CLASSES]
+    grounds = (before for before, word in pairwise(words) if word == "background" and before in BACKGROUNDS)
+    return _Asked(
+        images,
+        wanted,
+        tuple((noun, b if b in COLOURS else None) for b, noun in named if b not in placeholders),
+        next(grounds, None),
+    )
 
 
 def _figures(asked: _Asked, seen: Sequence[Sighting], unknown: int, ground: str) -> dict[str, float | None]:
-    owners = {each.look: each.noun for each in asked.image.instances}
+    owned = {(each.noun, each.look) for each in asked.taught}
+    looks = {each.look for each in asked.taught}
     there, named = Counter(each.noun for each in seen), Counter(asked.nouns)
     counts = [sum((each.noun, each.look) == (one.noun, one.look) for each in seen) for one in asked.wanted]
-    leaked = any(isinstance(each.look, Look) and owners.get(each.look, each.noun) != each.noun for each in seen)
+    leaked = any(each.look in looks and (each.noun, each.look) not in owned for each in seen)
     once = all(there[one.noun] == named[one.noun] for one in asked.wanted)
     companions = [there[noun] == named[noun] and _is_there(noun, colour, seen) for noun, colour in asked.companions]
     extra = unknown > 0 or any(noun not in named for noun in there)
     on_ground = None if asked.background is None else asked.background == ground
     is_right = all(count == 1 for count in counts) and once and all(companions)
     has_look = {one.placeholder: float(count > 0) for one, count in zip(asked.wanted, counts, strict=True)}
-    first, second, *_ = (*(has_look.get(each.placeholder) for each in asked.image.instances), None)
+    order = asked.taught if len(asked.images) == 1 else ()
+    first, second, *_ = (*(has_look.get(each.placeholder) for each in order), None, None)
     return {
         "carried": sum(count > 0 for count in counts) / len(counts),
         "first": first,
@@ -168,7 +176,7 @@ def _figures(asked: _Asked, seen: Sequence[Sighting], unknown: int, ground: str)
         "once": float(once),
         "companions": sum(companions) / len(companions) if companions else None,
         "extra": float(extra),
-        "unasked": float(any(each.noun not in named and there[each.noun] > 0 for each in asked.image.instances)),
+        "unasked": float(any(each.noun not in named and there[each.noun] > 0 for each in asked.taught)),
         "background": None if on_ground is None else float(on_ground),
         "success": float(is_right and not leaked and not extra and on_ground is not False),
     }
