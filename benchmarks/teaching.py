@@ -56,7 +56,7 @@ RIVALS = ("custom-diffusion", "disendiff")
 def main(
     out: Annotated[Path, typer.Option(help="Folder of the records and the results.")] = Path("out/teaching"),
     methods: Annotated[
-        str, typer.Option(help="Comma-separated; 'answers', 'ablations' and 'beyond' stand for several.")
+        str, typer.Option(help="Comma-separated; 'answers', 'ablations', 'parts' and 'beyond' stand for several.")
     ] = "answers,textual-inversion,dreambooth,custom-diffusion,disendiff,heedful",
     seeds: Annotated[int, typer.Option(help="Samples of each prompt.")] = 10,
     images: Annotated[int | None, typer.Option(help="How many images; all thirty unless given.")] = None,

@@ -11,6 +11,7 @@ from heedful.losses import Evenness
 from heedful.teaching import METHODS, TeachingMethod
 from heedful.teaching import methods as teaching_methods
 from heedful.teaching.methods import EMBEDDED, Bind, SeparateAndStrengthen
+from heedful.teaching.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,25 @@ BEYOND = {
     )
 }
 """Ours to try."""
+_OURS = teaching_methods.HEEDFUL
+
+
+def _ours(name: str, *, weights: Weights = "all", **changes: Any) -> Variant:
+    embedded = replace(_OURS.embedded or _OURS.settings, **changes)
+    return Variant(name, replace(_OURS, name=name, weights=weights, embedded=embedded))
+
+
+PARTS = {
+    variant.name: variant
+    for variant in (
+        _ours("heedful-from-the-photo", composites=0),
+        _ours("heedful-keys-and-values", weights="key-value"),
+        _ours("heedful-words-alone", weights="none"),
+        _ours("heedful-without-classes", prior_loss_weight=0.0),
+        _disendiff("disendiff-composites", teaching_methods.DISENDIFF.loss, embedded=replace(EMBEDDED, composites=256)),
+    )
+}
+"""`heedful` with one part of it gone, and DisenDiff with the part that matters."""
 MASKED = {
     variant.name: variant
     for variant in (
@@ -86,5 +106,5 @@ GUIDED = {
 """What each method taught, in images that `heedful` guides, as `heedful generate` does unless told otherwise."""
 UNTAUGHT = {name: Variant(name, teaching_methods.DISENDIFF, answer=answer) for name, answer in ANSWERS.items()}
 """Rows between which every method stands: they were taught nothing."""
-VARIANTS = PUBLISHED | ABLATIONS | BEYOND | MASKED | GUIDED | UNTAUGHT
-GROUPS = {"ablations": ABLATIONS, "beyond": BEYOND, "answers": UNTAUGHT}
+VARIANTS = PUBLISHED | ABLATIONS | BEYOND | PARTS | MASKED | GUIDED | UNTAUGHT
+GROUPS = {"ablations": ABLATIONS, "beyond": BEYOND, "parts": PARTS, "answers": UNTAUGHT}
