@@ -84,13 +84,20 @@ PARTS = {
     variant.name: variant
     for variant in (
         _ours("heedful-from-the-photo", composites=0),
-        _ours("heedful-keys-and-values", weights="key-value"),
         _ours("heedful-words-alone", weights="none"),
         _ours("heedful-without-classes", prior_loss_weight=0.0),
+        Variant(
+            "custom-diffusion-composites",
+            replace(
+                teaching_methods.CUSTOM_DIFFUSION,
+                name="custom-diffusion-composites",
+                embedded=replace(EMBEDDED, composites=256),
+            ),
+        ),
         _disendiff("disendiff-composites", teaching_methods.DISENDIFF.loss, embedded=replace(EMBEDDED, composites=256)),
     )
 }
-"""`heedful` with one part of it gone, and DisenDiff with the part that matters."""
+"""`heedful` with one part of it gone, and published methods with the part that matters."""
 MASKED = {
     variant.name: variant
     for variant in (
