@@ -92,6 +92,27 @@ def test_an_article_in_a_listed_name_is_no_modifier(clip: CLIPTokenizer) -> None
     assert Prompt.parse("the cat", clip, ["the cat"]).concepts == (Concept("the cat", "cat", (2,)),)
 
 
+@pytest.mark.parametrize(
+    ("text", "concepts", "scenery"),
+    [
+        ("a cat and a red bench on a blue background", None, ["blue", "background"]),
+        ("a [cat] and a red bench", None, ["red", "bench"]),
+        ("a cat and a red bench", ["bench"], ["cat", "red"]),
+        ("a cat on a [blue background]", None, ["cat"]),
+        ("a photo of a cat", None, []),
+    ],
+)
+def test_phrases_that_are_no_concept_are_the_scenery(
+    clip: CLIPTokenizer, text: str, concepts: list[str] | None, scenery: list[str]
+) -> None:
+    prompt = Prompt.parse(text, clip, concepts)
+    assert "".join(prompt.tokens[index].removesuffix("</w>") for index in prompt.scenery) == "".join(scenery)
+    moved = prompt.shifted(3)
+    assert [moved.tokens[index] for index in moved.scenery] == [prompt.tokens[index] for index in prompt.scenery]
+    assert prompt.within(2).scenery == ()
+    assert prompt.beside(prompt, 100).scenery == (*prompt.scenery, *(index + 100 for index in prompt.scenery))
+
+
 def test_another_syntax_may_be_passed(clip: CLIPTokenizer) -> None:
     prompt = Prompt.parse("cat dog", clip, syntax=lambda text: [Phrase(text, Span(4, 7), (Span(0, 3),))])
     assert prompt.concepts == (Concept("cat dog", "dog", (2,), (Modifier("cat", (1,)),)),)

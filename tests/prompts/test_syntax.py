@@ -42,6 +42,8 @@ from heedful.prompts.syntax import phrases_by_rules
         ("a cat with no hat", ["cat"]),
         ("a photo of a cat", ["cat"]),
         ("a photo on a table", ["photo", "table"]),
+        ("a cat and a dog on a blue background", ["cat", "dog"]),
+        ("a cat, simple white background, a dog", ["cat", "dog"]),
         ("a cat, highly detailed, 4k", ["cat"]),
         ("very red", []),
         # words that are adjective and noun

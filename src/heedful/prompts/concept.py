@@ -3,12 +3,12 @@
 Concepts come from one of three sources: the user's list, the user's marks, or the phrases of the text.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from heedful.errors import ConceptNotFound, PromptError
 from heedful.prompts.marks import joined_words, take_marks, unjoin
-from heedful.prompts.syntax import Phrase, phrases_by_rules, strip_determiners
+from heedful.prompts.syntax import Phrase, grounds_by_rules, phrases_by_rules, strip_determiners
 from heedful.prompts.template import NO_TEMPLATE, Template
 from heedful.prompts.tokens import Alignment, Span, Tokenizer, align, find_words
 
@@ -73,6 +73,8 @@ class Prompt:
     from_end: bool = False
     """Whether padding, or anything else of unknown length, stands before its tokens, so that indices count from the
     first of them until `shifted` says where that is."""
+    scenery: tuple[int, ...] = ()
+    """The tokens of the phrases that are no concept: of a background, and of what a list or marks leave out."""
     weighted: str = ""
     """The prompt as it was written with weights, without marks; empty if no word has one. The pipeline then gets
     embeddings in place of the text."""
@@ -112,6 +114,8 @@ class Prompt:
         else:
             phrases = list(syntax(plain))
         found = tuple(_concept(phrase, alignment) for phrase in phrases)
+        asked = {index for concept in found for index in concept.phrase}
+        rest = {i for phrase in (*syntax(plain), *grounds_by_rules(plain)) for i in _indices(phrase, alignment)}
         is_padded_before = getattr(tokenizer, "padding_side", "right") == "left"
         return cls(
             plain,
@@ -122,6 +126,7 @@ class Prompt:
             alignment.before,
             alignment.after,
             template.from_end or is_padded_before,
+            tuple(sorted(rest - asked)),
         )
 
     def beside(self, other: "Prompt", shift: int) -> "Prompt":
@@ -152,11 +157,12 @@ class Prompt:
         return replace(moved, tokens=tokens, has_start=has_start, before=self.before + by, from_end=False)
 
     def _tokens(self) -> list[tuple[int, ...]]:
-        """Return the tokens of each concept and, after it, of each of its modifiers."""
-        return [part.token_indices for concept in self.concepts for part in (concept, *concept.modifiers)]
+        """Return the tokens of each concept and, after it, of each of its modifiers; those of the scenery come last."""
+        parts = [part.token_indices for concept in self.concepts for part in (concept, *concept.modifiers)]
+        return [*parts, self.scenery]
 
     def _with_tokens(self, tokens: Sequence[Sequence[int]]) -> "Prompt":
-        """Return this prompt with other tokens for its concepts and modifiers, in the order of `_tokens`."""
+        """Return this prompt with other tokens for its concepts, modifiers and scenery, in the order of `_tokens`."""
         rest = iter(tokens)
         concepts = tuple(
             replace(
@@ -166,7 +172,7 @@ class Prompt:
             )
             for concept in self.concepts
         )
-        return replace(self, concepts=concepts)
+        return replace(self, concepts=concepts, scenery=tuple(next(rest)))
 
     @property
     def first(self) -> int:
@@ -257,6 +263,11 @@ def _concept(phrase: Phrase, alignment: Alignment) -> Concept:
         )
     modifiers = (Modifier(span.of(alignment.text), alignment.indices(span)) for span in phrase.modifiers)
     return Concept(phrase.name, " ".join(noun.split()), indices, tuple(m for m in modifiers if m.token_indices))
+
+
+def _indices(phrase: Phrase, alignment: Alignment) -> Iterator[int]:
+    """Return the tokens of the words of a phrase."""
+    return (index for span in (*phrase.modifiers, phrase.noun) for index in alignment.indices(span))
 
 
 def _unknown_words(alignment: Alignment) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from heedful.errors import ModelNotFound, require
-from heedful.prompts.syntax import Phrase
+from heedful.prompts.syntax import GROUNDS, Phrase
 from heedful.prompts.tokens import Span
 
 _MODIFIERS = ("amod", "nummod", "nmod", "compound", "poss")
@@ -19,7 +19,8 @@ _COMPOUND = "compound"
 class SpacyPhrases:
     """`Prompt.parse(..., syntax=SpacyPhrases())` takes spaCy's noun chunks as concepts.
 
-    Compound nouns are one noun ("teddy bear"); pronouns are no concepts. Needs the extra `syntax` and a spaCy model.
+    Compound nouns are one noun ("teddy bear"); pronouns are no concepts, nor is a background. Needs the extra `syntax`
+    and a spaCy model.
     """
 
     model: str = "en_core_web_sm"
@@ -48,7 +49,7 @@ def phrases_of(document: Any) -> tuple[Phrase, ...]:
     phrases: list[Phrase] = []
     for chunk in document.noun_chunks:
         root = chunk.root
-        if root.pos_ == "PRON":
+        if root.pos_ == "PRON" or root.text.lower() in GROUNDS:
             continue
         # A compound joins the noun only where it touches it, so that the noun stays one stretch of text.
         first = root.i

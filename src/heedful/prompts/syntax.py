@@ -14,14 +14,15 @@ They use a few closed classes of English words: no dictionary, no tokens, no mod
 4. Adjectives with "and" or a comma after them belong to the noun that follows: "a red and blue clock", "a big, red
    car".
 5. No concept is made of: adjectives alone ("the cat is red"), a phrase after "without" or "no", names ("a cat named
-   Tom"), words that name the image ("a photo of") or its quality ("masterpiece, best quality"), numbers alone (the
-   weight in "(a cat:1.2)"), adverbs in -ly, and Chinese or Japanese, whose words no space separates.
+   Tom"), words that name the image ("a photo of"), its ground ("on a blue background", which no place of the image has
+   to itself) or its quality ("masterpiece, best quality"), numbers alone (the weight in "(a cat:1.2)"), adverbs in
+   -ly, and Chinese or Japanese, whose words no space separates.
 
 Rules this small are wrong sometimes. The way out is always the user's own word: marks, `concepts=[...]`, or spaCy.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from heedful.prompts.tokens import UNSPACED, Span, find_words
@@ -81,6 +82,8 @@ _IMAGES = _set(
     "photo photograph picture image painting drawing illustration portrait rendering render sketch sprite view shot "
     "closeup close-up cartoon watercolor watercolour poster"
 )
+GROUNDS = _set("background backgrounds backdrop foreground")
+"""Nouns that name the ground, and no thing on it."""
 _QUALITIES = _set(
     "masterpiece quality resolution artstation deviantart cgsociety pixiv trending wallpaper hyperrealism photorealism "
     "hyperrealistic bokeh dslr masterwork high-quality high-resolution highres ultra-detailed award-winning"
@@ -120,7 +123,19 @@ class _Chunk:
 
 def phrases_by_rules(text: str) -> tuple[Phrase, ...]:
     """Return the noun phrases of an English `text` in order; the module docstring lists the rules."""
-    phrases: list[Phrase] = []
+    return tuple(phrase for phrase in _phrases(text) if not _is_ground(text, phrase))
+
+
+def grounds_by_rules(text: str) -> tuple[Phrase, ...]:
+    """Return the phrases of an English `text` that name its ground: "blue background"."""
+    return tuple(phrase for phrase in _phrases(text) if _is_ground(text, phrase))
+
+
+def _is_ground(text: str, phrase: Phrase) -> bool:
+    return _low(text, phrase.noun) in GROUNDS
+
+
+def _phrases(text: str) -> Iterator[Phrase]:
     chunks = _chunks(text)
     carried: list[Span] = []
     for chunk, following in zip(chunks, [*chunks[1:], _Chunk()], strict=True):
@@ -142,8 +157,7 @@ def phrases_by_rules(text: str) -> tuple[Phrase, ...]:
                 continue
         if last in _IMAGES and following.before[:1] == ["of"]:
             continue
-        phrases.append(make_phrase(text, words))
-    return tuple(phrases)
+        yield make_phrase(text, words)
 
 
 def make_phrase(text: str, words: Sequence[Span]) -> Phrase:

@@ -1,5 +1,7 @@
 """Elsewhere on maps whose sums are known."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -63,6 +65,13 @@ def test_without_a_start_token_the_end_token_and_the_padding_are_idle() -> None:
     maps = Maps(torch.cat([words, 0.25 * idle[None], 0.75 * idle[None]])[None, :, None])
     assert float(Elsewhere(reach=0.2)(maps, [prompt])) == pytest.approx(0.3 / 0.8)
     assert Elsewhere().idle_for(prompt) == ()
+
+
+def test_attention_to_the_scenery_counts_for_nothing() -> None:
+    """The dog is no concept here: a thing that a list leaves out, or a background."""
+    maps = drawn(CAT, DOG, END)
+    assert float(Elsewhere()(maps, [ONE])) == pytest.approx(0.5 / 1.1)
+    assert float(Elsewhere()(maps, [replace(ONE, scenery=(2,))])) == pytest.approx(0.3 / 0.9)
 
 
 def test_rows_of_the_text_say_nothing_about_what_a_cell_heeds() -> None:

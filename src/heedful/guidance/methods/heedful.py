@@ -80,7 +80,8 @@ class Elsewhere(Loss):
 
     A cell is near a concept if it is no farther from the peak of its map than `reach` times the grid's longer side. In
     [0, 1]: 0 if all attention to the text lies around the concepts, 1/2 if a third location attends as much. No
-    gradient flows through where the peaks are.
+    gradient flows through where the peaks are. Attention to the prompt's scenery counts for nothing: a background is
+    attended to everywhere, and a thing that is no concept where it is.
     """
 
     reach: float = 0.45
@@ -98,11 +99,12 @@ class Elsewhere(Loss):
 
 
 def _idle(maps: Maps, prompts: Sequence[Prompt]) -> Float[Tensor, "batch cell"]:
-    """Return how much each cell attends to the tokens that are idle."""
+    """Return how much each cell attends to the tokens that are idle, and to those of the scenery."""
     length = maps.tokens.shape[1]
     weights = torch.zeros(len(maps), length)
     for item, prompt in enumerate(prompts):
         weights[item, slice(0, 1) if prompt.has_start else slice(prompt.end, length)] = 1
+        weights[item, list(prompt.scenery)] = 1
     return torch.einsum("bt,btc->bc", weights.to(maps.tokens), maps.tokens.flatten(2))
 
 
