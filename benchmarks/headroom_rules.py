@@ -5,9 +5,11 @@ It says which methods are compared, and what counts as headroom; `trial` generat
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from heedful.attention import by_words
 from heedful.errors import SettingsError
 from heedful.guidance import Method, Settings
 from heedful.guidance.methods import WrongTokens
@@ -67,6 +69,17 @@ def parse_settings(text: str) -> Iterator[tuple[str, Setting]]:
     for part in filter(None, text.split(",")):
         name, _, numbers = part.partition("=")
         yield name, parse_setting(numbers)
+
+
+def read_by_words(denoiser: Any, settings: Settings) -> Settings:
+    """Return settings that read the rows of the text; raises `SettingsError` where there are none."""
+    sites = by_words(denoiser, settings.sites)
+    if sites.rows != "text":
+        raise SettingsError(
+            "Expected a model with joint attention whose rows of the text can be read, got a "
+            f"{type(denoiser).__name__}. Leave --by-words out."
+        )
+    return replace(settings, sites=sites)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import heedful
-from heedful.attention import by_words, find_denoiser
+from heedful.attention import find_denoiser
 from heedful.files import write_atomic
 from heedful.guidance import METHODS, Method, Settings
 from heedful.guidance.methods import EBAMA, HEEDFUL, EbamaLoss, Elsewhere, PhrasesAlone, Separability
@@ -129,7 +129,7 @@ def _chosen(names: str, tuned: str, words: bool, denoiser: Any) -> Iterator[tupl
             if each in numbers:
                 settings = numbers[each].of(method.settings_for(denoiser))
                 if words:
-                    settings = replace(settings, sites=by_words(denoiser, settings.sites))
+                    settings = read_by_words(denoiser, settings)
             yield each, method, settings
 
 

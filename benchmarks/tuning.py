@@ -13,10 +13,10 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from headroom_rules import parse_settings
+from headroom_rules import parse_settings, read_by_words
 
 import heedful
-from heedful.attention import SiteSelection, by_words, find_denoiser
+from heedful.attention import SiteSelection, find_denoiser
 from heedful.guidance import METHODS, Settings
 from heedful.lab.records import FAULTS
 from heedful.lab.trial import Trial, run_trial, success_table
@@ -77,7 +77,7 @@ def main(
     for name, numbers in parse_settings(tried):
         settings = numbers.of(METHODS[name].settings_for(denoiser))
         if words:
-            report(name, replace(settings, sites=by_words(denoiser, settings.sites)), ", rows of the text")
+            report(name, read_by_words(denoiser, settings), ", rows of the text")
         else:
             report(name, settings)
     for name in () if tried else methods.split(","):
@@ -93,7 +93,7 @@ def main(
         if is_world(denoiser):
             report(name, replace(settings, sites=ALL), ", all 8x8 sites")
         else:
-            report(name, replace(settings, sites=by_words(denoiser, settings.sites)), ", rows of the text")
+            report(name, read_by_words(denoiser, settings), ", rows of the text")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
-from headroom_rules import BASELINES, OUTCOMES, controls_of, headroom, parse_setting
+from headroom_rules import BASELINES, OUTCOMES, controls_of, headroom, parse_setting, read_by_words
 
+import heedful
 from benchmarks.headroom import main
+from heedful.attention import find_denoiser
 from heedful.errors import SettingsError
 from heedful.guidance import Settings
 from heedful.guidance.methods import EBAMA, NONE, WrongTokens
@@ -120,3 +122,11 @@ def test_the_benchmark_paints_four_arms_goes_on_and_says_what_it_found(
     (folder / "attend-and-excite-20@0.3-2-steps.jsonl").unlink()
     assert run() == first
     assert first.count("| attend-and-excite 20@0.3 | ") == 7  # four arms, three baselines
+
+
+def test_a_model_without_rows_of_the_text_says_so() -> None:
+    denoiser = find_denoiser(heedful.world.load())
+    with pytest.raises(SettingsError, match="got a UNet2DConditionModel. Leave --by-words out"):
+        read_by_words(denoiser, EBAMA.settings)
+    joint = find_denoiser(heedful.world.load("joint"))
+    assert read_by_words(joint, EBAMA.settings).sites.rows == "text"
