@@ -126,7 +126,7 @@ def test_the_benchmark_paints_four_arms_goes_on_and_says_what_it_found(
 
 def test_a_model_without_rows_of_the_text_says_so() -> None:
     denoiser = find_denoiser(heedful.world.load())
-    with pytest.raises(SettingsError, match="got a UNet2DConditionModel. Leave --by-words out"):
+    with pytest.raises(SettingsError, match=r"got a UNet2DConditionModel\. Leave --by-words out"):
         read_by_words(denoiser, EBAMA.settings)
     joint = find_denoiser(heedful.world.load("joint"))
     assert read_by_words(joint, EBAMA.settings).sites.rows == "text"
