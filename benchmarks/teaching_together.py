@@ -5,6 +5,8 @@
 Takes what `benchmarks/teaching.py` has taught into TEACHING, or teaches it. For each pair of training images and each
 method: the images' own prompts with one folder, the same with both, and ten prompts for each concept of the first with
 each of the second. A method that writes the denoiser's own weights cannot do that, so a LoRA or words alone can.
+For ONE_FOLDER the first concept of each image is taught from both photos into one folder instead, and asked for by the
+ten prompts for these two.
 """
 
 import json
@@ -26,12 +28,16 @@ from teaching_variants import VARIANTS, Variant
 
 import heedful
 from heedful.files import write_atomic
+from heedful.image_files import read_image
 from heedful.images import paint
+from heedful.options import ClassImageOptions, TrainingOptions
 from heedful.prompts import Prompt
 from heedful.world import DEFAULT
 from heedful.world.instance_prompts import instance_prompts
 from heedful.world.instances import InstanceImage, one_image_concepts
 
+FIRST = 10
+"""Prompts for each two concepts."""
 Pair = tuple[InstanceImage, InstanceImage]
 FLOORS = ("described", "drawn-exactly")
 """Rows that were taught nothing, from `benchmarks/teaching_answers.py`."""
@@ -42,6 +48,9 @@ def main(
     teaching: Annotated[Path, typer.Option(help="OUT of the teaching.")] = Path("out/teaching"),
     out: Annotated[Path, typer.Option(help="Folder of the records and the results.")] = Path("out/together"),
     methods: Annotated[str, typer.Option(help="Comma-separated.")] = "heedful-lora,heedful-lora-guided",
+    one_folder: Annotated[
+        str, typer.Option(help="Methods that teach the first of each into one folder, comma-separated.")
+    ] = "heedful-lora,heedful,heedful-guided",
     bfloat16: Annotated[bool, typer.Option(help="Products in bfloat16, in teaching too.")] = False,
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 2,
 ) -> None:
@@ -59,6 +68,10 @@ def main(
         for name in methods.split(","):
             for title, own in _rows(VARIANTS[name], pair, texts, teaching, out, bfloat16).items():
                 records.setdefault(f"{name}, {title}", []).append(own)
+            records.setdefault(f"{name}, the first of each", []).append(own[:FIRST])
+        for name in filter(None, one_folder.split(",")):
+            own = _in_one_folder(VARIANTS[name], pair, texts[:FIRST], out, bfloat16)
+            records.setdefault(f"{name}, the first of each, one folder", []).append(own)
     results = {name: estimates(own) for name, own in records.items()}
     write_atomic(out / "results.json", json.dumps(results, indent=1) + "\n")
     Console(width=200).print("\n".join(rows_of(results)), markup=False)
@@ -90,6 +103,35 @@ def _rows(
     return rows
 
 
+def _in_one_folder(
+    variant: Variant, pair: Pair, texts: Sequence[str], out: Path, bfloat16: bool
+) -> list[dict[str, Any]]:
+    """Return the records of images for `texts`, by a model that learnt the first concept of each image at once."""
+    name = "+".join(photo.name for photo in pair)
+    file = out / "records" / f"{variant.name}-one-folder" / f"{name}.json"
+    if file.exists():
+        return json.loads(file.read_text())
+    pipe = heedful.world.load()
+    pipe.set_progress_bar_config(disable=True)
+    phrases = [f"a {photo.instances[0].placeholder} {photo.instances[0].noun}" for photo in pair]
+    heedful.teach(
+        pipe,
+        [Photo(image=read_image(photo.file), captions=(own,)) for photo, own in zip(pair, phrases, strict=True)],
+        " and ".join(phrases),
+        variant.method,
+        out=out / "taught" / (variant.taught_as or variant.name) / name,
+        class_images=ClassImageOptions(
+            class_data_dir=out / "single_things" / name,
+            class_steps=SAMPLING.steps,
+            class_guidance_scale=SAMPLING.guidance_scale,
+        ),
+        training=TrainingOptions(mixed_precision="bf16" if bfloat16 else "no", checkpointing_steps=10_000),
+    )
+    row = _painted(pipe, variant, texts, bfloat16)
+    write_atomic(file, json.dumps(row, indent=1) + "\n")
+    return row
+
+
 def _own(photo: InstanceImage) -> list[str]:
     return [prompt.text for prompt in photo.prompts]
 
@@ -101,7 +143,7 @@ def _across(pair: Pair) -> list[str]:
         if one.noun == other.noun:
             continue
         asked = instance_prompts({one.noun: one.look, other.noun: other.look}, 0, np.random.default_rng((index, 2)))
-        for prompt in asked[:10]:
+        for prompt in asked[:FIRST]:
             text = prompt.text
             for each in (one, other):
                 text = text.replace(f"<{each.noun}0>", each.placeholder)
