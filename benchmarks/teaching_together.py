@@ -32,6 +32,7 @@ from heedful.image_files import read_image
 from heedful.images import paint
 from heedful.options import ClassImageOptions, TrainingOptions
 from heedful.prompts import Prompt
+from heedful.teaching import Photo
 from heedful.world import DEFAULT
 from heedful.world.instance_prompts import instance_prompts
 from heedful.world.instances import InstanceImage, one_image_concepts
