@@ -67,9 +67,10 @@ def main(
             prompts = [Prompt.parse(text, with_placeholders(*pair)) for text in texts]
             records.setdefault(f"{name}, one of each", []).append(seen_in(made, prompts))
         for name in methods.split(","):
-            for title, own in _rows(VARIANTS[name], pair, texts, teaching, out, bfloat16).items():
+            rows = _rows(VARIANTS[name], pair, texts, teaching, out, bfloat16)
+            rows["the first of each"] = rows["one of each"][:FIRST]
+            for title, own in rows.items():
                 records.setdefault(f"{name}, {title}", []).append(own)
-            records.setdefault(f"{name}, the first of each", []).append(own[:FIRST])
         for name in filter(None, one_folder.split(",")):
             own = _in_one_folder(VARIANTS[name], pair, texts[:FIRST], out, bfloat16)
             records.setdefault(f"{name}, the first of each, one folder", []).append(own)
