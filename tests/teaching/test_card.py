@@ -96,7 +96,14 @@ def test_a_card_has_the_licence_that_was_named_and_says_if_none_was(tmp_path: Pa
         assert license_of(pipe) is None
 
 
-def test_the_command_of_a_card_uses_the_concepts_without_guidance_and_quotes_them() -> None:
+@pytest.mark.parametrize(("method", "guidance"), [("disendiff", " --method none"), ("heedful-lora", "")])
+def test_the_command_of_a_card_guides_where_that_is_better(method: str, guidance: str) -> None:
+    assert f"heedful generate '{PROMPT}'{guidance} --concepts-from 'THIS FOLDER'`" in card(
+        _manifest(method=method), About(base=NAME)
+    )
+
+
+def test_the_command_of_a_card_quotes_what_it_uses() -> None:
     text = card(_manifest(prompt="it's a <cat1> cat"), About(base="/a b"))
     assert """heedful generate 'it'"'"'s a <cat1> cat' --method none --concepts-from""" in text
     assert "--model '/a b'" in text

@@ -1,7 +1,6 @@
 """Learning behind a progress bar: what `heedful teach` shows while it runs, after Ctrl-C, and at the end."""
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from glob import escape
 from pathlib import Path
@@ -12,7 +11,7 @@ from rich.progress import Progress
 from heedful.cli.console import INTERRUPTED, err, say, say_json, say_table, tell, typed
 from heedful.cli.progress import image_progress, step_progress
 from heedful.cli.validation import Validation
-from heedful.models import EMBEDDED, Model, push_folder
+from heedful.models import Model, push_folder
 from heedful.options import ClassImageOptions, TrainingOptions
 from heedful.teaching import (
     CARD,
@@ -25,6 +24,7 @@ from heedful.teaching import (
     TaughtConcepts,
     TeachingMethod,
     TeachingSettings,
+    command_of,
     read_manifest,
     steps_kept,
     teach,
@@ -152,9 +152,7 @@ def say_taught(model: Model, taught: TaughtConcepts, as_json: bool) -> None:
     span = min(_AVERAGED, len(losses))
     head = ("mean loss", f"first {span} steps", f"last {span} steps")
     say_table(head, [(name, f"{first[name]:.4f}", f"{last[name]:.4f}") for name in last])
-    model_option = "" if model.name == EMBEDDED else f" --model {shlex.quote(model.name)}"
-    words = f"heedful generate {shlex.quote(taught.prompt)} --method none --concepts-from"
-    say(f"Use them: {words} {shlex.quote(str(taught.folder))}{model_option}")
+    say(f"Use them: {command_of(taught.prompt, taught.method, str(taught.folder), model.name)}")
     say(str(taught.folder))
 
 

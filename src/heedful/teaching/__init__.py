@@ -1,5 +1,6 @@
 """Teaching: several concepts from one image, in one training loop for every method."""
 
+from heedful.teaching.card import command_of
 from heedful.teaching.checkpoint import steps_kept
 from heedful.teaching.class_images import CLASS_IMAGES, read_image_folder
 from heedful.teaching.concepts import NewConcept, check_captions, check_placeholders, new_concepts, taught_tokenizer
@@ -34,6 +35,7 @@ __all__ = [
     "TrainingImages",
     "check_captions",
     "check_placeholders",
+    "command_of",
     "concept_maps",
     "digest",
     "find_family",

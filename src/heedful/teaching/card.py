@@ -36,12 +36,19 @@ class About:
     """The last validation sheet, by its name in the folder."""
 
 
+def command_of(prompt: str, method: str, folder: str, base: str) -> str:
+    """Return the command that generates images of what a method taught, guided if that is better."""
+    taught_by = METHODS.get(method)
+    is_guided = taught_by is not None and taught_by.is_best_guided
+    words = ["heedful", "generate", prompt, *([] if is_guided else ["--method", "none"]), "--concepts-from", folder]
+    return shlex.join([*words, *([] if base == NAME else ["--model", base])])
+
+
 def card(manifest: Manifest, about: About) -> str:
     """Return the card."""
     base = about.base
     learnt = "\n".join(f"- `{concept.placeholder}`, a {concept.noun}" for concept in manifest.concepts)
     settings = "\n".join(f"| {name} | {_cell(value)} |" for name, value in manifest.training.items())
-    model_option = "" if base == NAME else f" --model {shlex.quote(base)}"
     is_embedded = base == NAME or base.startswith(_WORLD)
     pipe = [f"pipe = DiffusionPipeline.from_pretrained({base!r})"]
     imports = ["import heedful", "from diffusers import DiffusionPipeline"]
@@ -68,7 +75,7 @@ Concepts that {base} was taught with [heedful](https://github.com/heedful/heedfu
 ```
 
 On the command line:
-`heedful generate {shlex.quote(manifest.prompt)} --method none --concepts-from "{_HERE}"{model_option}`
+`{command_of(manifest.prompt, manifest.method, _HERE, base)}`
 
 With diffusers alone:
 

@@ -28,6 +28,7 @@ HEEDFUL = TeachingMethod(
         num_class_images=32,
         max_train_steps=200,
     ),
+    is_best_guided=True,
     citation="ruiz2023dreambooth",
 )
 """The photos' things are cut out by the model's own maps, and learnt on other grounds, alone and beside other things.

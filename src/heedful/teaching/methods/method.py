@@ -53,6 +53,8 @@ class TeachingMethod:
     """As published, where it was."""
     embedded: TeachingSettings | None = None
     """Used instead on denoisers of the embedded models' architecture."""
+    is_best_guided: bool = False
+    """Whether images of what it taught are better guided than plain, as far as docs/teach.md has measured."""
     citation: str
     """Key of the paper behind it, for `heedful.cite`."""
 
