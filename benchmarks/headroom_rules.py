@@ -37,7 +37,10 @@ def controls_of(method: Method) -> dict[str, Method]:
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """The two numbers that are varied: the length of the first step, and the guided share of the run."""
+    """The two numbers that are varied: the length of the first step, and the guided share of the run.
+
+    Of a method that moves keys, the strength of that and the share of the run in which it does.
+    """
 
     step_size: float
     guided: float
@@ -48,6 +51,9 @@ class Setting:
 
     def of(self, settings: Settings) -> Settings:
         """Return `settings` with these two numbers."""
+        if settings.key_shift is not None:
+            shift = replace(settings.key_shift, strength=self.step_size, guided=self.guided)
+            return replace(settings, key_shift=shift)
         return replace(settings, step_size=self.step_size, guided=self.guided)
 
 

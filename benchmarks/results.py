@@ -20,14 +20,15 @@ import numpy as np
 import torch
 import typer
 from headroom_rules import controls_of, parse_settings, read_by_words
+from key_heads import read_heads, with_heads
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import heedful
 from heedful.attention import find_denoiser
 from heedful.files import write_atomic
-from heedful.guidance import METHODS, Method, Settings
-from heedful.guidance.methods import EBAMA, HEEDFUL, EbamaLoss, Elsewhere, PhrasesAlone, Separability
+from heedful.guidance import METHODS, Head, Method, Settings
+from heedful.guidance.methods import EBAMA, HEEDFUL, OSI, EbamaLoss, Elsewhere, PhrasesAlone, Separability
 from heedful.lab.records import FAULTS
 from heedful.lab.trial import Trial, TrialRecord, run_trial, success_table
 from heedful.losses import PUBLISHED_SHARES
@@ -71,6 +72,9 @@ EBAMA_EDITED = replace(
 )
 """EBAMA with the whole edit of the text of which `heedful` takes half."""
 
+OSI_RANDOM = replace(OSI, name="osi-random")
+"""The control of OSI: the same keys moved as far, in random directions."""
+
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder of the records and the results.")] = Path("out/results"),
@@ -92,6 +96,10 @@ def main(
     words: Annotated[
         bool, typer.Option("--by-words", help="The tuned ones read the rows of the text (joint attention).")
     ] = False,
+    heads: Annotated[
+        Path | None, typer.Option(help="Heads for osi and osi-random, by benchmarks/key_heads.py.")
+    ] = None,
+    head_share: Annotated[float, typer.Option(help="Share of those heads whose keys are moved.")] = 0.2,
 ) -> None:
     """Generate, judge, compare."""
     torch.set_num_threads(threads)
@@ -103,7 +111,8 @@ def main(
     trial = Trial(prompts=suite, seeds=tuple(range(seeds)), steps=steps, bfloat16=bfloat16)
     records: dict[str, list[TrialRecord]] = {}
     with Progress(*Progress.get_default_columns()[:1], BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
-        for name, method, settings in _chosen(methods, tuned, words, find_denoiser(pipe)):
+        moved = () if heads is None else read_heads(heads, head_share)
+        for name, method, settings in _chosen(methods, tuned, words, find_denoiser(pipe), moved):
             task = bar.add_task(name, total=len(suite) * seeds)
             records[name] = run_trial(
                 pipe,
@@ -119,10 +128,12 @@ def main(
     Console(width=160).print(_markdown(results))
 
 
-def _chosen(names: str, tuned: str, words: bool, denoiser: Any) -> Iterator[tuple[str, Method, Settings | None]]:
+def _chosen(
+    names: str, tuned: str, words: bool, denoiser: Any, heads: tuple[Head, ...] = ()
+) -> Iterator[tuple[str, Method, Settings | None]]:
     """Yield each method by its name, with the settings that replace its own on this denoiser, if any do."""
     numbers = dict(parse_settings(tuned))
-    everything = METHODS | CONTROLS | ABLATIONS | {EBAMA_EDITED.name: EBAMA_EDITED}
+    everything = METHODS | CONTROLS | ABLATIONS | {method.name: method for method in (EBAMA_EDITED, OSI_RANDOM)}
     for name in names.split(","):
         for each in ABLATIONS if name == "ablations" else (name,):
             method, settings = everything[each], None
@@ -130,6 +141,9 @@ def _chosen(names: str, tuned: str, words: bool, denoiser: Any) -> Iterator[tupl
                 settings = numbers[each].of(method.settings_for(denoiser))
                 if words:
                     settings = read_by_words(denoiser, settings)
+            if heads and each in (OSI.name, OSI_RANDOM.name):
+                given = settings or method.settings_for(denoiser)
+                settings = with_heads(given, heads, is_random=each == OSI_RANDOM.name)
             yield each, method, settings
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import torch
 import typer
 from headroom_rules import parse_settings, read_by_words
+from key_heads import read_heads, with_heads
 
 import heedful
 from heedful.attention import SiteSelection, find_denoiser
@@ -53,6 +54,8 @@ def main(
     words: Annotated[
         bool, typer.Option("--by-words", help="What is tried reads the rows of the text (joint attention).")
     ] = False,
+    heads: Annotated[Path | None, typer.Option(help="Heads for osi, by benchmarks/key_heads.py.")] = None,
+    head_share: Annotated[float, typer.Option(help="Share of those heads whose keys are moved.")] = 0.2,
 ) -> None:
     """Generate, judge, print."""
     torch.set_num_threads(threads)
@@ -61,8 +64,10 @@ def main(
     trial = Trial(prompts=split_prompts()[0][:prompts], seeds=tuple(range(seeds)), bfloat16=True)
 
     def report(name: str, settings: Settings, sites: str = "") -> None:
-        step_size, guided = settings.step_size, float(settings.guided)
-        path = out / name / f"{step_size:g}-{guided:g}{'-elsewhere' if sites else ''}.jsonl"
+        shift = settings.key_shift
+        step_size, guided = (settings.step_size, settings.guided) if shift is None else (shift.strength, shift.guided)
+        place = "-elsewhere" if sites else "" if shift is None else f"-{len(shift.heads)}-heads"
+        path = out / name / f"{step_size:g}-{guided:g}{place}.jsonl"
         records = run_trial(pipe, detector, trial, METHODS[name], path, settings=settings)
         found = estimate(success_table(records, trial))
         faults = " | ".join(f"{success_table(records, trial, fault).mean():.3f}" for fault in FAULTS)
@@ -76,6 +81,8 @@ def main(
     report("none", replace(plain, step_size=0.0, guided=0.0))
     for name, numbers in parse_settings(tried):
         settings = numbers.of(METHODS[name].settings_for(denoiser))
+        if heads is not None and settings.key_shift is not None:
+            settings = with_heads(settings, read_heads(heads, head_share))
         if words:
             report(name, read_by_words(denoiser, settings), ", rows of the text")
         else:
