@@ -2,17 +2,16 @@
 
     python benchmarks/key_heads.py --model joint --out out/heads-joint.json
     python benchmarks/tuning.py --model joint --heads out/heads-joint.json --tried osi=2@0.5,osi=5@0.5
-    python benchmarks/results.py --bfloat16 --model joint --heads out/heads-joint.json --tuned osi=2@0.5 \
-        --methods none,osi,osi-random
+    python benchmarks/results.py --bfloat16 --model joint --heads out/heads-joint.json --tuned osi=2@0.5
 
-Writes all heads with their directions, those with the highest score first, and prints how well they tell. Heads belong
-to one set of weights.
+The last one with --methods none,osi,osi-random. Writes all heads with their directions, those with the highest score
+first, and prints how well they tell. Heads belong to one set of weights.
 """
 
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
@@ -63,7 +62,7 @@ def read_heads(path: Path, share: float) -> tuple[Head, ...]:
 def with_heads(settings: Settings, heads: tuple[Head, ...], *, is_random: bool = False) -> Settings:
     """Return the settings of OSI with its heads; the control moves the same keys as far in random directions."""
     assert settings.key_shift is not None
-    shift: Any = replace(settings.key_shift, heads=heads)
+    shift = replace(settings.key_shift, heads=heads)
     return replace(settings, key_shift=shift.randomised() if is_random else shift)
 
 

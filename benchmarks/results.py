@@ -137,8 +137,9 @@ def _chosen(
     for name in names.split(","):
         for each in ABLATIONS if name == "ablations" else (name,):
             method, settings = everything[each], None
-            if each in numbers:
-                settings = numbers[each].of(method.settings_for(denoiser))
+            own = OSI.name if each == OSI_RANDOM.name else each  # a control that moves keys as far
+            if own in numbers:
+                settings = numbers[own].of(method.settings_for(denoiser))
                 if words:
                     settings = read_by_words(denoiser, settings)
             if heads and each in (OSI.name, OSI_RANDOM.name):

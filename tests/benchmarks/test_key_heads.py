@@ -48,7 +48,7 @@ def test_osi_and_its_control_move_the_same_keys_as_far_in_other_directions() -> 
     shifts = {name: settings.key_shift for name, settings in found.items() if settings is not None}
     osi, control = shifts["osi"], shifts["osi-random"]
     assert osi is not None and control is not None
-    assert (osi.strength, osi.guided) == (2, 0.3)
+    assert (osi.strength, osi.guided) == (control.strength, control.guided) == (2, 0.3)
     assert osi.heads == tuple(_heads())
     assert [head.number for head in control.heads] == [head.number for head in osi.heads]
     assert all(one.direction != other.direction for one, other in zip(osi.heads, control.heads, strict=True))
